@@ -1,0 +1,220 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Engine trains k ≥ 1 models of one Spec side by side on one device, and predicts with them.
+//
+// The unit is an epoch. Load puts the windows on the device once; parameters, Adam's moments and everything in
+// between stay there. An epoch is handed one Plan per model (the order of its windows, the learning rate of each
+// step) and returns one Outcome per model (a probability and a loss term per window), from which metrics follow.
+// All randomness is a pure function of Options.Seed, the epoch and the step (package philox), so that every
+// engine draws the same, and a run continued from its State continues as it would have.
+//
+// An Engine is used by one goroutine at a time.
+type Engine interface {
+	// String says which device computes, by which path, and why: the first line of a log.
+	String() string
+	// Models returns k, the number of models side by side.
+	Models() int
+	// Load puts the windows on the device; they stay for all epochs. Called again, it replaces them.
+	Load(w Windows) error
+	// State returns a copy of model k's parameters, moments and step.
+	State(k int) (*State, error)
+	// SetState replaces model k's parameters, moments and step. The error wraps ErrShape when s does not fit.
+	SetState(k int, s *State) error
+	// Epoch trains each model k by plans[k], then evaluates plans[k].Eval with the parameters then reached.
+	// len(plans) is Models(); a plan without windows leaves its model alone. When ctx ends, Epoch stops after the
+	// step at hand, skips the evaluation and returns what was done with ctx's error: the State is whole, and
+	// Outcome.Steps says how far each model got.
+	Epoch(ctx context.Context, plans []Plan) ([]Outcome, error)
+	// Gradient computes the first step of plan for model k without taking it: the gradient of the step's loss
+	// sum(w·l)/B by every parameter, flat in Layout order, before any clipping; and the step's Outcome.
+	Gradient(k int, plan Plan) ([]float32, Outcome, error)
+	// Predict returns P(y = 1) of n = len(x)/(T·F) windows x[n][T][F] that need not be loaded, by model k, without
+	// dropout and augmentation. NaN is a missing value, scaling is the model's.
+	Predict(ctx context.Context, k int, x []float32) ([]float32, error)
+	// Close frees the device's memory.
+	Close() error
+}
+
+// Windows is what an Engine is loaded with.
+type Windows struct {
+	X []float32 // x[N][T][F] as measured, unscaled; NaN = missing; no infinities
+	Y []float32 // y[N], 0 or 1
+}
+
+// Options are what stays the same for one model through its run. The zero value of a field means none of it, but
+// for Loss and Optimizer, which New functions of the engines require.
+type Options struct {
+	Loss      Loss
+	Optimizer Optimizer
+	Scaling   Scaling
+	Augment   Augment
+	Seed      uint64 // key of dropout and augmentation
+}
+
+// Plan is one model's epoch.
+type Plan struct {
+	Epoch        int       // counts from 0; augmentation draws depend on it
+	Train        []int32   // windows, in the order in which they are trained on
+	Batch        int       // windows in a step; the last step may have fewer
+	Weight       []float32 // of each window in Train (class or sample weights); nil: all 1
+	LearningRate []float64 // of each step; its length is Steps()
+	Eval         []int32   // windows to evaluate after the last step
+}
+
+// Steps returns the number of steps in the plan: len(Train)/Batch, rounded up.
+func (p Plan) Steps() int {
+	if len(p.Train) == 0 {
+		return 0
+	}
+	return (len(p.Train) + p.Batch - 1) / p.Batch
+}
+
+// Check panics when the plan's parts do not fit each other or n loaded windows: that is a caller's mistake.
+func (p Plan) Check(n int) {
+	switch {
+	case len(p.Train) > 0 && p.Batch < 1:
+		panic(fmt.Sprintf("model: plan with batch %d", p.Batch))
+	case p.Weight != nil && len(p.Weight) != len(p.Train):
+		panic(fmt.Sprintf("model: plan with %d weights for %d windows", len(p.Weight), len(p.Train)))
+	case len(p.LearningRate) != p.Steps():
+		panic(fmt.Sprintf("model: plan with %d learning rates for %d steps", len(p.LearningRate), p.Steps()))
+	}
+	for _, list := range [][]int32{p.Train, p.Eval} {
+		for _, i := range list {
+			if i < 0 || int(i) >= n {
+				panic(fmt.Sprintf("model: plan names window %d of %d", i, n))
+			}
+		}
+	}
+}
+
+// Outcome is what an epoch brings for one model.
+type Outcome struct {
+	Probability     []float32     // of each window in Train, in that order, as its step saw it: before the update, with dropout and augmentation
+	Loss            []float32     // the same windows' loss terms, times their weight; an epoch's loss is their sum over N
+	EvalProbability []float32     // of each window in Eval, after the last step, without dropout and augmentation
+	EvalLoss        []float32     // the same windows' loss terms, unweighted
+	Steps           int           // steps taken; Probability and Loss hold only these steps' windows
+	DeviceTime      time.Duration // time that the device was busy, 0 if not known
+}
+
+// LossKind says which loss is taken.
+type LossKind string
+
+// The losses. Both are taken from the logit z, p = sigmoid(z), as Keras does behind a sigmoid layer, without
+// clipping; with l = log(1 + exp(−s·z)), s = 2y − 1, which is −log of the probability of the true class:
+const (
+	BinaryCrossentropy LossKind = "binary_crossentropy"       // l
+	BinaryFocal        LossKind = "binary_focal_crossentropy" // α_t (1 − p_t)^γ l, α_t = α for y = 1 and 1 − α for y = 0 (Lin et al. 2017, arXiv 1708.02002, equation 5)
+)
+
+// Loss is the training loss of one window.
+type Loss struct {
+	Kind         LossKind
+	Alpha, Gamma float64 // BinaryFocal only
+}
+
+// Focal returns the sigmoid focal crossentropy with Keras's defaults, α = 0.25 and γ = 2.
+func Focal() Loss { return Loss{Kind: BinaryFocal, Alpha: 0.25, Gamma: 2} }
+
+// Check returns an error when the loss is unknown or its numbers are out of range.
+func (l Loss) Check() error {
+	switch {
+	case l.Kind != BinaryCrossentropy && l.Kind != BinaryFocal:
+		return fmt.Errorf("model: unknown loss %q; known are %q and %q", l.Kind, BinaryCrossentropy, BinaryFocal)
+	case l.Kind == BinaryFocal && !(l.Alpha >= 0 && l.Alpha <= 1):
+		return fmt.Errorf("model: focal alpha %v; at least 0 and at most 1", l.Alpha)
+	case l.Kind == BinaryFocal && !(l.Gamma >= 0 && l.Gamma <= 100):
+		return fmt.Errorf("model: focal gamma %v; at least 0 and at most 100", l.Gamma)
+	}
+	return nil
+}
+
+// Scaling maps measured values to what the network sees: (x − Offset)·Factor, one pair per feature, in float32.
+// Only valid values are scaled: a missing value becomes 0 afterwards, and a masked step stays masked. Empty
+// slices mean no scaling.
+type Scaling struct {
+	Offset []float32 `json:"offset,omitempty"` // [F]
+	Factor []float32 `json:"factor,omitempty"` // [F]
+	Low    []float32 `json:"low,omitempty"`    // [F], scaled values below are raised to it after augmentation's noise
+	High   []float32 `json:"high,omitempty"`   // [F], scaled values above are lowered to it after augmentation's noise
+}
+
+// Check returns an error that wraps ErrShape unless every slice is empty or has f elements, all finite.
+func (s Scaling) Check(f int) error {
+	for _, v := range []struct {
+		name string
+		a    []float32
+	}{{"offset", s.Offset}, {"factor", s.Factor}, {"low", s.Low}, {"high", s.High}} {
+		if len(v.a) != 0 && len(v.a) != f {
+			return fmt.Errorf("model: scaling %s has %d values for %d features: %w", v.name, len(v.a), f, ErrShape)
+		}
+		for i, x := range v.a {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				return fmt.Errorf("model: scaling %s of feature %d is %v; it must be finite", v.name, i, x)
+			}
+		}
+	}
+	if len(s.Offset) != len(s.Factor) || len(s.Low) != len(s.High) {
+		return fmt.Errorf("model: scaling needs offset with factor, and low with high: %w", ErrShape)
+	}
+	return nil
+}
+
+// Fill returns the scaling with every slice of length f: offset 0, factor 1 and no bounds (±MaxFloat32) where
+// s has none.
+func (s Scaling) Fill(f int) Scaling {
+	fill := func(a []float32, x float32) []float32 {
+		if len(a) == f {
+			return a
+		}
+		a = make([]float32, f)
+		for i := range a {
+			a[i] = x
+		}
+		return a
+	}
+	return Scaling{
+		Offset: fill(s.Offset, 0), Factor: fill(s.Factor, 1),
+		Low: fill(s.Low, -math.MaxFloat32), High: fill(s.High, math.MaxFloat32),
+	}
+}
+
+// Augment says how training windows are varied. A window is varied in an epoch with probability Prob, and then
+// all of it happens, in this order: time warp, noise, feature dropout. Package augment is the definition.
+type Augment struct {
+	Prob  float64 `json:"prob"`  // of varying a window, 0: never
+	Warp  float64 `json:"warp"`  // the time factor is uniform in 1 ± Warp
+	Noise float64 `json:"noise"` // standard deviation of the noise, in scaled units
+	Drop  float64 `json:"drop"`  // share of cells that become missing
+}
+
+// Check returns an error when a number is out of range.
+func (a Augment) Check() error {
+	for _, v := range []struct {
+		name   string
+		x, max float64
+	}{{"prob", a.Prob, 1}, {"warp", a.Warp, 0.9}, {"noise", a.Noise, 1e6}, {"drop", a.Drop, 1}} {
+		if !(v.x >= 0 && v.x <= v.max) {
+			return fmt.Errorf("model: augmentation %s is %v; at least 0 and at most %v", v.name, v.x, v.max)
+		}
+	}
+	return nil
+}
+
+// Check returns the first error among the options' parts for a network of f features.
+func (o Options) Check(f int) error {
+	for _, err := range []error{o.Loss.Check(), o.Optimizer.Check(), o.Scaling.Check(f), o.Augment.Check()} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
