@@ -1,0 +1,94 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// Curve returns the points of the ROC curve of probabilities p against labels y (0 or 1): false and true positive
+// rate at every distinct threshold, from (0,0) to (1,1). It is nil when a class is missing or a p is NaN: then
+// there is no curve.
+func Curve(y, p []float32) [][2]float64 {
+	if len(y) != len(p) {
+		panic(fmt.Sprintf("report: %d labels for %d probabilities", len(y), len(p)))
+	}
+	order := make([]int, len(p))
+	var positive, negative float64
+	for i := range order {
+		order[i] = i
+		if p[i] != p[i] {
+			return nil
+		}
+		if y[i] > 0.5 {
+			positive++
+		} else {
+			negative++
+		}
+	}
+	if positive == 0 || negative == 0 {
+		return nil
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[b], p[a]) })
+	points := [][2]float64{{0, 0}}
+	var tp, fp float64
+	for k, i := range order {
+		if y[i] > 0.5 {
+			tp++
+		} else {
+			fp++
+		}
+		if k+1 == len(order) || p[order[k+1]] != p[i] {
+			points = append(points, [2]float64{fp / negative, tp / positive})
+		}
+	}
+	return points
+}
+
+// ROC draws the ROC curve of probabilities p[n] against labels y[n] as PNG; auc is the area to be named, NaN when it
+// is undefined.
+func ROC(w io.Writer, y, p []float32, auc float64) error {
+	q := newPlot("ROC curve, test set", "false positive rate", "true positive rate")
+	addGrid(q)
+	chance, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
+	if err != nil {
+		return fmt.Errorf("report: draw the line of chance: %w", err)
+	}
+	chance.Color, chance.Width, chance.Dashes = grey, vg.Points(1.4), dashes
+	q.Add(chance)
+	if points := Curve(y, p); points != nil && !math.IsNaN(auc) {
+		xys := make(plotter.XYs, len(points))
+		for i, v := range points {
+			xys[i] = plotter.XY{X: v[0], Y: v[1]}
+		}
+		l, err := plotter.NewLine(xys)
+		if err != nil {
+			return fmt.Errorf("report: draw the ROC curve: %w", err)
+		}
+		l.Color, l.Width = blue, vg.Points(2.2)
+		q.Add(l)
+		q.Legend.Add(fmt.Sprintf("model, AUC = %.4f", auc), l)
+	} else {
+		l, err := label(0.5, 0.75, "AUC undefined", vg.Points(14), grey)
+		if err != nil {
+			return fmt.Errorf("report: label the empty ROC plot: %w", err)
+		}
+		q.Add(l)
+	}
+	q.Legend.Add("chance, AUC = 0.5", chance)
+	q.Legend.XOffs, q.Legend.YOffs, q.Legend.Padding = -vg.Points(8), vg.Points(10), vg.Points(3)
+	// A curve that climbs along the axes is drawn beside them, not under them.
+	q.X.Min, q.X.Max, q.Y.Min, q.Y.Max = -0.01, 1.01, -0.01, 1.01
+	tenths := plot.ConstantTicks{}
+	for i := 0; i <= 10; i += 2 {
+		tenths = append(tenths, plot.Tick{Value: float64(i) / 10, Label: fmt.Sprintf("%.1f", float64(i)/10)})
+	}
+	q.X.Tick.Marker, q.Y.Tick.Marker = tenths, tenths
+	return write(w, 6*vg.Inch, 5.6*vg.Inch, 0, nil, []*plot.Plot{q})
+}

@@ -1,0 +1,104 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"vklstm/model"
+)
+
+// Thousands writes n with commas: 20289 is "20,289".
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	sign := ""
+	if n < 0 {
+		sign, s = "-", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
+}
+
+// newTable returns a table in the style of all tables, at most 80 columns wide.
+func newTable() table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	style.Format.HeaderAlign = text.AlignLeft
+	style.Title.Align = text.AlignLeft
+	style.Size.WidthMax = 80
+	t.SetStyle(style)
+	return t
+}
+
+// Model writes the summary of a network's layers as Keras does: output shape and number of parameters of each. It
+// panics when spec.Dims returns an error.
+func Model(w io.Writer, spec model.Spec) error {
+	layout := spec.Layout()
+	t := newTable()
+	t.SetTitle("Model")
+	t.AppendHeader(table.Row{"Layer (type)", "Output shape", "Parameters"})
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight}})
+	shape := fmt.Sprintf("(None, %d, %d)", spec.Timesteps, spec.Features)
+	for _, l := range spec.Layers {
+		if l.Units > 0 {
+			shape = fmt.Sprintf("(None, %d)", l.Units)
+		}
+		n := 0
+		for _, v := range layout.Variables {
+			if strings.HasPrefix(v.Name, l.Name+"/") {
+				n += v.Size()
+			}
+		}
+		what := string(l.Kind)
+		switch {
+		case l.Kind == model.Dropout:
+			what += fmt.Sprintf(" %v", l.Rate)
+		case l.Activation != "":
+			what += " " + l.Activation
+		}
+		t.AppendRow(table.Row{fmt.Sprintf("%s (%s)", l.Name, what), shape, Thousands(n)})
+	}
+	_, err := fmt.Fprintf(w, "%s\nTotal parameters: %s (%.2f KiB)\n", t.Render(), Thousands(layout.Size), float64(4*layout.Size)/1024)
+	return err
+}
+
+// Write writes the result as two tables: the scores and the confusion matrix.
+func (t Test) Write(w io.Writer) error {
+	scores := newTable()
+	scores.SetTitle(fmt.Sprintf("Test set, %s windows, threshold 0.5", Thousands(t.Samples)))
+	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
+	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
+
+	m := t.Confusion
+	matrix := newTable()
+	matrix.SetTitle("Confusion matrix")
+	matrix.AppendHeader(table.Row{"", "predicted 0", "predicted 1", "all"})
+	var right []table.ColumnConfig
+	for i := 2; i <= 4; i++ {
+		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	matrix.SetColumnConfigs(right)
+	for _, r := range []struct {
+		name string
+		a, b int
+	}{{"actual 0", m.TN, m.FP}, {"actual 1", m.FN, m.TP}} {
+		matrix.AppendRow(table.Row{r.name, cell(r.a, r.a+r.b), cell(r.b, r.a+r.b), Thousands(r.a + r.b)})
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), matrix.Render())
+	return err
+}
+
+// cell writes a count and its share of all.
+func cell(n, all int) string {
+	if all == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%s (%.1f %%)", Thousands(n), 100*float64(n)/float64(all))
+}
