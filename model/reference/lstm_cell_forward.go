@@ -1,0 +1,28 @@
+package reference
+
+import "math"
+
+// LSTMCellForward is lstm_cell_forward.comp: one LSTM step after the matmuls. z[R][4H] is the pre-activation, blocks
+// i|f|c|o; mask[R] says which rows use the step; hPrev and cPrev [R][H] are the states before it. It returns the
+// activated gates[R][4H] and the states behind the step, h and c [R][H]. A masked row keeps its states, and its gates
+// are 0.
+func LSTMCellForward(z []float64, mask []bool, hPrev, cPrev []float64) (gates, h, c []float64) {
+	H := len(hPrev) / len(mask)
+	gates, h, c = make([]float64, len(z)), make([]float64, len(hPrev)), make([]float64, len(cPrev))
+	for r, valid := range mask {
+		for u := range H {
+			at, row := r*H+u, z[r*4*H:(r+1)*4*H]
+			if !valid {
+				h[at], c[at] = hPrev[at], cPrev[at]
+				continue
+			}
+			i, f := Sigmoid(row[u]), Sigmoid(row[H+u])
+			g, o := math.Tanh(row[2*H+u]), Sigmoid(row[3*H+u])
+			c[at] = f*cPrev[at] + i*g
+			h[at] = o * math.Tanh(c[at])
+			out := gates[r*4*H : (r+1)*4*H]
+			out[u], out[H+u], out[2*H+u], out[3*H+u] = i, f, g, o
+		}
+	}
+	return gates, h, c
+}
