@@ -1,0 +1,159 @@
+package gpu
+
+import (
+	"fmt"
+	"os"
+
+	"vklstm/gpu/internal/vk"
+)
+
+// Limits is what a device allows. Tests lower it with WithLimits.
+type Limits struct {
+	MaxWorkgroupCount [3]uint32 // workgroups of a dispatch, by dimension
+	MaxInvocations    uint32    // threads of a workgroup
+	MaxWorkgroupSizeX uint32    // threads of a workgroup in x
+	SharedMemory      uint32    // bytes of a workgroup
+	PushConstants     uint32    // bytes of a dispatch
+	StorageBuffers    uint32    // buffers of a dispatch
+	StorageRange      uint64    // bytes of one bound buffer
+	OffsetAlignment   uint64    // bytes: a view starts at a multiple of it
+	SubgroupSize      uint32    // lanes; 0 where the driver does not say
+	TimestampPeriod   float64   // ns per tick; 0: the device has no timestamps
+	MaxAllocation     uint64    // bytes of one buffer
+}
+
+// Info describes a device.
+type Info struct {
+	Index    int    // position in Devices, what a user may give to choose it
+	Name     string // as the driver spells it
+	Vendor   string // "NVIDIA", "AMD", …, or the PCI number
+	Type     string // "discrete GPU", "integrated GPU", "virtual GPU", "software", "other"
+	Driver   string // name and version
+	API      string // highest Vulkan version, "1.3.230"
+	Memory   uint64 // bytes of its largest device-local heap
+	Limits   Limits
+	Software bool   // runs on the CPU (lavapipe, SwiftShader)
+	Problem  string // why this device cannot be used; "" when it can
+}
+
+// String is one line: index, name, type, memory and driver.
+func (i Info) String() string {
+	return fmt.Sprintf("%d: %s (%s, %.1f GiB, Vulkan %s, %s)", i.Index, i.Name, i.Type, float64(i.Memory)/(1<<30), i.API, i.Driver)
+}
+
+// Devices lists the devices of every driver, software ones and unusable ones included. Without a loader or a driver the
+// error wraps ErrNoVulkan and says in one line what is missing; without a device it wraps ErrNoDevice.
+func Devices() ([]Info, error) {
+	instance, physicals, err := connect(vk.Config{})
+	if err != nil {
+		return nil, err
+	}
+	instance.Close()
+	return describeAll(physicals), nil
+}
+
+// connect opens an instance and lists its devices.
+func connect(cfg vk.Config) (*vk.Instance, []vk.Physical, error) {
+	instance, err := vk.Open(cfg)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gpu: %w", translate(err))
+	}
+	physicals, err := instance.Physicals()
+	if err == nil && len(physicals) == 0 {
+		err = fmt.Errorf("%w: the Vulkan drivers on this machine find no device", ErrNoDevice)
+	}
+	if err != nil {
+		instance.Close()
+		return nil, nil, fmt.Errorf("gpu: %w", translate(err))
+	}
+	return instance, physicals, nil
+}
+
+func describeAll(physicals []vk.Physical) []Info {
+	infos := make([]Info, len(physicals))
+	for i, p := range physicals {
+		infos[i] = describe(i, p)
+	}
+	return infos
+}
+
+var typeNames = [...]string{"other", "integrated GPU", "discrete GPU", "virtual GPU", "software"}
+
+var vendors = map[uint32]string{
+	0x1002: "AMD", 0x1010: "Imagination", 0x106B: "Apple", 0x10DE: "NVIDIA", 0x13B5: "Arm", 0x14E4: "Broadcom",
+	0x1AE0: "Google", 0x5143: "Qualcomm", 0x8086: "Intel", 0x10005: "Mesa", 0x1AF4: "virtio",
+}
+
+func describe(index int, p vk.Physical) Info {
+	i := Info{
+		Index:  index,
+		Name:   p.Name,
+		Vendor: vendors[p.VendorID],
+		Type:   typeNames[0],
+		API:    fmt.Sprintf("%d.%d.%d", p.API>>22&0x7F, p.API>>12&0x3FF, p.API&0xFFF),
+		Driver: p.DriverName,
+		Limits: Limits{
+			MaxWorkgroupCount: p.MaxGroups,
+			MaxInvocations:    p.MaxInvocations,
+			MaxWorkgroupSizeX: p.MaxSize[0],
+			SharedMemory:      p.Shared,
+			PushConstants:     p.Push,
+			StorageBuffers:    min(p.StorageBuffers, vk.MaxBindings),
+			StorageRange:      uint64(p.StorageRange),
+			OffsetAlignment:   max(p.OffsetAlignment, 4),
+			SubgroupSize:      p.SubgroupSize,
+		},
+	}
+	if i.Vendor == "" {
+		i.Vendor = fmt.Sprintf("vendor %#x", p.VendorID)
+	}
+	if int(p.Type) < len(typeNames) {
+		i.Type = typeNames[p.Type]
+	}
+	i.Software = i.Type == "software"
+	if p.DriverTxt != "" {
+		i.Driver += " " + p.DriverTxt
+	}
+	if i.Driver == "" {
+		i.Driver = fmt.Sprintf("driver %#x", p.DriverVersion)
+	}
+	for _, h := range p.Heaps {
+		if h.DeviceLocal {
+			i.Memory = max(i.Memory, h.Size)
+		}
+	}
+	i.Limits.MaxAllocation = i.Memory
+	if p.MaxAllocationSize != 0 {
+		i.Limits.MaxAllocation = min(i.Memory, p.MaxAllocationSize)
+	}
+	family, ok := computeFamily(p)
+	if ok && p.Families[family].TimestampBits > 0 {
+		i.Limits.TimestampPeriod = float64(p.TimestampPeriod)
+	}
+	switch {
+	case p.API < 1<<22|1<<12:
+		i.Problem = "its driver speaks Vulkan " + i.API + "; 1.1 or newer is needed"
+	case !ok:
+		i.Problem = "it has no queue that computes"
+	case len(p.Types) == 0 || i.Memory == 0:
+		i.Problem = "it has no memory"
+	}
+	return i
+}
+
+// computeFamily is the queue family to use. The first one that computes: on every driver it is the general one, which
+// also serves desktops' other work; families for compute alone have no advantage for one program with one queue.
+func computeFamily(p vk.Physical) (int, bool) {
+	for f, q := range p.Families {
+		if q.Compute && q.Queues > 0 {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// validationWanted reports whether the environment asks for the validation layer.
+func validationWanted() bool {
+	v := os.Getenv("VKLSTM_VALIDATION")
+	return v != "" && v != "0"
+}

@@ -1,0 +1,48 @@
+//go:build !cgo
+
+package vk
+
+import "unsafe"
+
+// Instance cannot exist in a build without cgo.
+type Instance struct{}
+
+// Device cannot exist in a build without cgo.
+type Device struct{}
+
+// Commands cannot exist in a build without cgo.
+type Commands struct{}
+
+var errNoCgo = Missing{"this program was built without cgo (CGO_ENABLED=0), which Vulkan needs"}
+
+// Open returns an error: Vulkan is called through cgo.
+func Open(Config) (*Instance, error) { return nil, errNoCgo }
+
+// HasValidation reports false: there is no loader to ask.
+func HasValidation() bool { return false }
+
+// The methods below complete the types; no value of them exists for which they could be called.
+
+func (*Instance) Physicals() ([]Physical, error)                          { return nil, errNoCgo }
+func (*Instance) Device(Physical, uint32) (*Device, error)                { return nil, errNoCgo }
+func (*Instance) Close()                                                  {}
+func (*Device) Close()                                                    {}
+func (*Device) WaitIdle() error                                           { return errNoCgo }
+func (*Device) Destroy(Kind, Handle)                                      {}
+func (*Device) Name(Kind, Handle, string)                                 {}
+func (*Device) Buffer(uint64) (Handle, Requirements, error)               { return 0, Requirements{}, errNoCgo }
+func (*Device) Bind(Handle, Handle, uint64) error                         { return errNoCgo }
+func (*Device) Allocate(uint64, uint32) (Handle, error)                   { return 0, errNoCgo }
+func (*Device) Map(Handle) (unsafe.Pointer, error)                        { return nil, errNoCgo }
+func (*Device) SetLayout(int) (Handle, error)                             { return 0, errNoCgo }
+func (*Device) PipelineLayout(Handle, uint32) (Handle, error)             { return 0, errNoCgo }
+func (*Device) Cache([]byte) (Handle, error)                              { return 0, errNoCgo }
+func (*Device) CacheData(Handle) ([]byte, error)                          { return nil, errNoCgo }
+func (*Device) Pipeline([]byte, Handle, Handle, []uint32) (Handle, error) { return 0, errNoCgo }
+func (*Device) Commands(uint32, bool) (*Commands, error)                  { return nil, errNoCgo }
+func (*Commands) Sets([]Handle, []uint64, []uint64) error                 { return errNoCgo }
+func (*Commands) Record([]uint64, []uint64) error                         { return errNoCgo }
+func (*Commands) Submit(uint32) error                                     { return errNoCgo }
+func (*Commands) Wait(uint64) (bool, error)                               { return false, errNoCgo }
+func (*Commands) Ticks() (uint64, uint64, error)                          { return 0, 0, errNoCgo }
+func (*Commands) Close()                                                  {}

@@ -1,0 +1,53 @@
+// What Go calls. Each function takes plain numbers and memory that the caller owns for the length of the call, keeps
+// no pointer to it, and allocates nothing that a Go finaliser could free.
+#ifndef VKLSTM_SHIM_H
+#define VKLSTM_SHIM_H
+#include "abi.h"
+
+// Loader and instance.
+void *shim_load(const char *library, char *error, size_t size);  // vkGetInstanceProcAddr, or NULL and why
+uint32_t shim_loader_version(void);
+int shim_has_layer(const char *layer);
+int shim_has_extension(const char *layer, const char *extension);  // layer NULL: of the loader and drivers
+void *shim_instance_info(int validation, int assisted, int portability, uint64_t listener);  // malloc'd VkInstanceCreateInfo, or NULL
+int32_t shim_listen(handle instance, const void *info, object *messenger);
+void shim_unlisten(handle instance, object messenger);
+
+// What the binding's headers do not know of a physical device.
+typedef struct {
+	uint32_t families, familyFlags[16], familyCount[16], familyTimestamps[16];
+	uint32_t subgroupSize, subgroupStages, subgroupOperations, portability;
+	uint64_t maxAllocation;
+	char driverName[256], driverInfo[256];
+} Details;
+int32_t shim_details(handle instance, handle physical, uint32_t api, Details *details);
+void *shim_device_info(uint32_t family, int portability);  // malloc'd VkDeviceCreateInfo, or NULL
+
+// A device: its handle, its queue, its functions.
+typedef struct Device Device;
+Device *shim_device(handle instance, handle device, uint32_t family, const char **missing);
+void shim_destroy(Device *d, int kind, object o);
+void shim_name(Device *d, int kind, object o, const char *name);
+int32_t shim_idle(Device *d);
+int32_t shim_buffer(Device *d, uint64_t bytes, object *buffer, MemoryRequirements *needs);
+int32_t shim_bind(Device *d, object buffer, object memory, uint64_t offset);
+int32_t shim_allocate(Device *d, uint64_t bytes, uint32_t type, object *memory);
+int32_t shim_map(Device *d, object memory, void **address);
+int32_t shim_set_layout(Device *d, uint32_t bindings, object *layout);
+int32_t shim_pipeline_layout(Device *d, object set, uint32_t pushBytes, object *layout);
+int32_t shim_cache(Device *d, const void *data, size_t bytes, object *cache);
+int32_t shim_cache_data(Device *d, object cache, void *data, size_t *bytes);
+int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layout, object cache, const uint32_t *constants, uint32_t n, object *pipeline);
+
+// A recording's own Vulkan objects. Buffer 0 writes the first timestamp, 1 holds the commands, 2 writes the last one.
+typedef struct { object pool, fence, queries; handle buffers[3]; } Commands;
+int32_t shim_commands(Device *d, uint32_t family, int timestamps, Commands *c);
+void shim_commands_free(Device *d, Commands *c);
+int32_t shim_sets(Device *d, uint32_t sets, const uint64_t *layouts, uint32_t descriptors, const uint64_t *writes, object *pool, uint64_t *out);
+void shim_sets_free(Device *d, object pool);
+int32_t shim_record(Device *d, const Commands *c, const uint64_t *ops, size_t words, const uint64_t *sets);
+int32_t shim_submit(Device *d, const Commands *c, uint32_t times);
+int32_t shim_wait(Device *d, const Commands *c, uint64_t nanoseconds);
+int32_t shim_ticks(Device *d, const Commands *c, uint64_t ticks[2]);
+
+#endif

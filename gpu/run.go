@@ -1,0 +1,140 @@
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"vklstm/gpu/internal/vk"
+)
+
+// forever is a time that Vulkan takes for no limit, in ns.
+const forever = math.MaxUint64
+
+// Run submits the recording once and waits for it. The error wraps ErrDeviceLost or ErrOutOfMemory where it is that.
+func (r *Recording) Run() error { return r.RunN(1) }
+
+// RunN submits the recording n ≥ 1 times, one after the other, in one submission, and waits for the last. A desktop's
+// watchdog wants a submission to stay well below a second.
+func (r *Recording) RunN(n int) error {
+	if err := r.StartN(n); err != nil {
+		return err
+	}
+	return r.Wait()
+}
+
+// Start submits the recording and returns while it runs; Wait waits for it. Other recordings may be started meanwhile;
+// they run after it.
+func (r *Recording) Start() error { return r.StartN(1) }
+
+// StartN is Start with n submissions in one, as RunN makes them.
+func (r *Recording) StartN(n int) error {
+	if n < 1 || n > math.MaxInt32 {
+		panic(fmt.Sprintf("gpu: run %q %d times", r.name, n))
+	}
+	if err := r.End(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running {
+		panic(fmt.Sprintf("gpu: start %q, which is running; Wait first", r.name))
+	}
+	d := r.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.usable()
+	if err == nil && r.c == nil {
+		err = errors.New("recording was freed")
+	}
+	if err == nil {
+		for a := range r.uses {
+			a.mustLive(fmt.Sprintf("run %q", r.name))
+		}
+		err = d.submit(r.c, uint32(n))
+	}
+	if err != nil {
+		r.result = fmt.Errorf("gpu: run %q: %w", r.name, err)
+		return r.result
+	}
+	r.running, r.result, r.ticks = true, nil, 0
+	d.inflight[r] = true
+	return nil
+}
+
+// Wait waits for the last Start and returns its error. Without a Start it returns what the last run did.
+func (r *Recording) Wait() error { return r.finish() }
+
+// finish waits for the running submission, if there is one, and keeps what came of it.
+func (r *Recording) finish() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.running {
+		return r.result
+	}
+	_, err := r.c.Wait(forever)
+	if err == nil && r.d.info.Limits.TimestampPeriod > 0 {
+		var begin, end uint64
+		if begin, end, err = r.c.Ticks(); err == nil {
+			r.ticks = end - begin
+			if bits := r.d.physical.Families[r.d.family].TimestampBits; bits < 64 {
+				r.ticks &= 1<<bits - 1 // the counter may have wrapped in between
+			}
+		}
+	}
+	r.running = false
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	delete(r.d.inflight, r)
+	if err != nil {
+		r.result = fmt.Errorf("gpu: run %q: %w", r.name, r.d.failed(err))
+	}
+	return r.result
+}
+
+// DeviceTime is how long the device worked on the last run, all n repetitions together; 0 before the first run, while
+// one goes on, and on devices without timestamps (Limits.TimestampPeriod is 0).
+func (r *Recording) DeviceTime() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Duration(float64(r.ticks) * r.d.info.Limits.TimestampPeriod)
+}
+
+// Free waits for the recording and gives its memory back; its buffers stay. A recording that is not freed lives until
+// the device is closed.
+func (r *Recording) Free() {
+	r.finish() // an error of a run nobody waited for ends with it
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	r.ended = true
+	if r.err == nil {
+		r.err = fmt.Errorf("gpu: run %q: recording was freed", r.name)
+	}
+	delete(r.d.recordings, r)
+	r.release()
+}
+
+// release frees the Vulkan side. The caller holds d.mu and has seen to it that nothing runs.
+func (r *Recording) release() {
+	if r.c != nil {
+		r.c.Close()
+		r.c = nil
+	}
+	r.running = false
+}
+
+// submit hands commands to the queue. The caller holds d.mu.
+func (d *Device) submit(c *vk.Commands, times uint32) error {
+	if d.inject != nil {
+		err := d.inject
+		d.inject = nil
+		return d.failed(err)
+	}
+	if err := c.Submit(times); err != nil {
+		return d.failed(err)
+	}
+	return nil
+}
