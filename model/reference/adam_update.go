@@ -2,6 +2,7 @@ package reference
 
 import (
 	"math"
+	"slices"
 
 	"vklstm/model"
 )
@@ -16,6 +17,11 @@ type State struct {
 // NewState returns a zeroed State for n parameters.
 func NewState(n int) *State {
 	return &State{Params: make([]float64, n), M: make([]float64, n), V: make([]float64, n)}
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s *State) Clone() *State {
+	return &State{Params: slices.Clone(s.Params), M: slices.Clone(s.M), V: slices.Clone(s.V), Step: s.Step}
 }
 
 // AdamUpdate is adam_update.comp: one step of Adam on s in place, with clipping and decoupled weight decay, counting
