@@ -39,6 +39,7 @@ func required() bool {
 // Name is the device that tests use: VKLSTM_DEVICE, else the index of the first software driver, else of the first usable
 // device. The error is gpu.Devices' own.
 func Name() (string, error) {
+	replaceShaders()
 	if want := os.Getenv("VKLSTM_DEVICE"); want != "" {
 		return want, nil
 	}
