@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// proofs are the tests of package gpu that provoke the validation layer in a process of their own and fail when it stays
+// silent. Their names say so.
+const proofs = "TestLayerReports"
+
+// provokes reports whether a test provokes validation messages on purpose.
+func provokes(test string) bool { return strings.HasPrefix(test, proofs) }
+
+// liveLayer runs the proofs of the validation layer on each driver, since a layer may be silent on one of them only.
+func (c *checker) liveLayer() result {
+	var r result
+	drivers := 0
+	for _, d := range c.drivers() {
+		if d.absent != "" {
+			r.absent = d.absent
+			continue
+		}
+		drivers++
+		s, err := c.goTest(command{env: append(c.testEnv(d), "VKLSTM_REQUIRE_DEVICE=1")}, "-run", "^"+proofs, "./gpu")
+		if err != nil {
+			return bad(err.Error())
+		}
+		one := s.result(true, c.shared)
+		if s.passed < 3 && one.failed == 0 {
+			one.failed++
+			one.output = fmt.Sprintf("only %d of the tests %s… ran on %s; barrier, range and a correct program make three\n", s.passed, proofs, d.about)
+		}
+		r.passed += one.passed
+		r.failed += one.failed
+		r.output += one.output
+	}
+	if drivers > 0 {
+		r.absent = ""
+	}
+	r.detail = fmt.Sprintf("%d proofs on %d drivers", r.passed, drivers)
+	return r
+}
+
+// liveKernel breaks each kernel in turn and lets the test of its name run on it: that test must fail. Before that the
+// same replacement with whole kernels must let all of them pass.
+func (c *checker) liveKernel() result {
+	d := c.oneDriver()
+	if len(d.env) == 0 {
+		return result{absent: "no software driver is here (Debian: mesa-vulkan-drivers)"}
+	}
+	scratch, err := os.MkdirTemp("", "vklstm-check-")
+	if err != nil {
+		return bad(err.Error())
+	}
+	defer os.RemoveAll(scratch)
+	program := filepath.Join(scratch, "kernel.test")
+	if out, err := c.run(command{args: []string{"go", "test", "-c", "-o", program, "./gpu/kernel"}, limit: 10 * time.Minute}); err != nil {
+		return bad(fmt.Sprintf("%s\n%v", out, err))
+	}
+	files, err := filepath.Glob(filepath.Join(c.root, "shaders", "spv", "*.spv"))
+	if err != nil || len(files) == 0 {
+		return bad("there is no SPIR-V in shaders/spv; run go generate ./shaders")
+	}
+	try := func(dir, tests string) (string, error) {
+		env := append(c.testEnv(d), "VKLSTM_REQUIRE_DEVICE=1", "VKLSTM_SHADER_DIR="+dir)
+		return c.run(command{args: []string{program, "-test.v", "-test.timeout", "3m", "-test.run", tests}, env: env,
+			dir: filepath.Join(c.root, "gpu", "kernel"), limit: 5 * time.Minute})
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".spv"))
+	}
+	if out, err := try(filepath.Join(c.root, "shaders", "spv"), testsOf(names...)); err != nil {
+		return bad(fmt.Sprintf("the kernels fail their tests before anything is broken:\n%s\n%v", out, err))
+	}
+	var r result
+	for i, f := range files {
+		if c.ctx.Err() != nil {
+			break
+		}
+		if complaint := c.breakKernel(names[i], f, scratch, try); complaint != "" {
+			r.failed++
+			r.output += complaint + "\n"
+			continue
+		}
+		r.passed++
+	}
+	r.detail = fmt.Sprintf("%d of %d broken kernels noticed", r.passed, len(files))
+	return r
+}
+
+// breakKernel changes one instruction of a kernel and says what is wrong where its test does not notice.
+func (c *checker) breakKernel(name, file, scratch string, try func(dir, tests string) (string, error)) string {
+	code, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	list, err := mutants(code)
+	if err != nil {
+		return fmt.Sprintf("%s: %v", name, err)
+	}
+	dir := filepath.Join(scratch, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err.Error()
+	}
+	m := list[0]
+	if err := os.WriteFile(filepath.Join(dir, name+".spv"), m.code, 0o644); err != nil {
+		return err.Error()
+	}
+	out, err := try(dir, testsOf(name))
+	switch {
+	case !strings.Contains(out, "=== RUN"):
+		return fmt.Sprintf("%s: gpu/kernel has no test of its name", name)
+	case err == nil:
+		return fmt.Sprintf("%s: its test passes although %s", name, m.what)
+	case !strings.Contains(out, "--- FAIL: Test"):
+		return fmt.Sprintf("%s: broken so that %s, it ends the test instead of failing it:\n%s", name, m.what, tail(out, 20))
+	}
+	return ""
+}
+
+// testsOf is the pattern of the tests of some kernels: TestLSTMCellForward… for lstm_cell_forward.
+func testsOf(names ...string) string {
+	names = slices.Clone(names)
+	for i, n := range names {
+		names[i] = strings.ReplaceAll(n, "_", "")
+	}
+	return "(?i)^Test(" + strings.Join(names, "|") + ")"
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// pkg is what go list says of a package.
+type pkg struct {
+	ImportPath                string
+	Dir                       string
+	Deps                      []string
+	TestGoFiles, XTestGoFiles []string
+	TestImports, XTestImports []string
+	Module                    struct{ Path string }
+}
+
+func (p pkg) hasTests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
+
+// packages lists the packages of the module.
+func (c *checker) packages() ([]pkg, error) {
+	const fields = "ImportPath,Dir,Deps,TestGoFiles,XTestGoFiles,TestImports,XTestImports,Module"
+	var list bytes.Buffer
+	cmd := command{args: []string{"go", "list", "-json=" + fields, "./..."}, limit: 5 * time.Minute, stdout: &list}
+	if complaint, err := c.run(cmd); err != nil {
+		return nil, fmt.Errorf("%s%w", complaint, err)
+	}
+	return readPackages(&list)
+}
+
+func readPackages(r io.Reader) ([]pkg, error) {
+	var list []pkg
+	for d := json.NewDecoder(r); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("read go list: %w", err)
+		}
+		list = append(list, p)
+	}
+}
+
+// split parts the packages that have tests into those whose tests touch Vulkan, and the others. A test touches Vulkan
+// where it, or anything that it imports, imports package gpu.
+func split(list []pkg) (vulkan, others []string) {
+	deps := map[string][]string{}
+	for _, p := range list {
+		deps[p.ImportPath] = p.Deps
+	}
+	for _, p := range list {
+		if !p.hasTests() {
+			continue
+		}
+		gpu := p.Module.Path + "/gpu"
+		uses := func(path string) bool { return path == gpu || slices.Contains(deps[path], gpu) }
+		inside := p.ImportPath == gpu || strings.HasPrefix(p.ImportPath, gpu+"/")
+		if inside || uses(p.ImportPath) || slices.ContainsFunc(p.TestImports, uses) || slices.ContainsFunc(p.XTestImports, uses) {
+			vulkan = append(vulkan, p.ImportPath)
+		} else {
+			others = append(others, p.ImportPath)
+		}
+	}
+	return vulkan, others
+}
