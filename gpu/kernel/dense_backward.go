@@ -1,0 +1,26 @@
+package kernel
+
+import "vklstm/gpu"
+
+// DenseBackward is dense_backward.comp: dx = dy·kernelᵀ.
+type DenseBackward struct {
+	DY            f32  // dy[K][R][N], by the output before the activation
+	Params        f32  // params[K][P]
+	X             f32  // x[K][R][M]; used with Relu only, and may be left out without
+	DX            f32  // dx[K][R][M]
+	Relu          bool // X is what a relu returned, and DX the gradient before it
+	K, R, M, N, P int  // M inputs, N outputs
+	KernelOffset  int  // of kernel[M][N] in a model's parameters
+}
+
+// Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
+func (k DenseBackward) Record(rec *gpu.Recording) {
+	x := gpu.Read(k.DY) // something must be bound
+	if k.Relu {
+		x = gpu.Read(k.X, k.K, k.R, k.M)
+	}
+	rec.DispatchWith([]uint32{word(k.Relu)}, "dense_backward", gpu.Threads(k.K*k.R*k.M),
+		gpu.Push(k.K, k.R, k.M, k.N, k.P, k.KernelOffset),
+		gpu.Read(k.DY, k.K, k.R, k.N), gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.M*k.N)),
+		x, gpu.Write(k.DX, k.K, k.R, k.M))
+}

@@ -1,0 +1,59 @@
+package kernel
+
+import (
+	"fmt"
+
+	"vklstm/gpu"
+)
+
+// f32 and u32 shorten the buffer types.
+type (
+	f32 = gpu.Buffer[float32]
+	u32 = gpu.Buffer[uint32]
+)
+
+// optionWords and scheduleWords are the 32-bit words of a model in options[K][32] and in schedule[S][K][4]
+// (shaders/include/options.glsl says what each is).
+const (
+	optionWords   = 32
+	scheduleWords = 4
+)
+
+// Variables is the number of trained arrays of a model, as gradient_norm, adam_update and sgd_update know it.
+const Variables = 7
+
+// word is a truth value as shaders take it.
+func word(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// span is the number of elements that a buffer must have to hold size elements for each of k models, the first at
+// offset, the others stride apart.
+func span(offset, k, stride, size int) int {
+	if offset < 0 || stride < 0 {
+		panic(fmt.Sprintf("kernel: offset %d and stride %d may not be negative", offset, stride))
+	}
+	return offset + (k-1)*stride + size
+}
+
+// within panics unless the rows of a pass lie inside the places of a step.
+func within(name string, row0, r, b int) {
+	if row0 < 0 || row0+r > b {
+		panic(fmt.Sprintf("kernel: %s: rows %d to %d of a step of %d", name, row0, row0+r, b))
+	}
+}
+
+// offsetWords are the push constants K, P and the variables' offsets.
+func offsetWords(name string, k, p int, offsets [Variables]int) gpu.PushData {
+	values := []any{k, p}
+	for i, o := range offsets {
+		if o < 0 || o > p || i > 0 && o < offsets[i-1] {
+			panic(fmt.Sprintf("kernel: %s: offsets %v must not fall, nor leave the %d parameters", name, offsets, p))
+		}
+		values = append(values, o)
+	}
+	return gpu.Push(values...)
+}

@@ -1,0 +1,39 @@
+// Activations made of Vulkan's primitives, whose precision is bounded: exp 3 + 2|x| ulp, division 2.5 ulp. Vulkan's own tanh
+// has no bound near 0, and its log only an absolute one.
+#ifndef ACTIVATIONS_GLSL
+#define ACTIVATIONS_GLSL
+
+// 1/(1 + exp(−z)). The exponent is never positive, so nothing overflows, and sigmoid(−z) has as many good digits as
+// sigmoid(z).
+float sigmoid(float z) {
+    float e = exp(-abs(z));
+    return (z < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
+// tanh(z) with a relative error of about 2⁻²¹: an odd polynomial for |z| < 1/2 (minimax in the relative error, which is
+// 6e-3 units of 2⁻²⁴), beyond it (1 − e)/(1 + e) with e = exp(−2|z|) ≤ 0.37, where the difference loses nothing.
+float tanhBounded(float z) {
+    float a = abs(z);
+    if (a < 0.5) {
+        float w = z * z;
+        float p = ((((-0.006653572898358107 * w + 0.02130170352756977) * w - 0.05389996990561485) * w + 0.13332970440387726) * w
+            - 0.333333283662796) * w;
+        return z + z * p;
+    }
+    float e = exp(-2.0 * a);
+    float t = (1.0 - e) / (1.0 + e);
+    return z < 0.0 ? -t : t;
+}
+
+// log(1 + exp(z)), with a relative error that stays small at both ends. log1p(e) = 2·atanh(s) with s = e/(2 + e) ≤ 1/3, whose
+// series is cut where its terms fall below 2⁻²⁸ of the sum.
+float softplus(float z) {
+    float e = exp(-abs(z));
+    float s = e / (2.0 + e);
+    float w = s * s;
+    float series = 1.0 + w * (1.0 / 3.0 + w * (1.0 / 5.0 + w * (1.0 / 7.0 + w * (1.0 / 9.0 + w * (1.0 / 11.0 + w * (1.0 / 13.0
+        + w * (1.0 / 15.0 + w * (1.0 / 17.0))))))));
+    return (z > 0.0 ? z : 0.0) + 2.0 * s * series;
+}
+
+#endif

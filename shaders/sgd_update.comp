@@ -1,0 +1,26 @@
+#version 450
+// sgd_update: p −= p·decay + α·g with g the clipped gradient. One thread per parameter of a model.
+// A model whose schedule has no batch takes no step.
+#extension GL_GOOGLE_include_directive : require
+#include "dispatch.glsl"
+#include "options.glsl"
+layout(local_size_x = 64) in;
+const uint VARIABLES = 7u;
+layout(push_constant) uniform Dims { uint K, P, offsets[VARIABLES]; };
+layout(binding = 0) readonly buffer GradsBuf { float grads[]; };      // grads[K][P]
+layout(binding = 1) readonly buffer SquaresBuf { float squares[]; };  // squares[K][VARIABLES], of the gradient
+layout(binding = 2) readonly buffer OptionsBuf { uint options[]; };   // options[K][OPTIONS]
+layout(binding = 3) readonly buffer ScheduleBuf { uint schedule[]; }; // schedule[S][K][SCHEDULE]
+layout(binding = 4) readonly buffer CursorBuf { uint cursor[]; };     // cursor[1]
+layout(binding = 5) buffer ParamsBuf { float params[]; };             // params[K][P]
+#include "clip.glsl"
+
+void main() {
+    uint i = threadIndex();
+    if (i >= K * P) return;
+    uint k = i / P, o = k * OPTIONS, s = (cursor[0] * K + k) * SCHEDULE;
+    if (uintBitsToFloat(schedule[s + INVERSE_BATCH]) == 0.0) return;
+    float g = grads[i] * clip(k, i - k * P, uintBitsToFloat(options[o + CLIPNORM]), uintBitsToFloat(options[o + GLOBAL_CLIPNORM]));
+    float p = params[i];
+    params[i] = p - p * uintBitsToFloat(schedule[s + DECAY]) - uintBitsToFloat(schedule[s + ALPHA]) * g;
+}
