@@ -45,6 +45,7 @@ type Device struct {
 	family   int
 	direct   bool // buffers live in memory that host and device share
 
+	staged     bool       // a test: never map, always copy
 	mu         sync.Mutex // guards all that follows, and the queue
 	closed     bool
 	lost       bool

@@ -69,7 +69,7 @@ func (d *Device) move(r region, access func(host []byte, at uint64), up bool) er
 		return err
 	}
 	r.a.mustLive("transfer")
-	if host := r.a.host(); host != nil && (up || d.physical.Types[r.a.block.typ].Cached) {
+	if host := r.a.host(); host != nil && !d.staged && (up || d.physical.Types[r.a.block.typ].Cached) {
 		access(host[r.off:r.off+r.size], 0)
 		return nil
 	}
