@@ -10,13 +10,16 @@ import (
 	"vklstm/gpu"
 )
 
-// shared is the device of this test process.
-var shared struct {
+// opened is a device of this test process.
+type opened struct {
 	once sync.Once
 	d    *gpu.Device
 	err  error
-	bare bool // opened without the validation layer
+	bare bool // without the validation layer
 }
+
+// Tests and benchmarks have a device each, since the layer would be what a benchmark measures.
+var forTests, forBenchmarks opened
 
 // messages are what the validation layer said on the shared device.
 var messages struct {
@@ -60,32 +63,22 @@ func Name() (string, error) {
 }
 
 // Device is an open device for a test or a benchmark, shared by all of the process; nobody closes it. The test fails at its
-// end if the validation layer said anything since it began. Benchmarks run without the layer.
+// end if the validation layer said anything since it began. Benchmarks run on a second device without the layer.
 func Device(tb testing.TB) *gpu.Device {
 	tb.Helper()
+	o := &forTests
 	_, benchmark := tb.(*testing.B)
-	shared.once.Do(func() {
-		var want string
-		if want, shared.err = Name(); shared.err != nil {
-			return
-		}
-		if !benchmark {
-			shared.d, shared.err = gpu.Open(want, gpu.WithValidation(hear))
-			if !errors.Is(shared.err, gpu.ErrNoLayer) {
-				return
-			}
-		}
-		shared.bare = true
-		shared.d, shared.err = gpu.Open(want)
-	})
-	if shared.err != nil {
-		Missing(tb, shared.err)
+	if benchmark {
+		o = &forBenchmarks
+	}
+	o.once.Do(func() { o.open(!benchmark) })
+	if o.err != nil {
+		Missing(tb, o.err)
 	}
 	if benchmark {
-		tb.Log(shared.d)
-		return shared.d
+		return o.d
 	}
-	if shared.bare {
+	if o.bare {
 		if required() {
 			tb.Fatal("gputest: the validation layer is not installed (Debian: vulkan-validationlayers), and VKLSTM_REQUIRE_DEVICE is set")
 		}
@@ -101,7 +94,23 @@ func Device(tb testing.TB) *gpu.Device {
 			tb.Errorf("validation: %s", m)
 		}
 	})
-	return shared.d
+	return o.d
+}
+
+func (o *opened) open(validated bool) {
+	want, err := Name()
+	if err != nil {
+		o.err = err
+		return
+	}
+	if validated {
+		o.d, o.err = gpu.Open(want, gpu.WithValidation(hear))
+		if !errors.Is(o.err, gpu.ErrNoLayer) {
+			return
+		}
+	}
+	o.bare = true
+	o.d, o.err = gpu.Open(want)
 }
 
 // Missing skips a test that has no device, and says why; with VKLSTM_REQUIRE_DEVICE=1 it fails the test. Only

@@ -3,7 +3,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "dispatch.glsl"
 layout(constant_id = 0) const uint S = 8;
-layout(local_size_x_id = 0, local_size_y_id = 0) in;
+layout(local_size_x = 8, local_size_y = 8, local_size_x_id = 0, local_size_y_id = 0) in;
 layout(push_constant) uniform Dims { uint N; };
 layout(binding = 0) readonly buffer XBuf { vec4 x[]; };
 layout(binding = 1) writeonly buffer YBuf { vec4 y[]; };

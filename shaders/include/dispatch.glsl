@@ -6,8 +6,9 @@
 // The workgroup's number, 0, 1, … in rows.
 uint groupIndex() { return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x; }
 
-// The thread's number over all workgroups. Below the n of Threads(n) each value comes exactly once. The whole size counts,
-// so that a workgroup of more than one dimension works too.
-uint threadIndex() { return groupIndex() * (gl_WorkGroupSize.x * gl_WorkGroupSize.y * gl_WorkGroupSize.z) + gl_LocalInvocationIndex; }
+// The thread's number over all workgroups. Below the n of Threads(n) each value comes exactly once. All dimensions of the
+// size count, so that a workgroup of more than one works too. A macro, since glslang takes gl_WorkGroupSize for 1 in a
+// function that stands before the shader's layout(local_size_x = …) line, without a word.
+#define threadIndex() (groupIndex() * (gl_WorkGroupSize.x * gl_WorkGroupSize.y * gl_WorkGroupSize.z) + gl_LocalInvocationIndex)
 
 #endif
