@@ -41,13 +41,13 @@ type Pass struct {
 }
 
 // HLast and CLast return the LSTM's states behind the last step, [B][H].
-func (p *Pass) HLast() []float64 { return p.H[len(p.H)-len(p.Dropped):] }
+func (p *Pass) HLast() []float64 { return slot(p.H, len(p.Mask), len(p.H)/(len(p.Mask)+1)) }
 
 // CLast is described at HLast.
-func (p *Pass) CLast() []float64 { return p.C[len(p.C)-len(p.Dropped):] }
+func (p *Pass) CLast() []float64 { return slot(p.C, len(p.Mask), len(p.C)/(len(p.Mask)+1)) }
 
 // Sequence returns the LSTM's output behind each step, [B][T][H].
-func (p *Pass) Sequence() []float64 { return swap(p.H[len(p.Dropped):], len(p.Mask), p.B) }
+func (p *Pass) Sequence() []float64 { return swap(p.H[len(p.HLast()):], len(p.Mask), p.B) }
 
 // variable returns variable i of a flat array that holds all parameters.
 func (n Network) variable(flat []float64, i int) []float64 {

@@ -1,0 +1,228 @@
+package golden
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"vklstm/model/reference"
+)
+
+// Row is the verdict on one quantity of one case.
+type Row struct {
+	Case      string
+	What      string  // "probability", "d/lstm/kernel", "step 3 parameters", …
+	Index     string  // the worst element, as [b][u]: the one whose error is largest against its tolerance
+	Got, Want float64 // there
+	Error     float64 // |Got − Want|; +Inf where one of them is NaN
+	Tolerance float64 // of that element
+	Pass      bool
+	NotOurs   string // why the case was not run; then it counts as neither passed nor failed
+	Err       error  // why the case could not be run; then Pass is false
+}
+
+// Failed reports whether the row is a failure.
+func (r Row) Failed() bool { return !r.Pass && r.NotOurs == "" }
+
+// String returns the row as one line.
+func (r Row) String() string {
+	switch {
+	case r.NotOurs != "":
+		return fmt.Sprintf("%s: %s", r.Case, r.NotOurs)
+	case r.Err != nil:
+		return fmt.Sprintf("%s: FAILED: %v", r.Case, r.Err)
+	}
+	verdict := "ok"
+	if !r.Pass {
+		verdict = "FAILED"
+	}
+	return fmt.Sprintf("%s: %s: error %.2e at %s (got %.9g, want %.9g), tolerance %.2e: %s",
+		r.Case, r.What, r.Error, r.Index, r.Got, r.Want, r.Tolerance, verdict)
+}
+
+// referenceTolerance is how far the reference may be from Keras's float64, relative to an array's largest value: both
+// round in float64, and some golden arrays are stored rounded to 40 bits (1e-12). Measured: below 1e-12.
+const referenceTolerance = 1e-9
+
+// Engines are held to what float32 may lose. Package reference imitates float32's rounding (reference.Rounding says by
+// how much each operation errs); runs is how often, and the tolerance of an element is safety times the largest
+// deviation that the element showed, or the root mean square of its array's deviations, whichever is larger.
+//
+// The imitation moves each result by up to the whole bound of a correct operation, with a standard deviation of
+// bound/√3; an engine's errors are smaller. That all of 8 runs leave an element within 0.4 of its standard deviation
+// has probability (0.31)⁸ < 1e-4, and then 4 times the largest is still 1.6 standard deviations of errors that are
+// larger than the engine's; the root mean square of the array holds such an element up besides.
+// Keras's own float32 numbers in the golden cases lie within 0.3 of these tolerances (TestKerasFloat32).
+const (
+	runs   = 8
+	safety = 4
+)
+
+// program is a case that can be run.
+type program interface {
+	// wanted returns the true numbers, and the shapes to call their elements by.
+	wanted() (*outputs, map[string][]int)
+	runReference(r *reference.Rounding) (*outputs, error)
+	runEngine(f Factory) (*outputs, error)
+}
+
+// open returns the case as a program, or the rows that say why it has none.
+func (c *Case) open() (program, []Row) {
+	if why := c.NotOurs(); why != "" {
+		return nil, []Row{{Case: c.Name, NotOurs: why}}
+	}
+	if c.own != nil {
+		return c.own, nil
+	}
+	p, err := c.problem()
+	if err != nil {
+		return nil, []Row{{Case: c.Name, Err: err}}
+	}
+	return p, nil
+}
+
+// CheckReference runs the case in float64 by package reference, and compares every number that the case holds.
+// Nothing is to be learnt so from a case of Own, whose truth the reference is: it has no rows.
+func (c *Case) CheckReference() []Row {
+	if c.own != nil {
+		return nil
+	}
+	p, rows := c.open()
+	if p == nil {
+		return rows
+	}
+	got, err := p.runReference(nil)
+	if err != nil {
+		return []Row{{Case: c.Name, Err: err}}
+	}
+	want, shapes := p.wanted()
+	tolerance := map[string][]float64{}
+	for name, values := range want.values {
+		largest := 1e-12 // an array of zeros must be met exactly, as far as that can be said
+		for _, v := range values {
+			largest = math.Max(largest, math.Abs(v))
+		}
+		tolerance[name] = slices.Repeat([]float64{referenceTolerance * largest}, len(values))
+	}
+	return append(c.compare(got, want, shapes, tolerance, true), c.unread(p, want)...)
+}
+
+// CheckEngine runs the case through the engine that f makes, and compares every number that an engine returns.
+func (c *Case) CheckEngine(f Factory) []Row {
+	p, rows := c.open()
+	if p == nil {
+		return rows
+	}
+	tolerance, err := c.tolerances(p)
+	if err != nil {
+		return []Row{{Case: c.Name, Err: err}}
+	}
+	got, err := p.runEngine(f)
+	if err != nil {
+		return []Row{{Case: c.Name, Err: err}}
+	}
+	want, shapes := p.wanted()
+	return c.compare(got, want, shapes, tolerance, false)
+}
+
+// tolerances returns the float32 tolerance of every number of the case. They are worked out once.
+func (c *Case) tolerances(p program) (map[string][]float64, error) {
+	c.judge.Do(func() {
+		exact, err := p.runReference(nil)
+		if err != nil {
+			c.judgeErr = err
+			return
+		}
+		worst, squares := map[string][]float64{}, map[string][]float64{}
+		for name, values := range exact.values {
+			worst[name], squares[name] = make([]float64, len(values)), make([]float64, len(values))
+		}
+		for run := range uint64(runs) {
+			moved, err := p.runReference(reference.NewRounding(run))
+			if err != nil {
+				c.judgeErr = err
+				return
+			}
+			for name, values := range exact.values {
+				for i, v := range values {
+					d := math.Abs(moved.values[name][i] - v)
+					worst[name][i] = math.Max(worst[name][i], d)
+					squares[name][i] += d * d
+				}
+			}
+		}
+		c.tolerance = map[string][]float64{}
+		for name, values := range exact.values {
+			tolerance := make([]float64, len(values))
+			parts := append(slices.Clone(exact.parts[name]), len(values))
+			for k, first := range parts[:len(parts)-1] {
+				part := squares[name][first:parts[k+1]]
+				floor := math.Sqrt(sum(part) / float64(runs*max(1, len(part))))
+				for i := first; i < parts[k+1]; i++ {
+					// What an engine returns is rounded to float32, and below 2⁻¹²⁶ it may be 0.
+					tolerance[i] = safety*math.Max(worst[name][i], floor) + 0x1p-24*math.Abs(values[i]) + 0x1p-124
+				}
+			}
+			c.tolerance[name] = tolerance
+		}
+	})
+	return c.tolerance, c.judgeErr
+}
+
+// compare returns a row for each quantity that is wanted and that got has; with all set, one that got lacks fails.
+func (c *Case) compare(got, want *outputs, shapes map[string][]int, tolerance map[string][]float64, all bool) []Row {
+	var rows []Row
+	for _, name := range want.names {
+		g, ok := got.values[name]
+		w := want.values[name]
+		if !ok && !all {
+			continue
+		}
+		if len(g) != len(w) {
+			rows = append(rows, Row{Case: c.Name, What: name,
+				Err: fmt.Errorf("golden: case %s: %s has %d values where %d are wanted", c.Name, name, len(g), len(w))})
+			continue
+		}
+		row := Row{Case: c.Name, What: name, Pass: true}
+		at, worst := 0, -1.0
+		for i := range w {
+			e := math.Abs(g[i] - w[i])
+			if e != e {
+				e = math.Inf(1)
+			}
+			if g[i] != g[i] && w[i] != w[i] || g[i] == w[i] {
+				e = 0
+			}
+			ratio := e / tolerance[name][i]
+			if ratio > worst || ratio != ratio {
+				at, worst, row.Error = i, ratio, e
+			}
+			row.Pass = row.Pass && e <= tolerance[name][i]
+		}
+		if len(w) > 0 {
+			row.Got, row.Want, row.Tolerance = g[at], w[at], tolerance[name][at]
+			if index := want.index[name]; index != nil {
+				row.Index = index(at)
+			} else {
+				row.Index = brackets(shapes[name], at)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// unread returns a row that names the results in the case that nothing was compared with, if there are any.
+func (c *Case) unread(p program, want *outputs) []Row {
+	k, ok := p.(*problem)
+	if !ok {
+		return nil
+	}
+	names := k.unread(want)
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return []Row{{Case: c.Name, NotOurs: "not ours: no such metric here: " + strings.Join(names, ", ")}}
+}
