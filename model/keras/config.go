@@ -1,0 +1,345 @@
+package keras
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"vklstm/model"
+)
+
+// object is a Keras object as JSON: a class and its settings.
+type object struct {
+	Class  string          `json:"class_name"`
+	Config json.RawMessage `json:"config"`
+}
+
+// settings are an object's settings by name.
+type settings map[string]json.RawMessage
+
+// get decodes setting name into v, a pointer, and leaves v alone when the setting is missing or null.
+func (s settings) get(name string, v any) error {
+	raw, ok := s[name]
+	if !ok || string(raw) == "null" {
+		return nil
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return bad("model_config: setting %q is %.60s", name, raw)
+	}
+	return nil
+}
+
+// set says whether a setting is there and other than null, false and 0.
+func (s settings) set(name string) bool {
+	raw := string(s[name])
+	return raw != "" && raw != "null" && raw != "false" && raw != "0" && raw != "0.0"
+}
+
+// parseModel turns model_config into a Spec, and lists what is not kept.
+func parseModel(text string) (model.Spec, []string, error) {
+	var spec model.Spec
+	var top object
+	if err := json.Unmarshal([]byte(text), &top); err != nil {
+		return spec, nil, bad("model_config is no JSON: %v", err)
+	}
+	if top.Class != "Sequential" {
+		return spec, nil, unsupported("the model is of class %q; supported is Sequential", top.Class)
+	}
+	var body struct {
+		Layers []object        `json:"layers"`
+		Shape  json.RawMessage `json:"build_input_shape"`
+	}
+	if err := json.Unmarshal(top.Config, &body); err != nil {
+		// The first Keras 2 had a bare list.
+		if err := json.Unmarshal(top.Config, &body.Layers); err != nil {
+			return spec, nil, bad("model_config lists no layers: %v", err)
+		}
+	}
+	p := parser{shape: body.Shape}
+	for i, l := range body.Layers {
+		if err := p.layer(i, l); err != nil {
+			return spec, nil, err
+		}
+	}
+	spec.Layers = p.withDropout()
+	if len(spec.Layers) == 0 || spec.Layers[0].Kind != model.Masking {
+		return spec, nil, unsupported("the model has no Masking layer in front; build it as Sequential with Masking(0.0), LSTM, Dropout, Dense(relu), Dense(1, sigmoid)")
+	}
+	if err := p.inputShape(&spec); err != nil {
+		return spec, nil, err
+	}
+	seen := map[string]bool{}
+	for _, l := range spec.Layers {
+		if l.Name == "" {
+			return spec, nil, bad("model_config: a %s layer has no name", l.Kind)
+		}
+		if seen[l.Name] {
+			return spec, nil, bad("model_config: two layers are named %q", l.Name)
+		}
+		seen[l.Name] = true
+	}
+	if _, err := spec.Dims(); err != nil {
+		return spec, nil, unsupported("%s", strings.TrimPrefix(err.Error(), "model: "))
+	}
+	return spec, p.ignored, nil
+}
+
+// parser collects what the layers say.
+type parser struct {
+	layers  []model.Layer
+	shape   json.RawMessage // of a batch: [null, T, F]
+	ignored []string
+}
+
+// layer adds the i-th layer.
+func (p *parser) layer(i int, o object) error {
+	s := settings{}
+	if len(o.Config) > 0 {
+		if err := json.Unmarshal(o.Config, &s); err != nil {
+			return bad("model_config: layer %d has no settings: %v", i+1, err)
+		}
+	}
+	l := model.Layer{Kind: model.Kind(o.Class)}
+	if err := s.get("name", &l.Name); err != nil {
+		return err
+	}
+	if i == 0 {
+		for _, name := range []string{"batch_input_shape", "batch_shape"} {
+			if raw, ok := s[name]; ok {
+				p.shape = raw
+			}
+		}
+	}
+	where := fmt.Sprintf("layer %q (%s)", l.Name, o.Class)
+	var err error
+	switch o.Class {
+	case "InputLayer":
+		if i > 0 {
+			return unsupported("%s stands behind other layers; supported is one input", where)
+		}
+		return nil
+	case "Masking":
+		mask := 0.0
+		if err = s.get("mask_value", &mask); err == nil && mask != 0 {
+			err = unsupported("%s has mask_value %v; supported is 0.0", where, mask)
+		}
+	case "LSTM":
+		l.Units, err = lstmUnits(where, s)
+	case "Dropout":
+		if _, ok := s["rate"]; !ok {
+			return bad("model_config: %s has no rate", where)
+		}
+		err = s.get("rate", &l.Rate)
+	case "Dense":
+		if l.Activation, err = activation(where, s, "activation", "linear"); err == nil {
+			l.Units, err = units(where, s)
+		}
+		if err == nil {
+			err = needsBias(where, s)
+		}
+	default:
+		return unsupported("%s is no layer that this program runs; supported is Sequential with Masking(0.0), LSTM, Dropout, Dense(relu), Dense(1, sigmoid)", where)
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{
+		"kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
+		"kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout", "recurrent_dropout", "noise_shape",
+	} {
+		if s.set(name) {
+			p.ignored = append(p.ignored, fmt.Sprintf("%s has %s, which acts in Keras's training only and is not kept", where, name))
+		}
+	}
+	p.layers = append(p.layers, l)
+	return nil
+}
+
+// lstmUnits checks that an LSTM layer computes what this program's does and returns its number of units.
+func lstmUnits(where string, s settings) (int, error) {
+	for _, a := range [][2]string{{"activation", "tanh"}, {"recurrent_activation", "sigmoid"}} {
+		name, want := a[0], a[1]
+		if got, err := activation(where, s, name, want); err != nil {
+			return 0, err
+		} else if got != want {
+			return 0, unsupported("%s has %s %q; supported is %q", where, name, got, want)
+		}
+	}
+	for _, name := range []string{"go_backwards", "return_sequences", "return_state", "stateful", "time_major", "zero_output_for_mask"} {
+		on := false
+		if err := s.get(name, &on); err != nil {
+			return 0, err
+		}
+		if on {
+			return 0, unsupported("%s has %s=True; supported is False", where, name)
+		}
+	}
+	if err := needsBias(where, s); err != nil {
+		return 0, err
+	}
+	return units(where, s)
+}
+
+// needsBias returns an error for a layer without bias.
+func needsBias(where string, s settings) error {
+	bias := true
+	if err := s.get("use_bias", &bias); err != nil {
+		return err
+	}
+	if !bias {
+		return unsupported("%s has use_bias=False; supported is True", where)
+	}
+	return nil
+}
+
+func units(where string, s settings) (int, error) {
+	n := 0.0
+	if err := s.get("units", &n); err != nil {
+		return 0, err
+	}
+	if n != math.Trunc(n) || n < 1 || n > 1<<24 {
+		return 0, bad("model_config: %s has %v units", where, n)
+	}
+	return int(n), nil
+}
+
+// activation returns the name of an activation, given as a string or as an object.
+func activation(where string, s settings, name, missing string) (string, error) {
+	raw, ok := s[name]
+	if !ok {
+		return missing, nil
+	}
+	var a string
+	if json.Unmarshal(raw, &a) == nil && a != "" {
+		return a, nil
+	}
+	if string(raw) == "null" {
+		return "linear", nil
+	}
+	var o object
+	if json.Unmarshal(raw, &o) == nil && o.Class == "function" && json.Unmarshal(o.Config, &a) == nil {
+		return a, nil
+	}
+	return "", unsupported("%s has the %s %.60s, which is none of Keras's names", where, name, raw)
+}
+
+// withDropout returns the layers with a Dropout of rate 0 behind the LSTM if there is none.
+func (p *parser) withDropout() []model.Layer {
+	if len(p.layers) != 4 || p.layers[1].Kind != model.LSTM || p.layers[2].Kind != model.Dense {
+		return p.layers
+	}
+	return []model.Layer{p.layers[0], p.layers[1], {Kind: model.Dropout, Name: p.free("dropout")}, p.layers[2], p.layers[3]}
+}
+
+// free returns a name that no layer has.
+func (p *parser) free(name string) string {
+	for try, i := name, 1; ; try, i = fmt.Sprintf("%s_%d", name, i), i+1 {
+		taken := false
+		for _, l := range p.layers {
+			taken = taken || l.Name == try
+		}
+		if !taken {
+			return try
+		}
+	}
+}
+
+// inputShape sets T and F.
+func (p *parser) inputShape(spec *model.Spec) error {
+	var shape []*float64
+	if len(p.shape) == 0 || json.Unmarshal(p.shape, &shape) != nil || len(shape) != 3 {
+		return unsupported("the model's input has shape %.60s; build it with Input((timesteps, features))", orNone(p.shape))
+	}
+	for i, to := range []*int{&spec.Timesteps, &spec.Features} {
+		d := shape[i+1]
+		if d == nil {
+			return unsupported("the model takes inputs of any size, shape %.60s; build it with Input((timesteps, features))", p.shape)
+		}
+		if *d != math.Trunc(*d) || *d < 1 || *d > 1<<24 {
+			return bad("model_config: the model's input has shape %.60s", p.shape)
+		}
+		*to = int(*d)
+	}
+	return nil
+}
+
+func orNone(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return "none"
+	}
+	return string(raw)
+}
+
+// compile is what a training_config or compile_config says.
+type compile struct {
+	loss      model.Loss // without kind when it is none of ours
+	lossName  string
+	rate      float64 // learning rate, 0 when it is not one number
+	optimizer string  // class in lower case, without its package
+}
+
+// parseCompile reads training_config (optimizerKey "optimizer_config") or compile_config ("optimizer"). What it does
+// not understand stays empty, since the weights are sound without it.
+func parseCompile(text []byte, optimizerKey string) compile {
+	var c compile
+	s := settings{}
+	if json.Unmarshal(text, &s) != nil {
+		return c
+	}
+	o, name := objectOrName(s[optimizerKey])
+	c.optimizer = strings.ToLower(name)
+	config := settings{}
+	if o != nil && json.Unmarshal(o.Config, &config) == nil {
+		if config.get("learning_rate", &c.rate) != nil || !(c.rate > 0 && c.rate <= math.MaxFloat32) {
+			c.rate = 0
+		}
+	}
+	o, c.lossName = objectOrName(s["loss"])
+	class := strings.ReplaceAll(strings.ToLower(c.lossName), "_", "")
+	opts := struct {
+		Name      string  `json:"name"`
+		Balancing bool    `json:"apply_class_balancing"`
+		Alpha     float64 `json:"alpha"`
+		Gamma     float64 `json:"gamma"`
+		Logits    bool    `json:"from_logits"`
+		Smoothing float64 `json:"label_smoothing"`
+	}{Alpha: 0.25, Gamma: 2}
+	if o != nil {
+		if json.Unmarshal(o.Config, &opts) != nil {
+			return c
+		}
+		if opts.Name != "" {
+			c.lossName = opts.Name
+		}
+	}
+	if opts.Logits || opts.Smoothing != 0 {
+		return c
+	}
+	switch {
+	case class == "binarycrossentropy":
+		c.loss = model.Loss{Kind: model.BinaryCrossentropy}
+	case class == "binaryfocalcrossentropy" && opts.Balancing: // without balancing there is no alpha
+		if l := (model.Loss{Kind: model.BinaryFocal, Alpha: opts.Alpha, Gamma: opts.Gamma}); l.Check() == nil {
+			c.loss = l
+		}
+	}
+	return c
+}
+
+// objectOrName reads a Keras object, or a name that stands for one with its defaults. The name is the class without
+// the package of a registered one ("Custom>Adam").
+func objectOrName(raw json.RawMessage) (*object, string) {
+	var name string
+	if json.Unmarshal(raw, &name) == nil {
+		return nil, name
+	}
+	var o object
+	if json.Unmarshal(raw, &o) != nil {
+		return nil, ""
+	}
+	if o.Class == "function" && json.Unmarshal(o.Config, &name) == nil {
+		return nil, name
+	}
+	return &o, o.Class[strings.LastIndex(o.Class, ">")+1:]
+}

@@ -1,0 +1,211 @@
+package keras
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"vklstm/model"
+	"vklstm/model/keras/internal/hdf5"
+)
+
+// version is the keras_version that is written: the one whose reading of the file was tested. Keras 2 takes a file
+// without it for one of Keras 1 and would rearrange the weights.
+const version = "3.15.1"
+
+// inputName is the name of the input layer.
+const inputName = "input_layer"
+
+// WriteH5 writes what Encode returns to w.
+func WriteH5(w io.Writer, f *File) error {
+	data, err := Encode(f)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(data); err != nil {
+		return fmt.Errorf("keras: write the model: %w", err)
+	}
+	return nil
+}
+
+// Encode returns f as an .h5 file that Keras 2 and Keras 3 open; the same f gives the same bytes. With a Loss the
+// file is compiled: both go on training with Adam at LearningRate, with fresh moments. The error says what of f
+// cannot be written: a network that model.Classifier does not describe, parameters that are not finite or not as
+// many as the Spec's (it then wraps model.ErrShape), names or Extra values that HDF5 cannot hold (64 KiB each).
+func Encode(f *File) ([]byte, error) {
+	data, err := encode(f)
+	if err != nil {
+		return nil, fmt.Errorf("keras: write the model: %w", err)
+	}
+	return data, nil
+}
+
+func encode(f *File) ([]byte, error) {
+	if _, err := f.Spec.Dims(); err != nil {
+		return nil, err
+	}
+	layout := f.Spec.Layout()
+	if len(f.Params) != layout.Size {
+		return nil, fmt.Errorf("%d parameters for a network of %d: %w", len(f.Params), layout.Size, model.ErrShape)
+	}
+	for _, v := range layout.Variables {
+		if i := slices.IndexFunc(v.Of(f.Params), notFinite); i >= 0 {
+			return nil, fmt.Errorf("%s holds %v at element %d; the training diverged, try a lower learning rate", v.Name, v.Of(f.Params)[i], i)
+		}
+	}
+	if err := checkNames(f.Spec); err != nil {
+		return nil, err
+	}
+	config, err := modelConfig(f.Spec)
+	if err != nil {
+		return nil, err
+	}
+	root := &hdf5.Group{}
+	stamp := func(g *hdf5.Group) {
+		g.SetString("keras_version", version)
+		g.SetString("backend", "tensorflow")
+	}
+	stamp(root)
+	root.SetString("model_config", config)
+	if f.Loss.Kind != "" {
+		training, err := trainingConfig(f)
+		if err != nil {
+			return nil, err
+		}
+		root.SetString("training_config", training)
+	}
+	var extra []string
+	for name := range f.Extra {
+		if slices.Contains(ownAttributes, name) {
+			return nil, fmt.Errorf("extra attribute %q is Keras's own", name)
+		}
+		extra = append(extra, name)
+	}
+	sort.Strings(extra)
+	for _, name := range extra {
+		root.SetString(name, f.Extra[name])
+	}
+	weights := root.Group("model_weights")
+	stamp(weights)
+	var names []string
+	for _, l := range f.Spec.Layers {
+		names = append(names, l.Name)
+		weights.Group(l.Name).SetStrings("weight_names", writeLayer(weights.Group(l.Name), l, layout, f.Params))
+	}
+	weights.SetStrings("layer_names", names)
+	weights.Group("top_level_model_weights").SetStrings("weight_names", nil)
+	return root.Encode()
+}
+
+// writeLayer adds a layer's arrays to its group and returns their names there.
+func writeLayer(g *hdf5.Group, l model.Layer, layout model.Layout, params []float32) []string {
+	var names []string
+	for _, v := range layout.Variables {
+		variable, ok := strings.CutPrefix(v.Name, l.Name+"/")
+		if !ok {
+			continue
+		}
+		name := l.Name + "/" + variable
+		if l.Kind == model.LSTM {
+			name = l.Name + "/lstm_cell/" + variable
+		}
+		g.Array(name, v.Shape, v.Of(params))
+		names = append(names, name)
+	}
+	return names
+}
+
+// layerName is what TensorFlow takes for the name of a scope, without slashes, which HDF5 takes for its own.
+var layerName = regexp.MustCompile(`^[A-Za-z0-9.][A-Za-z0-9_.-]*$`)
+
+// checkNames returns an error unless the layers' names can be names in both Keras versions and in the file.
+func checkNames(s model.Spec) error {
+	seen := map[string]bool{inputName: true, "top_level_model_weights": true, ".": true, "..": true}
+	for _, l := range s.Layers {
+		if seen[l.Name] || !layerName.MatchString(l.Name) {
+			return fmt.Errorf("a %s layer cannot be named %q; give each layer a name of its own, of the letters A to Z, digits, '_', '.' and '-'", l.Kind, l.Name)
+		}
+		seen[l.Name] = true
+	}
+	return nil
+}
+
+// float is a number that keeps its decimal point in JSON: Keras 3 refuses a learning rate of 1, and takes 1.0.
+type float float64
+
+// MarshalJSON returns x, which must be finite, so that it is a float to Python as well.
+func (x float) MarshalJSON() ([]byte, error) {
+	b := strconv.AppendFloat(nil, float64(x), 'g', -1, 64)
+	if !bytes.ContainsAny(b, ".e") {
+		b = append(b, ".0"...)
+	}
+	return b, nil
+}
+
+// layerOut is a layer in the words that Keras 2 and Keras 3 share.
+type layerOut struct {
+	Class  string         `json:"class_name"`
+	Config map[string]any `json:"config"`
+}
+
+// modelConfig returns the JSON of model_config. Settings that are left out have the same defaults in both Keras
+// versions, and they are the ones that this program computes with.
+func modelConfig(s model.Spec) (string, error) {
+	layers := []layerOut{{"InputLayer", map[string]any{
+		"name": inputName, "batch_input_shape": []any{nil, s.Timesteps, s.Features}, "dtype": "float32",
+	}}}
+	for _, l := range s.Layers {
+		c := map[string]any{"name": l.Name}
+		switch l.Kind {
+		case model.Masking:
+			c["mask_value"] = float(0)
+		case model.LSTM:
+			c["units"] = l.Units
+		case model.Dropout:
+			c["rate"] = float(l.Rate)
+		case model.Dense:
+			c["units"], c["activation"] = l.Units, l.Activation
+		}
+		layers = append(layers, layerOut{string(l.Kind), c})
+	}
+	return marshal(layerOut{"Sequential", map[string]any{"name": "sequential", "layers": layers}})
+}
+
+// trainingConfig returns the JSON of training_config. It has the keys without which one of the versions fails.
+func trainingConfig(f *File) (string, error) {
+	if err := f.Loss.Check(); err != nil {
+		return "", err
+	}
+	rate := f.LearningRate
+	if rate == 0 {
+		rate = 0.001
+	}
+	if !(rate > 0 && rate <= math.MaxFloat32) {
+		return "", fmt.Errorf("learning rate %v; it must be above 0", rate)
+	}
+	var loss any = "binary_crossentropy"
+	if f.Loss.Kind == model.BinaryFocal {
+		// Without "reduction", whose default has another name in each version.
+		loss = layerOut{"BinaryFocalCrossentropy", map[string]any{
+			"name": "binary_focal_crossentropy", "apply_class_balancing": true, "alpha": float(f.Loss.Alpha), "gamma": float(f.Loss.Gamma),
+			"from_logits": false, "label_smoothing": float(0), "axis": -1,
+		}}
+	}
+	return marshal(map[string]any{
+		"loss": loss, "loss_weights": nil, "metrics": []string{"accuracy"}, "weighted_metrics": nil,
+		"optimizer_config": layerOut{"Adam", map[string]any{"learning_rate": float(rate)}},
+	})
+}
+
+// marshal returns v as JSON; map keys are sorted, so that the same model gives the same bytes.
+func marshal(v any) (string, error) {
+	b, err := json.Marshal(v)
+	return string(b), err
+}

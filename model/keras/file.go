@@ -1,0 +1,145 @@
+package keras
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"vklstm/model"
+	"vklstm/model/keras/internal/hdf5"
+)
+
+// File is what a Keras model file holds for this program.
+type File struct {
+	Spec   model.Spec
+	Params []float32 // flat, Spec.Layout order, all finite
+
+	// Extra holds the root attributes that are not Keras's own, such as "vklstm", by name. They are kept as they
+	// are; Keras passes over them. Only .h5 files have them.
+	Extra map[string]string
+
+	// Loss is what the model was compiled with, Loss.Kind is empty when that is not known, or no loss of ours.
+	// LossName is what the file calls it: "binary_crossentropy", "focal_loss", or empty. Only Loss is written.
+	Loss     model.Loss
+	LossName string
+
+	// LearningRate is the optimizer's, 0 when the file has none. It is written when Loss is known; 0 then stands
+	// for Keras's default, 0.001.
+	LearningRate float64
+
+	// Optimizer is the state of Adam, nil when the file holds none, or that of another optimizer. It is not written:
+	// Keras 3 cannot go on training from a file which has it.
+	Optimizer *Optimizer
+
+	// Ignored lists, one sentence each, settings of the file that act in training only and are not kept.
+	Ignored []string
+}
+
+// Optimizer is the state of Adam.
+type Optimizer struct {
+	M, V []float32 // first and second moments, flat, Spec.Layout order
+	Step int       // steps taken
+}
+
+// MaxSize is the largest file in bytes that is read, 1 GiB.
+const MaxSize = 1 << 30
+
+// ErrFormat is wrapped by errors about a file which is damaged, or is no Keras model at all.
+var ErrFormat = errors.New("not a readable Keras model")
+
+// ErrUnsupported is wrapped by errors about a sound file whose model this program cannot run.
+var ErrUnsupported = errors.New("not supported")
+
+// Read reads a model file, .h5 or .keras by its content. The error names the file and says in one sentence what is
+// wrong with it; it wraps fs.ErrNotExist and the like, ErrFormat or ErrUnsupported.
+func Read(path string) (*File, error) { return read(path, decode) }
+
+// ReadH5 reads an HDF5 model file of Keras 2, Keras 3 or Encode. Errors are those of Read.
+func ReadH5(path string) (*File, error) { return read(path, decodeH5) }
+
+// ReadKeras reads a .keras file. Errors are those of Read.
+func ReadKeras(path string) (*File, error) { return read(path, decodeKeras) }
+
+// Decode reads a model file from memory, .h5 or .keras by its content. Errors are those of Read, without a name.
+func Decode(data []byte) (*File, error) {
+	f, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("keras: %w", classify(err))
+	}
+	return f, nil
+}
+
+func read(path string, decode func([]byte) (*File, error)) (*File, error) {
+	data, err := slurp(path)
+	if err != nil {
+		return nil, fmt.Errorf("keras: read %q: %w", path, err)
+	}
+	f, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("keras: read %q: %w", path, classify(err))
+	}
+	return f, nil
+}
+
+// slurp reads a regular file of at most MaxSize bytes.
+func slurp(path string) ([]byte, error) {
+	// Before it is opened, since opening a pipe waits for its writer.
+	info, err := os.Stat(path)
+	if err == nil {
+		switch {
+		case info.IsDir():
+			return nil, bad("it is a folder; name a .h5 or .keras file")
+		case !info.Mode().IsRegular():
+			return nil, bad("it is no regular file; copy it to one first")
+		case info.Size() > MaxSize:
+			return nil, bad("it has %d bytes; at most %d are read", info.Size(), MaxSize)
+		}
+		var data []byte
+		if data, err = os.ReadFile(path); err == nil {
+			return data, nil
+		}
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err // the path is in the sentence already
+	}
+	return nil, err
+}
+
+func decode(data []byte) (*File, error) {
+	if strings.HasPrefix(string(data[:min(4, len(data))]), "PK\x03\x04") {
+		return decodeKeras(data)
+	}
+	return decodeH5(data)
+}
+
+// kindError is a sentence that errors.Is finds to be of a kind.
+type kindError struct {
+	sentence string
+	kind     error
+}
+
+func (e *kindError) Error() string { return e.sentence }
+func (e *kindError) Unwrap() error { return e.kind }
+
+// bad returns an ErrFormat, unsupported an ErrUnsupported, with a sentence of their own.
+func bad(format string, args ...any) error {
+	return &kindError{fmt.Sprintf(format, args...), ErrFormat}
+}
+
+func unsupported(format string, args ...any) error {
+	return &kindError{fmt.Sprintf(format, args...), ErrUnsupported}
+}
+
+// classify finds the kind of an error of package hdf5.
+func classify(err error) error {
+	switch {
+	case errors.Is(err, ErrFormat) || errors.Is(err, ErrUnsupported):
+		return err
+	case errors.Is(err, hdf5.ErrUnsupported):
+		return unsupported("%v", err)
+	}
+	return bad("%v", err)
+}
