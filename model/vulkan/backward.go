@@ -1,0 +1,71 @@
+package vulkan
+
+import (
+	"vklstm/gpu"
+	"vklstm/gpu/kernel"
+	"vklstm/model"
+)
+
+// recordBackward records the pass from dlogit to the gradient of every parameter, in grads[K][P]. The first pass
+// of a step writes the gradient, further ones add to it.
+func (n *network) recordBackward(rec *gpu.Recording, grads f32, row0 int) {
+	R, T, F, H, D := n.R, n.T, n.F, n.H, n.D
+	add := row0 > 0
+	n.recordWeight(rec, grads, add, model.OutputKernel, gemmInput{n.act.dense, 0, R * D}, D, n.act.dLogit, 1, R)
+	n.recordBias(rec, grads, add, model.OutputBias, n.act.dLogit, 1, R)
+	kernel.DenseBackward{
+		DY: n.act.dLogit, Params: n.params, X: n.act.dense, DX: n.act.dDense, Relu: true,
+		K: n.K, R: R, M: D, N: 1, P: n.P, KernelOffset: n.offset(model.OutputKernel),
+	}.Record(rec)
+	n.recordWeight(rec, grads, add, model.DenseKernel, gemmInput{n.act.dropped, 0, R * H}, H, n.act.dDense, D, R)
+	n.recordBias(rec, grads, add, model.DenseBias, n.act.dDense, D, R)
+	kernel.DenseBackward{
+		DY: n.act.dDense, Params: n.params, X: n.act.dropped, DX: n.act.dDropped,
+		K: n.K, R: R, M: H, N: D, P: n.P, KernelOffset: n.offset(model.DenseKernel),
+	}.Record(rec)
+	kernel.Dropout{
+		In: n.act.dDropped, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor, Out: n.act.dh,
+		K: n.K, R: R, H: H, S: n.batch.steps, Row0: row0, InStride: R * H, Train: true,
+	}.Record(rec)
+	rec.Fill(n.act.dc, 0)
+	for t := T - 1; t >= 0; t-- {
+		kernel.LSTMCellBackward{
+			Gates: n.act.gates, Mask: n.act.mask, Cell: n.act.c, DHidden: n.act.dh, DCell: n.act.dc,
+			K: n.K, R: R, T: T, H: H, Step: t,
+		}.Record(rec)
+		if t > 0 { // dh of the start is nobody's
+			kernel.Matmul{
+				A: n.act.gates, B: n.params, C: n.act.dh, BiasVector: n.params,
+				M: R, N: H, Inner: 4 * H, Models: n.K, TransposeB: true, Accumulate: true,
+				OffsetA: t * R * 4 * H, StrideA: T * R * 4 * H, OffsetB: n.offset(model.RecurrentKernel), StrideB: n.P,
+				StrideC: R * H,
+			}.Record(rec)
+		}
+	}
+	n.recordWeight(rec, grads, add, model.Kernel, gemmInput{gpu.As[float32](n.act.cells), 0, T * R * F}, F, n.act.gates, 4*H, T*R)
+	n.recordWeight(rec, grads, add, model.RecurrentKernel, gemmInput{n.act.h, 0, (T + 1) * R * H}, H, n.act.gates, 4*H, T*R)
+	n.recordBias(rec, grads, add, model.Bias, n.act.gates, 4*H, T*R)
+}
+
+// gemmInput is a matrix inside a buffer: where it starts and how far apart the models are, in elements.
+type gemmInput struct {
+	buf            f32
+	offset, stride int
+}
+
+// recordWeight records grads[v][m][n] (+)= Σ over rows of x[row][m]·dy[row][n].
+func (n *network) recordWeight(rec *gpu.Recording, grads f32, add bool, v int, x gemmInput, m int, dy f32, width, rows int) {
+	kernel.Matmul{
+		A: x.buf, B: dy, C: grads, BiasVector: n.params,
+		M: m, N: width, Inner: rows, Models: n.K, TransposeA: true, Accumulate: add,
+		OffsetA: x.offset, StrideA: x.stride, StrideB: rows * width, OffsetC: n.offset(v), StrideC: n.P,
+	}.Record(rec)
+}
+
+// recordBias records grads[v][n] (+)= Σ over rows of dy[row][n].
+func (n *network) recordBias(rec *gpu.Recording, grads f32, add bool, v int, dy f32, width, rows int) {
+	kernel.ColumnSum{
+		A: dy, Out: grads, K: n.K, Rows: rows, N: width, Accumulate: add,
+		StrideA: rows * width, OutOffset: n.offset(v), OutStride: n.P,
+	}.Record(rec)
+}

@@ -1,0 +1,18 @@
+// Package vulkan is the engine of the GPU: it trains and predicts on one Vulkan device, in float32, k models side
+// by side. It is the only importer of package gpu.
+//
+// Everything that training needs stays on the device:
+//
+//	once       windows raw[N][T][F] (in chunks that fit a binding), labels, parameters, moments, options
+//	per epoch  order_window, order_weight [S][K][B]; schedule[S][K] (learning rate, batch size, step)
+//	back       out_probability, out_loss [S][K][B]
+//
+// One recording is one training step; it reads its place in the epoch from a cursor on the device, so that the
+// same recording is submitted once per step, several in one submission, with no wait in between. A submission is
+// kept below about 100 ms, so that a desktop's watchdog stays quiet and a cancelled run stops soon. Evaluation is a
+// recording of its own over the same buffers.
+//
+// This is the general path: it runs every T, F, H, D and B. Products that need no history are one matmul over all
+// steps; only h·recurrent_kernel and the cell stay in the time loop. A batch whose activations would not fit a
+// storage buffer's range is taken in several passes of R rows, whose gradients are added in order.
+package vulkan

@@ -1,0 +1,281 @@
+package vulkan
+
+import (
+	"fmt"
+	"math"
+
+	"vklstm/gpu"
+	"vklstm/model"
+	"vklstm/model/augment"
+	"vklstm/model/philox"
+)
+
+// Engine implements model.Engine on a Vulkan device.
+type Engine struct {
+	dev      *gpu.Device
+	spec     model.Spec
+	dims     model.Dims
+	opts     []model.Options
+	layout   model.Layout
+	stride   int // P: floats per model on the device
+	hostAdam bool
+
+	// Tests lower these to have several chunks and passes on little data; 0: the device's limits alone.
+	chunkLimit, rowLimit int
+
+	fixed   alloc // lives as long as the engine
+	params  f32   // [K][P]
+	grads   f32   // [K][P]
+	m, v    f32   // [K][P], Adam's moments
+	squares f32   // [K][7], of each variable's gradient
+	options u32   // [K][32]
+	scaling f32   // [K][4][F]
+	tables  tables
+	cursor  u32 // [1]
+
+	steps  []int // optimizer steps taken by each model
+	data   alloc // the loaded windows
+	chunks []chunk
+	label  f32 // [N]
+	n      int // loaded windows
+
+	train *workspace // made at the first epoch for its batch
+	infer []*predictor
+}
+
+// tables are what model/augment's arithmetic looks up.
+type tables struct{ quantile, reciprocal f32 }
+
+// Setting changes how an Engine works.
+type Setting func(*Engine)
+
+// HostAdam lets model.Optimizer.Step, in Go, update the parameters: gradients come back after each step, and
+// parameters go up. It is for comparing with adam_update.comp, and slower.
+func HostAdam() Setting { return func(e *Engine) { e.hostAdam = true } }
+
+// New returns an engine for len(opts) models of spec on dev, all with zero parameters: SetState gives each its
+// own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
+func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Setting) (*Engine, error) {
+	d, err := spec.Dims()
+	if err != nil {
+		return nil, err
+	}
+	if len(opts) == 0 {
+		return nil, fmt.Errorf("vulkan: no models; give options for at least one")
+	}
+	for i, o := range opts {
+		if err := o.Check(d.F); err != nil {
+			return nil, err
+		}
+		if o.Optimizer.Kind != opts[0].Optimizer.Kind {
+			return nil, fmt.Errorf("vulkan: models 1 and %d have different optimizers (%s, %s); train them apart", i+1, opts[0].Optimizer.Kind, o.Optimizer.Kind)
+		}
+		if o.Augment.Warp > 0 && d.T > augment.MaxTimesteps {
+			return nil, fmt.Errorf("vulkan: windows of %d steps cannot be time-warped; at most %d", d.T, augment.MaxTimesteps)
+		}
+	}
+	e := &Engine{dev: dev, spec: spec, dims: d, opts: opts, layout: spec.Layout(), steps: make([]int, len(opts))}
+	for _, s := range settings {
+		s(e)
+	}
+	e.stride = (e.layout.Size + 63) / 64 * 64
+	if err := e.makeFixed(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// shapeFor plans the passes for batches of b windows.
+func (e *Engine) shapeFor(b int) (shape, error) {
+	s, err := planShape(e.dims, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
+		passes := (b + e.rowLimit - 1) / e.rowLimit
+		s.R = (b + passes - 1) / passes
+		s.B = passes * s.R
+	}
+	return s, err
+}
+
+// makeFixed allocates and fills what does not depend on data or batch.
+func (e *Engine) makeFixed() error {
+	k := len(e.opts)
+	warp := 0.0
+	for _, o := range e.opts {
+		warp = math.Max(warp, o.Augment.Warp)
+	}
+	tab := augment.NewTables(e.dims.T, model.Augment{Warp: warp})
+	e.fixed.dev = e.dev
+	a := &e.fixed
+	e.params = a.floats("params", k*e.stride)
+	e.grads = a.floats("grads", k*e.stride)
+	e.m = a.floats("adam.m", k*e.stride)
+	e.v = a.floats("adam.v", k*e.stride)
+	e.squares = a.floats("grads.squares", k*model.NumVariables)
+	e.options = a.words("options", k*optionWords)
+	e.scaling = a.floats("scaling", k*4*e.dims.F)
+	e.tables = tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal))}
+	e.cursor = a.words("cursor", 1)
+	if a.err != nil {
+		return a.err
+	}
+	zero := make([]float32, k*e.stride)
+	for _, w := range []struct {
+		b f32
+		x []float32
+	}{{e.params, zero}, {e.grads, zero}, {e.m, zero}, {e.v, zero}, {e.tables.quantile, tab.Quantile},
+		{e.tables.reciprocal, tab.Reciprocal}, {e.scaling, scalingWords(e.opts, e.dims.F)}} {
+		if err := w.b.Write(w.x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scalingWords lays out the scaling of each model: offset, factor, low, high, [F] each.
+func scalingWords(opts []model.Options, f int) []float32 {
+	var out []float32
+	for _, o := range opts {
+		s := o.Scaling.Fill(f)
+		for _, a := range [][]float32{s.Offset, s.Factor, s.Low, s.High} {
+			out = append(out, a...)
+		}
+	}
+	return out
+}
+
+// optionsOf lays out what the kernels need to know of one model in an epoch, in the order of
+// shaders/include/options.glsl.
+func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
+	w := make([]uint32, optionWords)
+	f := func(i int, x float64) { w[i] = math.Float32bits(float32(x)) }
+	key := philox.Key(o.Seed)
+	w[0], w[1], w[2] = key[0], key[1], uint32(epoch)
+	w[3] = philox.Below(o.Augment.Prob)
+	f(4, o.Augment.Warp)
+	f(5, o.Augment.Noise)
+	w[6] = philox.Below(o.Augment.Drop)
+	w[7] = philox.Below(rate)
+	f(8, 1/(1-rate))
+	if o.Loss.Kind == model.BinaryFocal {
+		w[9] = 1
+	}
+	f(10, o.Loss.Alpha)
+	f(11, o.Loss.Gamma)
+	f(12, 1-o.Optimizer.Beta1)
+	f(13, 1-o.Optimizer.Beta2)
+	f(14, o.Optimizer.Epsilon)
+	f(15, o.Optimizer.ClipNorm)
+	f(16, o.Optimizer.GlobalClipNorm)
+	return w
+}
+
+// String says which device computes, and by which path.
+func (e *Engine) String() string {
+	return fmt.Sprintf("%s · general path (%d units, float32)", e.dev, e.dims.H)
+}
+
+// Models returns the number of models side by side.
+func (e *Engine) Models() int { return len(e.opts) }
+
+// State returns a copy of model k's parameters, moments and step.
+func (e *Engine) State(k int) (*model.State, error) {
+	s := model.NewState(e.layout.Size)
+	s.Step = e.steps[k]
+	for _, r := range []struct {
+		b f32
+		x []float32
+	}{{e.params, s.Params}, {e.m, s.M}, {e.v, s.V}} {
+		if err := r.b.Slice(k*e.stride, e.stride).Read(r.x); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// SetState replaces model k's parameters, moments and step.
+func (e *Engine) SetState(k int, s *model.State) error {
+	if err := s.Check(e.layout.Size); err != nil {
+		return err
+	}
+	for _, w := range []struct {
+		b f32
+		x []float32
+	}{{e.params, s.Params}, {e.m, s.M}, {e.v, s.V}} {
+		if err := w.b.Slice(k*e.stride, e.stride).Write(w.x); err != nil {
+			return err
+		}
+	}
+	e.steps[k] = s.Step
+	return nil
+}
+
+// Load puts the windows on the device, in as many chunks as its binding range asks for.
+func (e *Engine) Load(w model.Windows) error {
+	size := e.dims.T * e.dims.F
+	if len(w.X) != len(w.Y)*size {
+		return fmt.Errorf("vulkan: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
+	}
+	e.forgetData()
+	e.data.dev = e.dev
+	n := len(w.Y)
+	per := int(e.dev.Limits().StorageRange / uint64(4*max(size, e.dims.T)))
+	if e.chunkLimit > 0 {
+		per = min(per, e.chunkLimit)
+	}
+	if per == 0 {
+		return fmt.Errorf("vulkan: one window of %d × %d needs %d bytes in one binding, the device's limit is %d", e.dims.T, e.dims.F, 4*size, e.dev.Limits().StorageRange)
+	}
+	for first := 0; first < n; first += per {
+		c, err := e.upload(&e.data, first, w.X[first*size:min(first+per, n)*size])
+		if err != nil {
+			e.forgetData()
+			return err
+		}
+		e.chunks = append(e.chunks, c)
+	}
+	e.label = e.data.floats("y", max(n, 1))
+	if e.data.err == nil && n > 0 {
+		e.data.err = e.label.Write(w.Y)
+	}
+	if err := e.data.err; err != nil {
+		e.forgetData()
+		return err
+	}
+	e.n = n
+	return nil
+}
+
+// upload makes a chunk of the windows x and computes their masks.
+func (e *Engine) upload(a *alloc, first int, x []float32) (chunk, error) {
+	n := len(x) / (e.dims.T * e.dims.F)
+	c := chunk{first: first, n: n, raw: a.words("x", len(x)), valid: a.words("valid", n*e.dims.T)}
+	if a.err != nil {
+		return c, a.err
+	}
+	if err := c.raw.Write(bits(x)); err != nil {
+		return c, err
+	}
+	return c, e.maskOf(c)
+}
+
+// forgetData frees the loaded windows and every recording that reads them.
+func (e *Engine) forgetData() {
+	if e.train != nil {
+		e.train.free()
+		e.train = nil
+	}
+	e.data.free()
+	e.chunks, e.n = nil, 0
+}
+
+// Close frees the device's memory; the device itself stays open.
+func (e *Engine) Close() error {
+	e.forgetData()
+	for _, p := range e.infer {
+		p.free()
+	}
+	e.infer = nil
+	e.fixed.free()
+	return nil
+}
