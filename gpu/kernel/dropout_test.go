@@ -1,0 +1,99 @@
+package kernel_test
+
+import (
+	"math"
+	"testing"
+
+	"vklstm/gpu"
+	"vklstm/gpu/gputest"
+	"vklstm/gpu/kernel"
+	"vklstm/model"
+	"vklstm/model/philox"
+	"vklstm/model/reference"
+)
+
+func TestDropout(t *testing.T) {
+	for _, tc := range []struct {
+		name                         string
+		K, R, H, row0, offset, extra int // extra elements between the models
+		rate                         float64
+		train                        bool
+	}{
+		{"one unit", 1, 1, 1, 0, 0, 0, 0.5, true},
+		{"ragged, second pass", 3, 7, 13, 7, 0, 0, 0.3, true},
+		{"last slot of h", 3, 5, 21, 0, 4 * 5 * 21, 4 * 5 * 21, 0.3, true},
+		{"production shape", 1, 32, 64, 0, 60 * 32 * 64, 0, 0.3, true},
+		{"rate 0", 1, 4, 9, 0, 0, 0, 0, true},
+		{"rate close to 1", 2, 16, 33, 3, 5, 2, 0.999, true},
+		{"evaluation", 3, 7, 13, 0, 8, 1, 0.3, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			devices(t, func(t *testing.T, d *gpu.Device) {
+				rng := source(t)
+				n, steps, step := tc.R*tc.H, 3, 1
+				stride := n + tc.extra
+				x := randoms(rng, tc.offset+(tc.K-1)*stride+n, 2)
+				var options, schedule []uint32
+				var want []float32
+				for range steps * tc.K * 4 {
+					schedule = append(schedule, rng.Uint32N(1000))
+				}
+				for k := range tc.K {
+					seed := rng.Uint64()
+					options = append(options, optionsOf(model.Options{Seed: seed}, tc.rate, 0)...)
+					in := x[tc.offset+k*stride:][:n]
+					if !tc.train {
+						want = append(want, in...)
+						continue
+					}
+					time := schedule[(step*tc.K+k)*4+3]
+					for _, v := range reference.Dropout(wide(in), tc.H, uint32(tc.row0), time, philox.Key(seed), tc.rate) {
+						want = append(want, float32(v)) // the float64 product is exact, so this is its correct rounding
+					}
+				}
+				out := blank[float32](t, d, "out", tc.K*n)
+				run(t, d, kernel.Dropout{
+					In: put(t, d, "in", x), Options: put(t, d, "options", options), Schedule: put(t, d, "schedule", schedule),
+					Cursor: put(t, d, "cursor", []uint32{uint32(step)}), Out: out,
+					K: tc.K, R: tc.R, H: tc.H, S: steps, Row0: tc.row0, InOffset: tc.offset, InStride: stride, Train: tc.train,
+				})
+				equal(t, "out[K][R][H]", get(t, out), want, tc.K, tc.R, tc.H)
+			})
+		})
+	}
+}
+
+// Of many units the share dropped is the rate, within 5 standard deviations.
+func TestDropoutRate(t *testing.T) {
+	const R, H, rate = 256, 64, 0.3
+	d := gputest.Device(t)
+	x := make([]float32, R*H)
+	for i := range x {
+		x[i] = 1
+	}
+	out := blank[float32](t, d, "out", R*H)
+	run(t, d, kernel.Dropout{
+		In: put(t, d, "in", x), Options: put(t, d, "options", optionsOf(model.Options{Seed: 42}, rate, 0)),
+		Schedule: put(t, d, "schedule", make([]uint32, 4)), Cursor: put(t, d, "cursor", []uint32{0}), Out: out, K: 1, R: R, H: H, S: 1, Train: true,
+	})
+	dropped := 0
+	for _, v := range get(t, out) {
+		if v == 0 {
+			dropped++
+		}
+	}
+	if e := math.Abs(float64(dropped)-R*H*rate) / math.Sqrt(R*H*rate*(1-rate)); e > 5 {
+		t.Errorf("%d of %d units dropped at rate %v: %.1f standard deviations off", dropped, R*H, rate, e)
+	}
+}
+
+func BenchmarkDropout(b *testing.B) {
+	b.Run("B=32/H=64", func(b *testing.B) {
+		d := gputest.Device(b)
+		bench(b, d, 0, 4*2*32*64, kernel.Dropout{
+			In: put(b, d, "in", make([]float32, 32*64)), Options: put(b, d, "options", optionsOf(model.Options{}, 0.3, 0)),
+			Schedule: put(b, d, "schedule", make([]uint32, 4)), Cursor: put(b, d, "cursor", []uint32{0}), Out: blank[float32](b, d, "out", 32*64),
+			K: 1, R: 32, H: 64, S: 1, Train: true,
+		})
+	})
+}

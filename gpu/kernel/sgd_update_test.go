@@ -1,0 +1,63 @@
+package kernel_test
+
+import (
+	"math"
+	"testing"
+
+	"vklstm/gpu"
+	"vklstm/gpu/gputest"
+	"vklstm/gpu/kernel"
+	"vklstm/model"
+	"vklstm/model/reference"
+)
+
+func TestSGDUpdate(t *testing.T) {
+	for _, s := range networks {
+		for name, o := range optimizers(model.SGD) {
+			t.Run(s.name+"/"+name, func(t *testing.T) {
+				devices(t, func(t *testing.T, d *gpu.Device) {
+					c := newUpdate(source(t), s.K, s.F, s.H, s.D, s.padd, []model.Optimizer{o})
+					if s.K > 1 {
+						c.idle = 1
+						c.schedule[(c.step*c.K+1)*4+2] = 0
+					}
+					k := kernel.SGDUpdate{
+						Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads),
+						Squares: put(t, d, "squares", c.squares), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
+						Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+					}
+					run(t, d, k)
+					var states []*reference.State
+					tol := make([]float64, c.K*c.P)
+					for m := range c.K {
+						state, before := c.state(m), c.state(m)
+						states = append(states, state)
+						grad := wide(c.grads[m*c.P:][:c.l.Size])
+						if m != c.idle {
+							reference.SGDUpdate(o, c.l, state, grad, c.lr[m])
+						}
+						for j, p := range before.Params { // p, its share and two sums; the step errs as its gradient and two products
+							tol[m*c.P+j] = 4*u*math.Abs(p) + (gradTol+4*u)*c.lr[m]*math.Abs(grad[j])
+						}
+					}
+					for i := range tol {
+						tol[i] += tiny
+					}
+					nearEach(t, "params[K][P]", get(t, k.Params), c.expect(states, func(s *reference.State) []float64 { return s.Params }), tol, c.K, c.P)
+				})
+			})
+		}
+	}
+}
+
+func BenchmarkSGDUpdate(b *testing.B) {
+	b.Run("H=64", func(b *testing.B) {
+		d := gputest.Device(b)
+		c := newUpdate(source(b), 1, 6, 64, 32, 0, []model.Optimizer{optimizers(model.SGD)["plain"]})
+		bench(b, d, 0, 4*3*float64(c.P), kernel.SGDUpdate{
+			Params: put(b, d, "params", c.params), Grads: put(b, d, "grads", c.grads), Squares: put(b, d, "squares", c.squares),
+			Options: put(b, d, "options", c.options), Schedule: put(b, d, "schedule", c.schedule), Cursor: put(b, d, "cursor", []uint32{0}),
+			K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+		})
+	})
+}

@@ -1,0 +1,231 @@
+package kernel_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"vklstm/gpu"
+	"vklstm/gpu/kernel"
+	"vklstm/model"
+	"vklstm/model/augment"
+)
+
+// windows are loaded windows, and a step that takes some of them: what mask, gather, time_warp and augment start from.
+type windows struct {
+	K, R, B, T, F, N int
+	S, step          int // steps of the epoch, and the one at hand
+	row0             int
+	chunks           []int    // first window of each chunk
+	raw              []uint32 // raw[N][T][F], bits
+	order            []uint32 // order_window[S][K][B]
+	opts             []model.Options
+	epochs           []uint32
+	tables           augment.Tables
+}
+
+// windowCases are the shapes that the input kernels are tested on.
+var windowCases = []struct {
+	name                   string
+	K, R, B, T, F, N, row0 int
+	chunks                 []int
+	aug                    model.Augment
+}{
+	{"one cell", 1, 1, 1, 1, 1, 6, 0, []int{0}, model.Augment{Prob: 1, Warp: 0.5, Noise: 0.1, Drop: 0.3}},
+	{"two steps, one feature", 1, 7, 7, 2, 1, 9, 0, []int{0, 4}, model.Augment{Prob: 1, Warp: 0.9, Noise: 0.05, Drop: 0.1}},
+	{"ragged, second pass, three chunks", 3, 5, 11, 7, 3, 40, 6, []int{0, 13, 14}, model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}},
+	{"production shape", 1, 32, 32, 60, 6, 100, 0, []int{0, 50}, model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}},
+	{"three models, 17 features", 3, 4, 9, 31, 17, 30, 5, []int{0}, model.Augment{Prob: 1, Warp: 0.9, Noise: 0.5, Drop: 0.5}},
+	{"no augmentation", 3, 8, 8, 13, 6, 20, 0, []int{0, 7}, model.Augment{}},
+	{"all cells dropped", 1, 3, 3, 5, 2, 10, 0, []int{0}, model.Augment{Prob: 1, Drop: 1}},
+}
+
+// newWindows makes windows with missing cells, masked steps, and the places of the step partly empty.
+func newWindows(rng *rand.Rand, i int) windows {
+	c := windowCases[i]
+	w := windows{K: c.K, R: c.R, B: c.B, T: c.T, F: c.F, N: c.N, S: 3, step: 1, row0: c.row0, chunks: c.chunks}
+	nans := []uint32{0x7fc00000, 0xffc00000, 0x7f800001, 0x7fffffff, 0xff812345}
+	for n := range w.N {
+		lost := rng.IntN(2 * w.F) // this feature is missing throughout
+		for range w.T {
+			masked := rng.IntN(5) == 0
+			for f := range w.F {
+				v := math.Float32bits(float32(rng.NormFloat64()))
+				switch {
+				case n == 0 || masked && rng.IntN(3) > 0:
+					v = uint32(rng.IntN(2)) << 31 // ±0
+				case n == 1 || masked || f == lost || rng.IntN(6) == 0:
+					v = nans[rng.IntN(len(nans))]
+				case rng.IntN(8) == 0:
+					v = 0 // a zero beside other values is a value
+				}
+				w.raw = append(w.raw, v)
+			}
+		}
+	}
+	for range w.S * w.K * w.B {
+		v := uint32(rng.IntN(w.N))
+		if rng.IntN(5) == 0 {
+			v = noWindow
+		}
+		w.order = append(w.order, v)
+	}
+	for k := range w.K {
+		o := model.Options{Augment: c.aug, Seed: rng.Uint64()}
+		if k != 1 { // model 1 is unscaled
+			o.Scaling = model.Scaling{Offset: randoms(rng, w.F, 1), Factor: randoms(rng, w.F, 2), Low: make([]float32, w.F), High: make([]float32, w.F)}
+			for f := range w.F {
+				o.Scaling.Low[f], o.Scaling.High[f] = -rng.Float32(), rng.Float32()
+			}
+		}
+		w.opts, w.epochs = append(w.opts, o), append(w.epochs, rng.Uint32N(100))
+	}
+	w.tables = augment.NewTables(w.T, c.aug)
+	return w
+}
+
+// at is the window at row r of the pass for model k, noWindow for none.
+func (w *windows) at(k, r int) uint32 { return w.order[(w.step*w.K+k)*w.B+w.row0+r] }
+
+// values are window n's measured values [T][F].
+func (w *windows) values(n uint32) []float32 {
+	out := make([]float32, w.T*w.F)
+	for i := range out {
+		out[i] = math.Float32frombits(w.raw[int(n)*w.T*w.F+i])
+	}
+	return out
+}
+
+// input is what package augment makes of the step: x[K][T][R][F] as bits, and mask[K][T][R]. With change, it sets the
+// options first.
+func (w *windows) input(train bool, change func(*model.Augment)) (x, mask []uint32) {
+	x, mask = make([]uint32, w.K*w.T*w.R*w.F), make([]uint32, w.K*w.T*w.R)
+	for k := range w.K {
+		o := w.opts[k]
+		if change != nil {
+			change(&o.Augment)
+		}
+		in := augment.NewInput(w.T, w.F, o, w.tables)
+		for r := range w.R {
+			n := w.at(k, r)
+			if n == noWindow {
+				continue
+			}
+			cells, valid := make([]float32, w.T*w.F), make([]bool, w.T)
+			in.Window(cells, valid, w.values(n), train, n, w.epochs[k])
+			for t := range w.T {
+				row := (k*w.T+t)*w.R + r
+				if valid[t] {
+					mask[row] = 1
+				}
+				copy(x[row*w.F:(row+1)*w.F], bits(cells[t*w.F:(t+1)*w.F]))
+			}
+		}
+	}
+	return x, mask
+}
+
+// gathered is what gather makes of the step.
+func (w *windows) gathered() []uint32 {
+	x := make([]uint32, w.K*w.T*w.R*w.F)
+	for i := range x {
+		x[i] = 0x7fc00000
+	}
+	for k := range w.K {
+		s := w.opts[k].Scaling.Fill(w.F)
+		for r := range w.R {
+			n := w.at(k, r)
+			if n == noWindow {
+				continue
+			}
+			raw := w.values(n)
+			for t := range w.T {
+				if !augment.Valid(raw[t*w.F : (t+1)*w.F]) {
+					continue
+				}
+				for f := range w.F {
+					if v := raw[t*w.F+f]; v == v {
+						x[((k*w.T+t)*w.R+r)*w.F+f] = math.Float32bits(float32(v-s.Offset[f]) * s.Factor[f])
+					}
+				}
+			}
+		}
+	}
+	return x
+}
+
+// device are the windows' buffers.
+type device struct {
+	raw, valid                                   []gpu.Buffer[uint32] // of each chunk
+	order, options, cursor, x, warped, mask      gpu.Buffer[uint32]
+	scaling, quantile, reciprocal                gpu.Buffer[float32]
+	counts                                       []int // windows in each chunk
+	maskKernel, gatherKernel, warpKernel, varied []recorder
+}
+
+// upload puts the windows on the device and makes the kernels; x and what follows it hold canaries.
+func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
+	var v device
+	cells := w.K * w.T * w.R * w.F
+	v.x, v.warped = blank[uint32](tb, d, "x", cells), blank[uint32](tb, d, "warped", cells)
+	v.mask = blank[uint32](tb, d, "mask", w.K*w.T*w.R)
+	v.order = put(tb, d, "order", w.order)
+	v.cursor = put(tb, d, "cursor", []uint32{uint32(w.step)})
+	v.quantile, v.reciprocal = put(tb, d, "quantile", w.tables.Quantile), put(tb, d, "reciprocal", w.tables.Reciprocal)
+	var options []uint32
+	var scaling []float32
+	for k, o := range w.opts {
+		options = append(options, optionsOf(o, 0, w.epochs[k])...)
+		s := o.Scaling.Fill(w.F)
+		for _, a := range [][]float32{s.Offset, s.Factor, s.Low, s.High} {
+			scaling = append(scaling, a...)
+		}
+	}
+	v.options, v.scaling = put(tb, d, "options", options), put(tb, d, "scaling", scaling)
+	for i, first := range w.chunks {
+		end := w.N
+		if i+1 < len(w.chunks) {
+			end = w.chunks[i+1]
+		}
+		raw := put(tb, d, "raw", w.raw[first*w.T*w.F:end*w.T*w.F])
+		valid := blank[uint32](tb, d, "valid", (end-first)*w.T)
+		v.raw, v.valid, v.counts = append(v.raw, raw), append(v.valid, valid), append(v.counts, end-first)
+		v.maskKernel = append(v.maskKernel, kernel.Mask{Raw: raw, Valid: valid, N: end - first, T: w.T, F: w.F})
+		v.gatherKernel = append(v.gatherKernel, kernel.Gather{
+			Raw: raw, Valid: valid, OrderWindow: v.order, Scaling: v.scaling, Cursor: v.cursor, X: v.x,
+			K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0, ChunkFirst: first, ChunkCount: end - first,
+		})
+	}
+	v.warpKernel = []recorder{kernel.TimeWarp{
+		X: v.x, OrderWindow: v.order, Options: v.options, Reciprocal: v.reciprocal, Cursor: v.cursor, Out: v.warped,
+		K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0,
+	}}
+	v.varied = []recorder{kernel.Augment{
+		X: v.x, OrderWindow: v.order, Options: v.options, Scaling: v.scaling, Quantile: v.quantile, Cursor: v.cursor, Mask: v.mask,
+		K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0, Train: train,
+	}}
+	return v
+}
+
+// forWindows runs f on every case and both devices.
+func forWindows(t *testing.T, f func(t *testing.T, d *gpu.Device, w windows)) {
+	devices(t, func(t *testing.T, d *gpu.Device) {
+		for i, c := range windowCases {
+			t.Run(c.name, func(t *testing.T) { f(t, d, newWindows(source(t), i)) })
+		}
+	})
+}
+
+// benchWindows are 32 windows of the production shape out of 1,000.
+func benchWindows(b *testing.B) windows {
+	w := newWindows(source(b), 3)
+	w.N, w.chunks = 1000, []int{0}
+	for len(w.raw) < w.N*w.T*w.F {
+		w.raw = append(w.raw, w.raw...)
+	}
+	w.raw = w.raw[:w.N*w.T*w.F]
+	for i := range w.opts {
+		w.opts[i].Augment.Prob = 1
+	}
+	return w
+}
