@@ -70,15 +70,30 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 	return d, d.loadGroup(f, k.Group)
 }
 
-// LoadWindows reads windows without labels, as LoadNPZ reads its X; xKey "" is "X". Y and Group are nil.
-func LoadWindows(path, xKey string) (*Dataset, error) {
+// LoadWindows reads windows that need no labels, as LoadNPZ reads its X; Keys.X "" is "X". Y and Group are read too
+// where Keys names them, and nil otherwise.
+func LoadWindows(path string, k Keys) (*Dataset, error) {
 	f, err := npz.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	d := &Dataset{Path: path}
-	return d, d.loadX(f, xKey)
+	if err := d.loadX(f, k.X); err != nil {
+		return nil, err
+	}
+	if k.Y != "" {
+		if !f.Has(k.Y) {
+			return nil, missingKey(f, path, k.Y, "--y-key")
+		}
+		if err := d.loadY(f, k.Y); err != nil {
+			return nil, err
+		}
+	}
+	if k.Group != "" {
+		return d, d.loadGroup(f, k.Group)
+	}
+	return d, nil
 }
 
 func missingKey(f *npz.File, path, key, flag string) error {
