@@ -20,7 +20,7 @@ func (a access) String() string {
 // Arg is one buffer of a dispatch: what it is, what shape the kernel takes it for, and what the kernel does with it.
 type Arg struct {
 	region
-	name   string
+	name   func() string
 	len    int // elements bound
 	shape  []int
 	access access
@@ -37,35 +37,39 @@ func Write[T any](b Buffer[T], shape ...int) Arg { return argument(b, writes, sh
 func ReadWrite[T any](b Buffer[T], shape ...int) Arg { return argument(b, reads|writes, shape) }
 
 func argument[T any](b Buffer[T], a access, shape []int) Arg {
-	g := Arg{name: b.Name(), len: b.n, shape: shape, access: a}
+	g := Arg{name: b.Name, len: b.n, shape: shape, access: a}
 	if b.a != nil {
 		g.region = b.region()
 	}
 	return g
 }
 
-// check panics unless the argument can be bound on a device with these limits.
-func (a Arg) check(where string, l Limits) {
+// problem says why the argument cannot be bound on a device with these limits, "" when it can. It is asked for every
+// argument of every dispatch, so nothing is formatted before something is wrong.
+func (a *Arg) problem(l *Limits) string {
 	if a.a == nil {
-		panic(fmt.Sprintf("gpu: %s is a Buffer that was never allocated", where))
+		return "it is a Buffer that was never allocated"
 	}
-	a.a.mustLive(where)
+	if a.a.freed {
+		return fmt.Sprintf("buffer %q was freed", a.a.name)
+	}
 	need := uint64(1)
 	for _, n := range a.shape {
 		if n < 0 {
-			panic(fmt.Sprintf("gpu: %s, %s, has shape %v", where, a.name, a.shape))
+			return fmt.Sprintf("%s has shape %v", a.name(), a.shape)
 		}
 		if n > 0 && need > math.MaxUint64/uint64(n) {
-			panic(fmt.Sprintf("gpu: %s, %s: shape %v overflows", where, a.name, a.shape))
+			return fmt.Sprintf("%s: shape %v overflows", a.name(), a.shape)
 		}
 		need *= uint64(n)
 	}
 	if len(a.shape) > 0 && need > uint64(a.len) {
-		panic(fmt.Sprintf("gpu: %s, %s: shape %v needs %d elements, the buffer has %d", where, a.name, a.shape, need, a.len))
+		return fmt.Sprintf("%s: shape %v needs %d elements, the buffer has %d", a.name(), a.shape, need, a.len)
 	}
 	if a.size > l.StorageRange {
-		panic(fmt.Sprintf("gpu: %s, %s: %d bytes are bound, the device allows %d; bind a Slice", where, a.name, a.size, l.StorageRange))
+		return fmt.Sprintf("%s: %d bytes are bound, the device allows %d; bind a Slice", a.name(), a.size, l.StorageRange)
 	}
+	return ""
 }
 
 // mustLive panics when the buffer was freed, by itself or with its device.

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"vklstm/gpu"
-	"vklstm/gpu/gputest"
 )
 
 // ways are the two ways from host to device: memory that both see, and copies through staging.
@@ -208,7 +207,6 @@ func TestSuballocation(t *testing.T) {
 func TestOutOfMemory(t *testing.T) {
 	d := another(t)
 	heap := d.Info().Memory
-	const GiB = 1 << 28 // elements
 	for _, n := range []int{int(d.Limits().MaxAllocation/4) + 1, 1 << 50, int(^uint(0) >> 2)} {
 		b, err := gpu.NewBuffer[float32](d, "huge", n)
 		if !errors.Is(err, gpu.ErrOutOfMemory) || !strings.Contains(err.Error(), `"huge", `) || b.Len() != 0 {
@@ -266,5 +264,3 @@ func TestOrder(t *testing.T) {
 		}
 	})
 }
-
-var _ = gputest.Near

@@ -10,7 +10,7 @@ import (
 // The errors that a program may want to tell apart, with errors.Is.
 var (
 	// ErrNoVulkan: this machine has no Vulkan loader or no driver, or the program was built without cgo.
-	ErrNoVulkan = errors.New("Vulkan is not available")
+	ErrNoVulkan = errors.New("no Vulkan")
 	// ErrNoDevice: Vulkan is there, but no device that fits the request.
 	ErrNoDevice = errors.New("no suitable device")
 	// ErrDeviceLost: the device stopped working, was reset by the system, or was unplugged. Everything on it is gone;

@@ -56,7 +56,9 @@ var (
 func (d *Device) Physical() vk.Physical { return d.physical }
 
 // Fold is Size.fold.
-func (s Size) Fold(threads uint64, limit [3]uint32) (x, y uint32, err error) { return s.fold(threads, limit) }
+func (s Size) Fold(threads uint64, limit [3]uint32) (x, y uint32, err error) {
+	return s.fold(threads, limit)
+}
 
 // BlockSize is the size of a memory block.
 const BlockSize = blockSize

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"math"
 	"os"
 
 	"vklstm/gpu/internal/vk"
@@ -127,8 +128,8 @@ func describe(index int, p vk.Physical) Info {
 		i.Limits.MaxAllocation = min(i.Memory, p.MaxAllocationSize)
 	}
 	family, ok := computeFamily(p)
-	if ok && p.Families[family].TimestampBits > 0 {
-		i.Limits.TimestampPeriod = float64(p.TimestampPeriod)
+	if period := float64(p.TimestampPeriod); ok && p.Families[family].TimestampBits > 0 && period > 0 && !math.IsInf(period, 0) {
+		i.Limits.TimestampPeriod = period
 	}
 	switch {
 	case p.API < 1<<22|1<<12:

@@ -92,7 +92,7 @@ func (m *allocator) candidates(p purpose, allowed uint32) []uint32 {
 func (m *allocator) take(need vk.Requirements, p purpose) (*block, span, error) {
 	align := max(need.Align, 1)
 	types := m.candidates(p, need.Types)
-	var last error
+	var first error // of the best type: the others may be small heaps that say little
 	for _, t := range types {
 		for _, b := range m.blocks {
 			if b.typ == t {
@@ -103,16 +103,18 @@ func (m *allocator) take(need vk.Requirements, p purpose) (*block, span, error) 
 		}
 		b, err := m.grow(t, need.Size)
 		if err != nil {
-			last = err
+			if first == nil {
+				first = err
+			}
 			continue
 		}
 		s, _ := b.carve(need.Size, align)
 		return b, s, nil
 	}
-	if last == nil {
-		last = fmt.Errorf("%s offers no memory of a fitting type", m.d.info.Name)
+	if first == nil {
+		first = fmt.Errorf("%s offers no memory of a fitting type", m.d.info.Name)
 	}
-	return nil, span{}, last
+	return nil, span{}, first
 }
 
 // grow asks the driver for a block of at least size bytes.

@@ -35,11 +35,11 @@ func (k *kernel) check(constants []uint32, push PushData, args []Arg) {
 		b := m.Bindings[i]
 		switch {
 		case b.NonWritable && a.access&writes != 0:
-			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): %v of %s, but the shader says readonly", k.name, i, b.Name, a.access, a.name))
+			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): %v of %s, but the shader says readonly", k.name, i, b.Name, a.access, a.name()))
 		case !b.NonWritable && a.access&writes == 0:
-			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): Read of %s, but the shader does not say readonly", k.name, i, b.Name, a.name))
+			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): Read of %s, but the shader does not say readonly", k.name, i, b.Name, a.name()))
 		case b.NonReadable && a.access&reads != 0:
-			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): %v of %s, but the shader says writeonly", k.name, i, b.Name, a.access, a.name))
+			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): %v of %s, but the shader says writeonly", k.name, i, b.Name, a.access, a.name()))
 		}
 	}
 }

@@ -60,12 +60,16 @@ func (r *Recording) DispatchWith(constants []uint32, kernel string, size Size, p
 	r.open("Dispatch")
 	k := r.d.pipes.kernel(kernel)
 	k.check(constants, push, args)
-	for i, a := range args {
-		a.check(fmt.Sprintf("dispatch %s, argument %d (%s)", kernel, i, k.module.Bindings[i].Name), r.d.info.Limits)
-		r.owned(a.a, a.name)
-		for j, b := range args[:i] {
+	for i := range args {
+		a := &args[i]
+		if p := a.problem(&r.d.info.Limits); p != "" {
+			panic(fmt.Sprintf("gpu: dispatch %s, argument %d (%s): %s", kernel, i, k.module.Bindings[i].Name, p))
+		}
+		r.owned(a.a)
+		for j := range args[:i] {
+			b := &args[j]
 			if a.a == b.a && (a.access|b.access)&writes != 0 && a.off < b.off+b.size && b.off < a.off+a.size {
-				panic(fmt.Sprintf("gpu: dispatch %s: arguments %d (%v %s) and %d (%v %s) overlap; one of them is written", kernel, j, b.access, b.name, i, a.access, a.name))
+				panic(fmt.Sprintf("gpu: dispatch %s: arguments %d (%v %s) and %d (%v %s) overlap; one of them is written", kernel, j, b.access, b.name(), i, a.access, a.name()))
 			}
 		}
 	}
@@ -135,8 +139,8 @@ func (r *Recording) Copy(dst, src AnyBuffer) {
 	where := fmt.Sprintf("copy %s to %s", src.Name(), dst.Name())
 	to.a.mustLive(where)
 	from.a.mustLive(where)
-	r.owned(to.a, dst.Name())
-	r.owned(from.a, src.Name())
+	r.owned(to.a)
+	r.owned(from.a)
 	if to.size != from.size {
 		panic(fmt.Sprintf("gpu: %s: %d bytes to %d bytes", where, from.size, to.size))
 	}
@@ -158,7 +162,7 @@ func (r *Recording) Fill(b AnyBuffer, word uint32) {
 	r.open("Fill")
 	to := b.region()
 	to.a.mustLive("fill " + b.Name())
-	r.owned(to.a, b.Name())
+	r.owned(to.a)
 	if r.hazards.conflict(to, writes) {
 		r.barrier()
 	}
@@ -175,9 +179,9 @@ func (r *Recording) open(act string) {
 	}
 }
 
-func (r *Recording) owned(a *allocation, name string) {
+func (r *Recording) owned(a *allocation) {
 	if a.d != r.d {
-		panic(fmt.Sprintf("gpu: recording %q is of another device than %s", r.name, name))
+		panic(fmt.Sprintf("gpu: recording %q is of another device than buffer %q", r.name, a.name))
 	}
 }
 

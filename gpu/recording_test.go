@@ -308,7 +308,7 @@ func TestWrongCalls(t *testing.T) {
 	panics(t, func() { r.Dispatch("scale", n4, push, gpu.ReadWrite(f), gpu.Write(g)) }, "ReadWrite of f, but the shader says readonly")
 	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f), gpu.Read(g)) }, "argument 1 (y): Read of g, but the shader does not say readonly")
 	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f), gpu.ReadWrite(g)) }, "ReadWrite of g, but the shader says writeonly")
-	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f, 129), gpu.Write(g)) }, "argument 0 (x), f: shape [129] needs 129 elements, the buffer has 128")
+	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f, 129), gpu.Write(g)) }, "argument 0 (x): f: shape [129] needs 129 elements, the buffer has 128")
 	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f), gpu.Write(g, 43, 3)) }, "shape [43 3] needs 129")
 	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f, -1), gpu.Write(g)) }, "shape [-1]")
 	panics(t, func() { r.Dispatch("scale", n4, push, gpu.Read(f, math.MaxInt, 3, 3), gpu.Write(g)) }, "overflows")

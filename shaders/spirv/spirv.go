@@ -93,6 +93,17 @@ func Parse(code []byte) (*Module, error) {
 		if known && len(a) < least {
 			return nil, fmt.Errorf("spirv: instruction %d has %d operands", op, len(a))
 		}
+		if id, ok := result(op, a); ok {
+			if m.defs[id].op != 0 {
+				return nil, fmt.Errorf("spirv: id %d is defined twice", id)
+			}
+			for _, of := range follows(op, a) {
+				if m.defs[of].op == 0 { // so that no type or constant can contain itself
+					return nil, fmt.Errorf("spirv: id %d uses %d before it is defined", id, of)
+				}
+			}
+			m.defs[id] = instruction{op, a}
+		}
 		switch op {
 		case opEntryPoint:
 			if a[0] != 5 || text(a[2:]) != "main" {
@@ -116,10 +127,6 @@ func Parse(code []byte) (*Module, error) {
 		case opMemberDecorate:
 			key := [2]uint32{a[0], a[1]}
 			m.member[key] = m.member[key].with(a[2], a[3:])
-		case opTypeVoid, opTypeBool, opTypeInt, opTypeFloat, opTypeVector, opTypeMatrix, opTypeArray, opTypeRuntimeArray, opTypeStruct, opTypePointer:
-			m.defs[a[0]] = instruction{op, a}
-		case opConstantTrue, opConstantFalse, opConstant, opConstantComposite, opSpecTrue, opSpecFalse, opSpecConstant, opSpecComposite, opSpecOp:
-			m.defs[a[1]] = instruction{op, a}
 		case opVariable:
 			variables = append(variables, instruction{op, a})
 		}
@@ -139,6 +146,32 @@ func Parse(code []byte) (*Module, error) {
 		return int(a.Set)*1000 + int(a.Index) - int(b.Set)*1000 - int(b.Index)
 	})
 	return m, nil
+}
+
+// result is the id that a type or constant defines.
+func result(op uint16, a []uint32) (uint32, bool) {
+	switch op {
+	case opTypeVoid, opTypeBool, opTypeInt, opTypeFloat, opTypeVector, opTypeMatrix, opTypeArray, opTypeRuntimeArray, opTypeStruct, opTypePointer:
+		return a[0], true
+	case opConstantTrue, opConstantFalse, opConstant, opConstantComposite, opSpecTrue, opSpecFalse, opSpecConstant, opSpecComposite, opSpecOp:
+		return a[1], true
+	}
+	return 0, false
+}
+
+// follows are the ids that size and value go on to from a definition.
+func follows(op uint16, a []uint32) []uint32 {
+	switch {
+	case op == opTypeVector || op == opTypeMatrix:
+		return a[1:2]
+	case op == opTypeArray:
+		return a[1:3]
+	case op == opTypeStruct:
+		return a[1:]
+	case op == opSpecOp && operations[a[2]] != nil:
+		return a[3:]
+	}
+	return nil
 }
 
 // leastWords is the number of operands without which an instruction cannot be read.

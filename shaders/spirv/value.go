@@ -11,67 +11,66 @@ func (m *Module) value(id uint32, constants []uint32) uint32 {
 	case opConstantTrue, opSpecTrue:
 		return 1
 	case opSpecOp:
-		return m.operation(c.args[2], c.args[3:], constants)
+		if f := operations[c.args[2]]; f != nil {
+			var v [3]uint32
+			for i, operand := range c.args[3:min(6, len(c.args))] {
+				v[i] = m.value(operand, constants)
+			}
+			return f(v)
+		}
 	}
 	return 0
 }
 
-// operation is the value of an expression of specialisation constants, such as the TILE*TILE of an array's length.
-func (m *Module) operation(op uint32, ids []uint32, constants []uint32) uint32 {
-	v := make([]uint32, max(3, len(ids)))
-	for i, id := range ids {
-		v[i] = m.value(id, constants)
-	}
-	bit := func(b bool) uint32 {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	switch op {
-	case 124: // OpBitcast
-		return v[0]
-	case 128: // OpIAdd
-		return v[0] + v[1]
-	case 130: // OpISub
-		return v[0] - v[1]
-	case 132: // OpIMul
-		return v[0] * v[1]
-	case 134, 135, 137, 139: // OpUDiv, OpSDiv, OpUMod, OpSMod; sizes are not negative
-		if v[1] == 0 {
-			return 0
-		}
-		if op == 134 || op == 135 {
-			return v[0] / v[1]
-		}
-		return v[0] % v[1]
-	case 169: // OpSelect
-		if v[0] != 0 {
-			return v[1]
-		}
-		return v[2]
-	case 170: // OpIEqual
-		return bit(v[0] == v[1])
-	case 171: // OpINotEqual
-		return bit(v[0] != v[1])
-	case 172, 173: // OpUGreaterThan, OpSGreaterThan
-		return bit(v[0] > v[1])
-	case 174, 175: // OpUGreaterThanEqual, OpSGreaterThanEqual
-		return bit(v[0] >= v[1])
-	case 176, 177: // OpULessThan, OpSLessThan
-		return bit(v[0] < v[1])
-	case 178, 179: // OpULessThanEqual, OpSLessThanEqual
-		return bit(v[0] <= v[1])
-	case 194, 195: // OpShiftRightLogical, OpShiftRightArithmetic
-		return v[0] >> v[1]
-	case 196: // OpShiftLeftLogical
-		return v[0] << v[1]
-	case 197: // OpBitwiseOr
-		return v[0] | v[1]
-	case 199: // OpBitwiseAnd
-		return v[0] & v[1]
+// operations are the expressions of specialisation constants that sizes are made of, such as the TILE*TILE of an array's
+// length, by opcode. Sizes are not negative, so that signed and unsigned operations are the same.
+var operations = map[uint32]func(v [3]uint32) uint32{
+	124: func(v [3]uint32) uint32 { return v[0] },              // OpBitcast
+	128: func(v [3]uint32) uint32 { return v[0] + v[1] },       // OpIAdd
+	130: func(v [3]uint32) uint32 { return v[0] - v[1] },       // OpISub
+	132: func(v [3]uint32) uint32 { return v[0] * v[1] },       // OpIMul
+	134: divide,                                                // OpUDiv
+	135: divide,                                                // OpSDiv
+	137: remainder,                                             // OpUMod
+	138: remainder,                                             // OpSRem
+	139: remainder,                                             // OpSMod
+	169: func(v [3]uint32) uint32 { return v[2-min(v[0], 1)] }, // OpSelect
+	170: func(v [3]uint32) uint32 { return bit(v[0] == v[1]) }, // OpIEqual
+	171: func(v [3]uint32) uint32 { return bit(v[0] != v[1]) }, // OpINotEqual
+	172: func(v [3]uint32) uint32 { return bit(v[0] > v[1]) },  // OpUGreaterThan
+	173: func(v [3]uint32) uint32 { return bit(v[0] > v[1]) },  // OpSGreaterThan
+	174: func(v [3]uint32) uint32 { return bit(v[0] >= v[1]) }, // OpUGreaterThanEqual
+	175: func(v [3]uint32) uint32 { return bit(v[0] >= v[1]) }, // OpSGreaterThanEqual
+	176: func(v [3]uint32) uint32 { return bit(v[0] < v[1]) },  // OpULessThan
+	177: func(v [3]uint32) uint32 { return bit(v[0] < v[1]) },  // OpSLessThan
+	178: func(v [3]uint32) uint32 { return bit(v[0] <= v[1]) }, // OpULessThanEqual
+	179: func(v [3]uint32) uint32 { return bit(v[0] <= v[1]) }, // OpSLessThanEqual
+	194: func(v [3]uint32) uint32 { return v[0] >> v[1] },      // OpShiftRightLogical
+	195: func(v [3]uint32) uint32 { return v[0] >> v[1] },      // OpShiftRightArithmetic
+	196: func(v [3]uint32) uint32 { return v[0] << v[1] },      // OpShiftLeftLogical
+	197: func(v [3]uint32) uint32 { return v[0] | v[1] },       // OpBitwiseOr
+	199: func(v [3]uint32) uint32 { return v[0] & v[1] },       // OpBitwiseAnd
+}
+
+func bit(b bool) uint32 {
+	if b {
+		return 1
 	}
 	return 0
+}
+
+func divide(v [3]uint32) uint32 {
+	if v[1] == 0 {
+		return 0
+	}
+	return v[0] / v[1]
+}
+
+func remainder(v [3]uint32) uint32 {
+	if v[1] == 0 {
+		return 0
+	}
+	return v[0] % v[1]
 }
 
 // size is the size of a type in bytes: by offset and stride where it has them, packed where it has not.

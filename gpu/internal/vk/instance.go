@@ -29,8 +29,8 @@ var loader struct {
 	version uint32
 }
 
-// libraries are the names under which systems install the Vulkan loader for programs, best first.
-func libraries() []string {
+// libraries are the names under which systems install the Vulkan loader for programs, best first. A test puts others in.
+var libraries = func() []string {
 	switch runtime.GOOS {
 	case "windows":
 		return []string{"vulkan-1.dll"}

@@ -35,11 +35,14 @@ func removeListener(id uint64) {
 }
 
 //export vklstmMessage
-func vklstmMessage(id C.uint64_t, name, text *C.char) {
+func vklstmMessage(listener C.uint64_t, name, text *C.char) {
 	listeners.RLock()
-	f := listeners.of[uint64(id)]
+	f := listeners.of[uint64(listener)]
 	listeners.RUnlock()
-	if f != nil {
-		f(C.GoString(name) + ": " + C.GoString(text))
+	// Under these names newer layers speak of their own settings (such as GPU-assisted validation being slow or switching a
+	// feature on), not of what the program does.
+	id := C.GoString(name)
+	if f != nil && id != "VALIDATION-SETTINGS" && id != "WARNING-Setting-Limit-Adjusted" {
+		f(id + ": " + C.GoString(text))
 	}
 }
