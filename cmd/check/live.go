@@ -9,12 +9,16 @@ import (
 	"time"
 )
 
-// proofs are the tests of package gpu that provoke the validation layer in a process of their own and fail when it stays
-// silent. Their names say so.
-const proofs = "TestLayerReports"
+// proofs are the tests of package gpu that show the validation layer to be live: it reports a barrier left out and a
+// write out of a buffer's range, and says nothing of the same program without the mistake.
+var proofs = []string{"TestLayerReportsMissingBarrier", "TestLayerReportsOutOfRange", "TestLayerReportsNothing"}
 
 // provokes reports whether a test provokes validation messages on purpose.
-func provokes(test string) bool { return strings.HasPrefix(test, proofs) }
+func provokes(test string) bool { return strings.HasPrefix(test, "TestLayerReports") }
+
+// leftOut are the tests that the runs of whole packages leave out: those whose names end in Child are the inside of
+// another test, which starts them in a process of its own, and the proofs have a step of their own.
+const leftOut = "Child$|^TestLayerReports"
 
 // liveLayer runs the proofs of the validation layer on each driver, since a layer may be silent on one of them only.
 func (c *checker) liveLayer() result {
@@ -26,14 +30,17 @@ func (c *checker) liveLayer() result {
 			continue
 		}
 		drivers++
-		s, err := c.goTest(command{env: append(c.testEnv(d), "VKLSTM_REQUIRE_DEVICE=1")}, "-run", "^"+proofs, "./gpu")
+		env := append(c.testEnv(d), "VKLSTM_REQUIRE_DEVICE=1")
+		s, err := c.goTest(command{env: env}, "-run", "^("+strings.Join(proofs, "|")+")$", "./gpu")
 		if err != nil {
 			return bad(err.Error())
 		}
 		one := s.result(true, c.shared)
-		if s.passed < 3 && one.failed == 0 {
-			one.failed++
-			one.output = fmt.Sprintf("only %d of the tests %s… ran on %s; barrier, range and a correct program make three\n", s.passed, proofs, d.about)
+		for _, p := range proofs {
+			if how := s.ended[c.module+"/gpu "+p]; how != "pass" && how != "fail" {
+				one.failed++
+				one.output += fmt.Sprintf("%s did not run on %s\n", p, d.about)
+			}
 		}
 		r.passed += one.passed
 		r.failed += one.failed
@@ -42,7 +49,7 @@ func (c *checker) liveLayer() result {
 	if drivers > 0 {
 		r.absent = ""
 	}
-	r.detail = fmt.Sprintf("%d proofs on %d drivers", r.passed, drivers)
+	r.detail = fmt.Sprintf("%d proofs passed on %d drivers", r.passed, drivers)
 	return r
 }
 

@@ -19,6 +19,7 @@ type checker struct {
 	ctx     context.Context
 	out     io.Writer
 	root    string // the repository
+	module  string // its name in go.mod
 	cache   string // what -setup unpacks
 	setup   bool   // install what is missing; forbid skipped tests
 	fast    bool
@@ -93,12 +94,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // find fills in the folders: the repository around the working directory, the cache, and whether shared data is there.
 func (c *checker) find() error {
-	out, err := exec.CommandContext(c.ctx, "go", "env", "GOMOD").Output()
-	mod := strings.TrimSpace(string(out))
-	if err != nil || !strings.HasSuffix(mod, "go.mod") {
-		return fmt.Errorf("this folder is in no Go module; run it inside the repository (go env GOMOD: %q)", mod)
+	out, err := exec.CommandContext(c.ctx, "go", "list", "-m", "-f", "{{.Path}}\t{{.Dir}}").CombinedOutput()
+	var ok bool
+	if c.module, c.root, ok = strings.Cut(strings.TrimSpace(string(out)), "\t"); err != nil || !ok {
+		return fmt.Errorf("run it inside the repository: go list -m: %s", strings.TrimSpace(string(out)))
 	}
-	c.root = filepath.Dir(mod)
 	user, err := os.UserCacheDir()
 	if err != nil {
 		return fmt.Errorf("no cache folder: %v", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -89,11 +90,15 @@ func (c *checker) suite(d driver, packages []string, flags ...string) result {
 		return bad("no package has such tests")
 	}
 	env := c.testEnv(d)
-	s, err := c.goTest(command{env: env}, append(flags, packages...)...)
+	s, err := c.goTest(command{env: env}, slices.Concat(flags, []string{"-skip", leftOut}, packages)...)
 	if err != nil {
 		return bad(err.Error())
 	}
-	return s.result(c.setup, c.shared)
+	r := s.result(c.setup, c.shared)
+	if r.passed+r.failed+r.skipped == 0 {
+		return bad("no test ran")
+	}
+	return r
 }
 
 // race runs everything under the race detector, on one driver.
