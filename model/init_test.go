@@ -38,6 +38,10 @@ func TestInit(t *testing.T) {
 			}
 			worst = math.Max(worst, math.Max(p-float64(j)/n, float64(j+1)/n-p))
 		}
+		// The outermost of n numbers is further in than this with probability e⁻¹⁰.
+		if outermost := math.Max(1-sorted[0], sorted[len(w)-1]); outermost < 1-5/n {
+			t.Errorf("%s: no weight beyond %v of the limit %v", l.Variables[i].Name, 2*outermost-1, limit)
+		}
 		// Kolmogorov and Smirnov: D·√n above 1.95 has probability 0.001.
 		if d := worst * math.Sqrt(n); d > 1.95 {
 			t.Errorf("%s: not uniform in ±%v, Kolmogorov–Smirnov statistic %v", l.Variables[i].Name, limit, d)
@@ -72,16 +76,16 @@ func TestRecurrentKernelIsOrthogonal(t *testing.T) {
 				}
 			}
 		}
-		// Both signs: with sign(diag R) the distribution is Haar's, and the first column is not all of one sign.
+		// Without sign(diag R) the diagonal of Q is negative nearly throughout, as Householder's method makes it.
 		if H == 64 {
 			positive := 0
 			for i := range H {
-				if w[i*4*H] > 0 {
+				if w[i*4*H+i] > 0 {
 					positive++
 				}
 			}
-			if positive < 16 || positive > 48 {
-				t.Errorf("%d of 64 elements of the first column are positive", positive)
+			if positive < 16 || positive > 48 { // binomial: 4 standard deviations
+				t.Errorf("%d of 64 elements of the diagonal are positive", positive)
 			}
 		}
 	}

@@ -156,3 +156,17 @@ func TestSabotage(t *testing.T) {
 		}
 	}
 }
+
+// Other shapes than the embedded ones.
+func TestCheckEngineShared(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow; run without -short")
+	}
+	for _, c := range shared(t).Cases {
+		for _, r := range c.CheckEngine(newFaulty("")) {
+			if r.Failed() {
+				t.Error(r)
+			}
+		}
+	}
+}
