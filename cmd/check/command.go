@@ -56,6 +56,9 @@ func (c *checker) run(cmd command) (string, error) {
 		}
 	}
 	err := p.Run()
+	if s := p.ProcessState; c.verbose && s != nil {
+		fmt.Fprintf(c.out, "%s of processor time\n", (s.UserTime() + s.SystemTime()).Round(100*time.Millisecond))
+	}
 	switch {
 	case err == nil:
 		return out.String(), nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 // event is one line of go test -json.
 type event struct {
 	Action, Package, ImportPath, Test, Output, FailedBuild string
+	Elapsed                                                float64 // seconds
 }
 
 // report is one test and what it printed. Test is empty where a package failed outside its tests.
@@ -42,6 +44,13 @@ type suite struct {
 	ended                   map[string]string // "package Test" → pass, fail or skip
 	messages                []string          // validation messages, save those that a proof provokes
 	stray                   string            // lines that are not JSON
+	times                   []timed           // of whole tests and packages
+}
+
+// timed is how long a test took, subtests included, or a package, where test is empty.
+type timed struct {
+	pkg, test string
+	seconds   float64
 }
 
 // message matches the identifiers that the Khronos validation layer gives its messages.
@@ -124,6 +133,9 @@ func readSuite(r io.Reader, echo io.Writer, provoked func(test string) bool) (*s
 				}
 			}
 		case "pass", "fail", "skip":
+			if !strings.Contains(e.Test, "/") {
+				s.times = append(s.times, timed{e.Package, e.Test, e.Elapsed})
+			}
 			if e.Test != "" {
 				s.ended[key] = e.Action
 				switch {
@@ -186,4 +198,14 @@ func (s *suite) result(strict, shared bool) result {
 	r.output = b.String()
 	r.detail = fmt.Sprintf("%d passed, %d failed, %d skipped", r.passed, r.failed, r.skipped)
 	return r
+}
+
+// slowest names the packages and tests that took longest.
+func (s *suite) slowest(n int) string {
+	slices.SortStableFunc(s.times, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
+	var b strings.Builder
+	for _, t := range s.times[:min(n, len(s.times))] {
+		fmt.Fprintf(&b, "%8.1f s  %s %s\n", t.seconds, t.pkg, t.test)
+	}
+	return b.String()
 }

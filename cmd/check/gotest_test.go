@@ -158,6 +158,20 @@ func TestKeepsTheEndOfLongOutput(t *testing.T) {
 	}
 }
 
+func TestSlowest(t *testing.T) {
+	s, err := readSuite(strings.NewReader(`{"Action":"pass","Package":"p","Test":"TestA","Elapsed":1}
+{"Action":"pass","Package":"p","Test":"TestB/x","Elapsed":9}
+{"Action":"pass","Package":"p","Test":"TestB","Elapsed":10}
+{"Action":"pass","Package":"p","Elapsed":11.5}
+`), nil, provokesNothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.slowest(2), "    11.5 s  p \n    10.0 s  p TestB\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestSplitPackages(t *testing.T) {
 	list, err := readPackages(strings.NewReader(`
 {"ImportPath": "m/gpu", "Module": {"Path": "m"}, "XTestGoFiles": ["a_test.go"], "XTestImports": ["m/gpu/gputest"], "Deps": ["fmt"]}

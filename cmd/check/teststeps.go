@@ -61,6 +61,9 @@ func (c *checker) readTests(cmd command) (*suite, error) {
 	if c.ctx.Err() != nil {
 		return nil, c.ctx.Err()
 	}
+	if c.verbose {
+		fmt.Fprintf(c.out, "slowest:\n%s", s.slowest(25))
+	}
 	// A failed test makes the command fail too; without one, the command says what went wrong.
 	if err != nil && s.failed == 0 {
 		return nil, fmt.Errorf("%s%s\n%w", s.stray, out, err)
