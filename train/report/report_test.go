@@ -56,16 +56,10 @@ var pictures = map[string]func(w *bytes.Buffer) error{
 		return History(w, []Panel{{Title: "Loss", Axis: "loss", Train: make([]float64, 4), Validation: make([]float64, 4)}}, 0)
 	},
 	"roc": func(w *bytes.Buffer) error {
-		var y, p []float32
-		for i := range 95 {
-			y = append(y, float32(i%4/3))
-			p = append(p, float32(0.2+0.3*float64(i%4/3)+0.4*math.Abs(math.Sin(float64(i)))))
-		}
-		return ROC(w, y, p, 0.9123)
+		return ROC(w, [][2]float64{{0, 0}, {0, 0.6}, {0.1, 0.7}, {0.1, 0.85}, {0.3, 0.95}, {0.6, 1}, {1, 1}}, 0.9123)
 	},
-	"roc perfect":   func(w *bytes.Buffer) error { return ROC(w, []float32{0, 0, 1}, []float32{0.1, 0.2, 0.9}, 1) },
-	"roc undefined": func(w *bytes.Buffer) error { return ROC(w, []float32{0, 0}, []float32{0.1, 0.2}, math.NaN()) },
-	"roc nothing":   func(w *bytes.Buffer) error { return ROC(w, nil, nil, math.NaN()) },
+	"roc perfect":   func(w *bytes.Buffer) error { return ROC(w, [][2]float64{{0, 0}, {0, 1}, {1, 1}}, 1) },
+	"roc undefined": func(w *bytes.Buffer) error { return ROC(w, nil, math.NaN()) },
 	"confusion":     func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 241, FP: 9, FN: 18, TP: 92}) },
 	"confusion large": func(w *bytes.Buffer) error {
 		return Confusion(w, Matrix{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543})
@@ -110,33 +104,6 @@ func TestPictures(t *testing.T) {
 			if dir := os.Getenv("VKLSTM_PICTURES"); dir != "" {
 				if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, " ", "_")+".png"), a.Bytes(), 0o644); err != nil {
 					t.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func TestCurve(t *testing.T) {
-	nan := float32(math.NaN())
-	for _, tc := range []struct {
-		name string
-		y, p []float32
-		want [][2]float64
-	}{
-		{"perfect", []float32{0, 1}, []float32{0.1, 0.9}, [][2]float64{{0, 0}, {0, 1}, {1, 1}}},
-		{"reversed", []float32{1, 0}, []float32{0.1, 0.9}, [][2]float64{{0, 0}, {1, 0}, {1, 1}}},
-		{"a tie is one slanted step", []float32{0, 1, 1}, []float32{0.5, 0.5, 0.9}, [][2]float64{{0, 0}, {0, 0.5}, {1, 1}}},
-		{"one class", []float32{1, 1}, []float32{0.1, 0.9}, nil},
-		{"NaN", []float32{0, 1}, []float32{0.1, nan}, nil},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			got := Curve(tc.y, tc.p)
-			if len(got) != len(tc.want) {
-				t.Fatalf("points %v, want %v", got, tc.want)
-			}
-			for i := range got {
-				if got[i] != tc.want[i] {
-					t.Errorf("point %d is %v, want %v", i, got[i], tc.want[i])
 				}
 			}
 		})

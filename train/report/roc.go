@@ -1,59 +1,18 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 )
 
-// Curve returns the points of the ROC curve of probabilities p against labels y (0 or 1): false and true positive
-// rate at every distinct threshold, from (0,0) to (1,1). It is nil when a class is missing or a p is NaN: then
-// there is no curve.
-func Curve(y, p []float32) [][2]float64 {
-	if len(y) != len(p) {
-		panic(fmt.Sprintf("report: %d labels for %d probabilities", len(y), len(p)))
-	}
-	order := make([]int, len(p))
-	var positive, negative float64
-	for i := range order {
-		order[i] = i
-		if p[i] != p[i] {
-			return nil
-		}
-		if y[i] > 0.5 {
-			positive++
-		} else {
-			negative++
-		}
-	}
-	if positive == 0 || negative == 0 {
-		return nil
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[b], p[a]) })
-	points := [][2]float64{{0, 0}}
-	var tp, fp float64
-	for k, i := range order {
-		if y[i] > 0.5 {
-			tp++
-		} else {
-			fp++
-		}
-		if k+1 == len(order) || p[order[k+1]] != p[i] {
-			points = append(points, [2]float64{fp / negative, tp / positive})
-		}
-	}
-	return points
-}
-
-// ROC draws the ROC curve of probabilities p[n] against labels y[n] as PNG; auc is the area to be named, NaN when it
-// is undefined.
-func ROC(w io.Writer, y, p []float32, auc float64) error {
+// ROC draws the ROC curve as PNG: points are its pairs of false and true positive rate, from (0,0) to (1,1); auc is
+// the area to be named. No points, or an auc of NaN: the curve is undefined, and the picture says so.
+func ROC(w io.Writer, points [][2]float64, auc float64) error {
 	q := newPlot("ROC curve, test set", "false positive rate", "true positive rate")
 	addGrid(q)
 	chance, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
@@ -62,7 +21,7 @@ func ROC(w io.Writer, y, p []float32, auc float64) error {
 	}
 	chance.Color, chance.Width, chance.Dashes = grey, vg.Points(1.4), dashes
 	q.Add(chance)
-	if points := Curve(y, p); points != nil && !math.IsNaN(auc) {
+	if len(points) > 0 && !math.IsNaN(auc) {
 		xys := make(plotter.XYs, len(points))
 		for i, v := range points {
 			xys[i] = plotter.XY{X: v[0], Y: v[1]}

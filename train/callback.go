@@ -1,0 +1,123 @@
+package train
+
+import (
+	"fmt"
+	"math"
+)
+
+// Callback is told what happens in a run of LSTM. It may read the Run, change its LearningRate and call its Stop.
+// An error ends the training; the best weights are kept and the other files are written.
+type Callback interface {
+	// OnTrainBegin is called once, before the first epoch.
+	OnTrainBegin(r *Run) error
+	// OnEpochEnd is called after each whole epoch; e is also the last entry of r.History.
+	OnEpochEnd(r *Run, e Epoch) error
+	// OnTrainEnd is called once, however training ended, when the best weights are back in place.
+	OnTrainEnd(r *Run) error
+}
+
+// NoCallback does nothing; embed it in a Callback that needs only some of the methods.
+type NoCallback struct{}
+
+// OnTrainBegin implements Callback.
+func (NoCallback) OnTrainBegin(*Run) error { return nil }
+
+// OnEpochEnd implements Callback.
+func (NoCallback) OnEpochEnd(*Run, Epoch) error { return nil }
+
+// OnTrainEnd implements Callback.
+func (NoCallback) OnTrainEnd(*Run) error { return nil }
+
+// Best follows a number over the epochs. Numbers are compared as float32, as Keras compares them: two F1 that
+// differ by rounding alone are a tie.
+type Best struct {
+	Lower bool    // lower is better (a loss)
+	Epoch int     // of the best number so far, if Any
+	Value float64 // the best number so far, if Any
+	Any   bool    // whether there was a number at all
+}
+
+// Improved takes the number v of an epoch and reports whether it is strictly better than all before it. NaN never
+// is, and nothing is worse than NaN: the first number is an improvement.
+func (b *Best) Improved(epoch int, v float64) bool {
+	if math.IsNaN(v) {
+		return false
+	}
+	x, best := float32(v), float32(b.Value)
+	if b.Any && !(b.Lower && x < best || !b.Lower && x > best) {
+		return false
+	}
+	b.Epoch, b.Value, b.Any = epoch, v, true
+	return true
+}
+
+// lowerIsBetter reports whether a column of the history is a loss.
+func lowerIsBetter(column string) bool { return column == "loss" || column == "val_loss" }
+
+// EarlyStopping stops training when the monitored number was not strictly better for Patience epochs. As in Keras
+// it never stops after the first epoch, so that a Patience of 0 acts as 1.
+type EarlyStopping struct {
+	NoCallback
+	Monitor  string // one of Columns
+	Patience int    // epochs
+
+	best Best
+	wait int
+}
+
+// OnTrainBegin implements Callback. The error names an unknown Monitor.
+func (s *EarlyStopping) OnTrainBegin(*Run) error {
+	if _, ok := (Epoch{}).Value(s.Monitor); !ok {
+		return fmt.Errorf("train: early stopping on %q; known are %v", s.Monitor, Columns)
+	}
+	s.best, s.wait = Best{Lower: lowerIsBetter(s.Monitor)}, 0
+	return nil
+}
+
+// OnEpochEnd implements Callback.
+func (s *EarlyStopping) OnEpochEnd(r *Run, e Epoch) error {
+	v, _ := e.Value(s.Monitor)
+	s.wait++
+	if s.best.Improved(e.Epoch, v) {
+		s.wait = 0
+		return nil
+	}
+	if s.wait >= s.Patience && e.Epoch > 0 {
+		r.Stop(StoppedEarly, fmt.Sprintf("%s was not better for %s", s.Monitor, count(s.wait, "epoch")))
+	}
+	return nil
+}
+
+// CSVLogger writes the history to Path when training ends, and before that whenever a second has passed since the
+// last time, so that a run can be watched and a crash loses little.
+type CSVLogger struct {
+	NoCallback
+	Path string
+
+	last stopwatch
+}
+
+// OnEpochEnd implements Callback.
+func (c *CSVLogger) OnEpochEnd(r *Run, _ Epoch) error {
+	if !c.last.due() {
+		return nil
+	}
+	return WriteFile(c.Path, r.History.WriteCSV)
+}
+
+// OnTrainEnd implements Callback.
+func (c *CSVLogger) OnTrainEnd(r *Run) error {
+	if err := WriteFile(c.Path, r.History.WriteCSV); err != nil {
+		return err
+	}
+	r.Wrote(c.Path)
+	return nil
+}
+
+// count writes a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,152 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"vklstm/model"
+	"vklstm/model/keras"
+)
+
+// Attribute is the root attribute of a checkpoint that holds, as JSON, what Keras has no place for: Meta.
+const Attribute = "vklstm"
+
+// Meta is what a checkpoint says about itself beside the network.
+type Meta struct {
+	Version      int     `json:"version"` // 1
+	Scaling      Scaling `json:"scaling"`
+	Epoch        int     `json:"epoch"`  // from which the weights are, counted from 0; −1: from no whole epoch
+	ValF1        number  `json:"val_f1"` // validation F1 of that epoch
+	Seed         uint32  `json:"seed"`
+	Split        string  `json:"split"`
+	Augment      string  `json:"augment"`
+	ClassWeights bool    `json:"class_weights"`
+}
+
+// Model is a trained network with all that is needed to predict.
+type Model struct {
+	Spec    model.Spec
+	State   *model.State
+	Scaling Scaling    // applied to measured values before the network sees them
+	Loss    model.Loss // that it was trained with; Kind is empty when not known
+}
+
+// LoadModel reads a model that LSTM or Keras wrote (.h5, .keras). A file of Keras has no scaling. The error is a
+// sentence that names the file.
+func LoadModel(path string) (*Model, *Meta, error) {
+	f, err := keras.Read(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &Model{Spec: f.Spec, Loss: f.Loss, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone}}
+	copy(m.State.Params, f.Params)
+	if o := f.Optimizer; o != nil {
+		m.State.M, m.State.V, m.State.Step = o.M, o.V, o.Step
+	}
+	text, ok := f.Extra[Attribute]
+	if !ok {
+		return m, nil, nil
+	}
+	var meta Meta
+	if err := json.Unmarshal([]byte(text), &meta); err != nil {
+		return nil, nil, fmt.Errorf("train: read %s: its attribute %q is damaged (%w); train the model again", path, Attribute, err)
+	}
+	switch err := meta.Scaling.Check(m.Spec.Features); {
+	case meta.Version != 1:
+		return nil, nil, fmt.Errorf("train: read %s: its attribute %q has version %d, this program reads 1; use a newer vklstm", path, Attribute, meta.Version)
+	case err != nil:
+		return nil, nil, fmt.Errorf("train: read %s: %w", path, err)
+	}
+	m.Scaling = meta.Scaling
+	return m, &meta, nil
+}
+
+// SaveModel writes a model as Keras HDF5, learning rate and Meta included; see WriteFile for what happens to an
+// older file.
+func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return fmt.Errorf("train: write %s: %w", path, err)
+	}
+	b, err := keras.Encode(&keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate,
+		Extra: map[string]string{Attribute: string(text)}})
+	if err != nil {
+		return fmt.Errorf("train: write %s: %w", path, err)
+	}
+	return WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// Open returns an engine that predicts with m as model 0. The caller closes it.
+func (m *Model) Open(factory EngineFactory) (model.Engine, error) {
+	loss := m.Loss
+	if loss.Kind == "" {
+		loss = model.Loss{Kind: model.BinaryCrossentropy}
+	}
+	e, err := factory(m.Spec, []model.Options{{Loss: loss, Optimizer: model.DefaultAdam(), Scaling: m.Scaling.Scaling}})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.SetState(0, m.State); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// Check returns an error that wraps model.ErrShape when d's windows are not what m reads.
+func (m *Model) Check(d *Dataset) error {
+	if m.Spec.Timesteps != d.T || m.Spec.Features != d.F {
+		return fmt.Errorf("train: %s holds windows of %d steps × %d features, the model reads %d × %d; use the data it was trained on, or another --x-key: %w",
+			d.Path, d.T, d.F, m.Spec.Timesteps, m.Spec.Features, model.ErrShape)
+	}
+	return nil
+}
+
+// Checkpoint writes the model to Path whenever validation F1 is better than ever. When training ends it writes what
+// is not in the file yet: after a failed attempt, or when no epoch was complete.
+type Checkpoint struct {
+	NoCallback
+	Path string
+
+	saved *model.State
+}
+
+// OnEpochEnd implements Callback.
+func (c *Checkpoint) OnEpochEnd(r *Run, e Epoch) error {
+	if !e.Improved {
+		return nil
+	}
+	return c.save(r)
+}
+
+// OnTrainEnd implements Callback.
+func (c *Checkpoint) OnTrainEnd(r *Run) error {
+	if r.BestState() == nil {
+		return nil
+	}
+	if c.saved != r.BestState() {
+		if err := c.save(r); err != nil {
+			return err
+		}
+	}
+	r.Wrote(c.Path)
+	return nil
+}
+
+func (c *Checkpoint) save(r *Run) error {
+	meta := Meta{Version: 1, Scaling: r.Scaling, Epoch: -1, ValF1: number(nan), Seed: r.Config.Seed,
+		Split: r.Config.Split, Augment: r.Config.Augment, ClassWeights: r.Config.ClassWeights}
+	if r.Best.Any {
+		meta.Epoch, meta.ValF1 = r.Best.Epoch, number(r.Best.Value)
+	}
+	m := &Model{Spec: r.Spec, State: r.BestState(), Scaling: r.Scaling, Loss: r.Config.loss()}
+	if err := SaveModel(c.Path, m, r.Config.LearningRate, meta); err != nil {
+		return err
+	}
+	c.saved = r.BestState()
+	return nil
+}

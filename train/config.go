@@ -1,0 +1,208 @@
+package train
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"vklstm/model"
+)
+
+// The presets of Config.Augment.
+const (
+	AugmentNone     = "none"
+	AugmentModerate = "moderate" // half of the windows: time ±10 %, noise 0.05, 10 % of the cells missing
+	AugmentStrong   = "strong"   // 70 % of the windows: time ±15 %, noise 0.07, 10 % of the cells missing
+)
+
+// The values of Config.Split.
+const (
+	SplitByWindow = "random" // windows are shuffled; windows of one recording may lie on both sides
+	SplitByGroup  = "group"  // a group (recording, person) stays whole
+)
+
+// The values of Config.LogFormat.
+const (
+	LogText = "text" // lines for people
+	LogJSON = "json" // one JSON object per event and line
+)
+
+// The names of the files that a run writes.
+const (
+	CheckpointFile   = "lstm_best.h5"
+	HistoryFile      = "lstm_history.csv"
+	HistoryPlotFile  = "training_history.png"
+	ROCPlotFile      = "roc_curve.png"
+	ConfusionFile    = "confusion_matrix.png"
+	TestMetricsFile  = "test_metrics.json"
+	maxEpochs        = 1_000_000
+	maxBatch         = 1 << 20
+	maxNameForErrors = 40
+)
+
+// EngineFactory makes the engine that trains len(opts) models of spec. (*Device).NewEngine is one.
+type EngineFactory func(spec model.Spec, opts []model.Options) (model.Engine, error)
+
+// Config is what a run of LSTM does. Start from DefaultConfig: a zero value is a setting of its own (no dropout,
+// no class weights), not a default.
+type Config struct {
+	Data    string   // path of the npz file; empty: Dataset, or the sample that Sample makes
+	Keys    Keys     // arrays of the file to read
+	Dataset *Dataset // data in memory, instead of Data
+	Split   string   // SplitByWindow or SplitByGroup
+	Parts   *Parts   // the three parts, instead of Split
+	Scale   string   // "none", "minmax" or "standard", fitted on the training part
+	Seed    uint32   // of the split, the initial parameters, the order of windows, dropout and augmentation
+
+	Epochs       int     // at most
+	Batch        int     // windows in a training step; the last step of an epoch may have fewer
+	LearningRate float64 // Adam's, per step
+	Patience     int     // epochs without a better validation F1 after which training stops
+	Units        int     // of the LSTM
+	Dropout      float64 // share of LSTM outputs dropped in training, in [0,1)
+	DenseUnits   int     // of the hidden dense layer
+	Augment      string  // AugmentNone, AugmentModerate or AugmentStrong
+	Focal        bool    // focal loss (α 0.25, γ 2) instead of binary crossentropy
+	ClassWeights bool    // weigh windows by n/(2·count) of their class
+
+	SaveBest      bool   // write CheckpointFile at each better validation F1
+	CheckpointDir string // folder of CheckpointFile
+	HistoryDir    string // folder of HistoryFile; empty: not written
+	PlotDir       string // folder of the pictures and TestMetricsFile; empty: not written
+
+	Engine    EngineFactory // nil: the best device, as OpenDevice("auto") finds it
+	Callbacks []Callback    // called after the built-in ones
+
+	Log       io.Writer // progress and notes; nil: none
+	Out       io.Writer // the final tables and the list of files; nil: none
+	LogFormat string    // LogText or LogJSON; JSON puts the result into Log and nothing into Out
+	Quiet     bool      // of Log only warnings remain
+}
+
+// DefaultConfig returns the settings that `vklstm train` starts from.
+func DefaultConfig() Config {
+	return Config{
+		Split: SplitByWindow, Scale: ScaleNone, Seed: 42,
+		Epochs: 100, Batch: 32, LearningRate: 1e-3, Patience: 10,
+		Units: 64, Dropout: 0.3, DenseUnits: 32,
+		Augment: AugmentNone, Focal: true, ClassWeights: true,
+		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
+		Log: os.Stderr, Out: os.Stdout, LogFormat: LogText,
+	}
+}
+
+// Validate returns an error, one sentence, for the first setting that makes no sense.
+func (c Config) Validate() error {
+	for _, v := range []struct {
+		what      string
+		n, lo, hi int
+	}{
+		{"epochs", c.Epochs, 1, maxEpochs}, {"batch", c.Batch, 1, maxBatch}, {"patience", c.Patience, 0, math.MaxInt},
+		{"lstm-units", c.Units, 1, 1 << 16}, {"dense-units", c.DenseUnits, 1, 1 << 16},
+	} {
+		switch {
+		case v.n < v.lo:
+			return fmt.Errorf("train: %s is %d; it must be at least %d", v.what, v.n, v.lo)
+		case v.n > v.hi:
+			return fmt.Errorf("train: %s is %d; it must be at most %d", v.what, v.n, v.hi)
+		}
+	}
+	switch {
+	case !(c.LearningRate > 0 && c.LearningRate <= 1):
+		return fmt.Errorf("train: lr is %v; the learning rate must be above 0 and at most 1 (0.001 is usual)", c.LearningRate)
+	case !(c.Dropout >= 0 && c.Dropout < 1):
+		return fmt.Errorf("train: dropout is %v; it must be at least 0 and below 1 (0.3 is usual)", c.Dropout)
+	case c.Data != "" && c.Dataset != nil:
+		return fmt.Errorf("train: both a data file and a data set in memory are given; give one")
+	case c.SaveBest && c.CheckpointDir == "":
+		return fmt.Errorf("train: the best model is to be saved, but checkpoint-dir is empty; name a folder")
+	}
+	for _, v := range []struct {
+		what, value string
+		known       []string
+	}{
+		{"augment", c.Augment, []string{AugmentNone, AugmentModerate, AugmentStrong}},
+		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
+		{"scale", c.Scale, []string{ScaleNone, ScaleMinMax, ScaleStandard}},
+		{"log-format", c.LogFormat, []string{LogText, LogJSON}},
+	} {
+		if !contains(v.known, v.value) {
+			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, short(v.value), strings.Join(v.known, ", "))
+		}
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// short cuts a text that would fill the screen.
+func short(s string) string {
+	if r := []rune(s); len(r) > maxNameForErrors {
+		return string(r[:maxNameForErrors]) + "…"
+	}
+	return s
+}
+
+// AugmentPreset returns the numbers behind a preset's name. The error lists the names.
+func AugmentPreset(name string) (model.Augment, error) {
+	switch name {
+	case AugmentNone:
+		return model.Augment{}, nil
+	case AugmentModerate:
+		return model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}, nil
+	case AugmentStrong:
+		return model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}, nil
+	}
+	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s, %s, %s", short(name), AugmentNone, AugmentModerate, AugmentStrong)
+}
+
+// loss returns the training loss.
+func (c Config) loss() model.Loss {
+	if c.Focal {
+		return model.Focal()
+	}
+	return model.Loss{Kind: model.BinaryCrossentropy}
+}
+
+// paths are where the files of a run go; empty: not written.
+type paths struct{ checkpoint, history, historyPlot, roc, confusion, metrics string }
+
+func (c Config) paths() paths {
+	var p paths
+	if c.SaveBest {
+		p.checkpoint = filepath.Join(c.CheckpointDir, CheckpointFile)
+	}
+	if c.HistoryDir != "" {
+		p.history = filepath.Join(c.HistoryDir, HistoryFile)
+	}
+	if c.PlotDir != "" {
+		p.historyPlot = filepath.Join(c.PlotDir, HistoryPlotFile)
+		p.roc = filepath.Join(c.PlotDir, ROCPlotFile)
+		p.confusion = filepath.Join(c.PlotDir, ConfusionFile)
+		p.metrics = filepath.Join(c.PlotDir, TestMetricsFile)
+	}
+	return p
+}
+
+// check finds a folder that cannot be written to before training, not after it.
+func (p paths) check() error {
+	for _, path := range []string{p.checkpoint, p.history, p.historyPlot, p.roc, p.confusion, p.metrics} {
+		if path == "" {
+			continue
+		}
+		if err := CheckWritable(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}

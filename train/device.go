@@ -1,0 +1,78 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"vklstm/model"
+	"vklstm/model/cpu"
+	"vklstm/model/vulkan"
+)
+
+// Device is what models are trained and run on: a Vulkan device, or the CPU.
+type Device struct {
+	gpu    *vulkan.Device // nil: the CPU
+	reason string         // why the CPU
+}
+
+// OpenDevice opens the device that want names: "cpu"; "auto", the best real GPU, and the CPU where there is none;
+// an index or a part of a name as `vklstm devices` lists them. A software driver is taken only when it is named.
+// The error says which devices there are.
+func OpenDevice(want string) (*Device, error) {
+	if strings.EqualFold(want, "cpu") {
+		return &Device{reason: "it was asked for"}, nil
+	}
+	auto := want == "" || strings.EqualFold(want, "auto")
+	if auto {
+		want = "auto"
+	}
+	d, err := vulkan.Open(want)
+	switch {
+	case err == nil:
+		return &Device{gpu: d}, nil
+	case auto && errors.Is(err, vulkan.ErrNoDevice):
+		return &Device{reason: "there is no GPU with a Vulkan driver"}, nil
+	case auto:
+		return &Device{reason: err.Error()}, nil
+	case errors.Is(err, vulkan.ErrNoVulkan):
+		return nil, fmt.Errorf("device %q: %w; use --device cpu", want, err)
+	}
+	return nil, err
+}
+
+// NewEngine returns an engine for len(opts) models of spec on the device.
+func (d *Device) NewEngine(spec model.Spec, opts []model.Options) (model.Engine, error) {
+	if d.gpu != nil {
+		return vulkan.New(d.gpu, spec, opts)
+	}
+	e, err := cpu.New(spec, opts, 0)
+	if err != nil {
+		return nil, err
+	}
+	return cpuEngine{e, d.reason}, nil
+}
+
+// cpuEngine is the CPU engine that also says why it was taken.
+type cpuEngine struct {
+	model.Engine
+	reason string
+}
+
+func (e cpuEngine) String() string { return fmt.Sprintf("%s, chosen because %s", e.Engine, e.reason) }
+
+// String says which device this is and why it was taken.
+func (d *Device) String() string {
+	if d.gpu != nil {
+		return d.gpu.String()
+	}
+	return fmt.Sprintf("CPU engine, chosen because %s", d.reason)
+}
+
+// Close closes the device; engines made on it must be closed before.
+func (d *Device) Close() error {
+	if d.gpu == nil {
+		return nil
+	}
+	return d.gpu.Close()
+}

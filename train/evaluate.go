@@ -1,0 +1,89 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"vklstm/model"
+	"vklstm/train/report"
+)
+
+var nan = math.NaN()
+
+// Evaluation is how a model judges windows whose labels are known.
+type Evaluation struct {
+	report.Test           // the scores at threshold 0.5, and the confusion matrix
+	Y           []float32 // [n], labels
+	Probability []float32 // [n], P(y = 1)
+}
+
+// Evaluate predicts the listed windows of d (nil: all) with m on an engine that factory makes, and scores them. The
+// error wraps model.ErrShape when the windows are not what m reads.
+func Evaluate(ctx context.Context, m *Model, factory EngineFactory, d *Dataset, windows []int32) (*Evaluation, error) {
+	if err := m.Check(d); err != nil {
+		return nil, err
+	}
+	e, err := m.Open(factory)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	return evaluate(ctx, e, d, windows)
+}
+
+// evaluate is Evaluate on an engine whose model 0 is the model.
+func evaluate(ctx context.Context, e model.Engine, d *Dataset, windows []int32) (*Evaluation, error) {
+	if d.Y == nil {
+		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
+	}
+	x, y := d.X, d.Y
+	if windows != nil {
+		size := d.T * d.F
+		x, y = make([]float32, 0, len(windows)*size), make([]float32, 0, len(windows))
+		for _, i := range windows {
+			x = append(x, d.X[int(i)*size:(int(i)+1)*size]...)
+			y = append(y, d.Y[i])
+		}
+	}
+	p, err := e.Predict(ctx, 0, x)
+	if err != nil {
+		return nil, err
+	}
+	return Score(y, p), nil
+}
+
+// Score compares probabilities p[n] with labels y[n], at threshold 0.5.
+func Score(y, p []float32) *Evaluation {
+	m := ComputeMetrics(y, p, nan, 0.5)
+	v := &Evaluation{Y: y, Probability: p}
+	v.Accuracy, v.Precision, v.Recall, v.F1, v.AUC = number(m.Accuracy), number(m.Precision), number(m.Recall), number(m.F1), number(m.AUC)
+	v.Confusion = report.Matrix(m.Confusion)
+	v.Samples = len(y)
+	return v
+}
+
+// curve returns the ROC curve as pairs of false and true positive rate; nil where it is undefined.
+func (v *Evaluation) curve() [][2]float64 {
+	points, ok := ROC(v.Y, v.Probability)
+	if !ok {
+		return nil
+	}
+	pairs := make([][2]float64, len(points))
+	for i, p := range points {
+		pairs[i] = [2]float64{p.FPR, p.TPR}
+	}
+	return pairs
+}
+
+// scores sums up one part in an epoch: labels[windows[i]], p[i] and loss[i] belong together.
+func scores(labels []float32, windows []int32, p, loss []float32) Scores {
+	y := make([]float32, len(windows))
+	sum := 0.0
+	for i, w := range windows {
+		y[i] = labels[w]
+		sum += float64(loss[i])
+	}
+	m := ComputeMetrics(y, p, sum/float64(len(windows)), 0.5)
+	return Scores{Loss: m.Loss, Accuracy: m.Accuracy, Precision: m.Precision, Recall: m.Recall, F1: m.RunningF1, AUC: m.AUC}
+}

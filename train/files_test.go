@@ -1,0 +1,127 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
+}
+
+// checkFolder asks for exactly these files and contents, no temporary ones among them.
+func checkFolder(t *testing.T, dir string, want map[string]string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if w, ok := want[e.Name()]; !ok || err != nil || string(b) != w {
+			t.Errorf("%s holds %q (%v), want %q", e.Name(), b, err, w)
+		}
+	}
+	if len(entries) != len(want) {
+		t.Errorf("%d files, want %d", len(entries), len(want))
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	path := filepath.Join(dir, "a.txt")
+	if err := WriteFile(path, text("one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(path, text("two")); err != nil {
+		t.Fatal(err)
+	}
+	checkFolder(t, dir, map[string]string{"a.txt": "two"})
+	broken := errors.New("the pen broke")
+	err := WriteFile(path, func(w io.Writer) error {
+		if err := text("half of three")(w); err != nil {
+			return err
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "a.txt") || !strings.Contains(err.Error(), "untouched") {
+		t.Errorf("error %v", err)
+	}
+	checkFolder(t, dir, map[string]string{"a.txt": "two"})
+	if err := WriteFile(filepath.Join(path, "b.txt"), text("")); err == nil || strings.Contains(err.Error(), ".tmp") {
+		t.Errorf("below a file: %v", err)
+	}
+}
+
+// TestCheckpointFails takes away the place of the checkpoint during training: the error is reported, what else can
+// be written is written, and the weights are in the result.
+func TestCheckpointFails(t *testing.T) {
+	f := &fakeEngine{script: script{hits: []int{1, 5, 7}}}
+	cfg, dir := inFolder(t, quietConfig(f.factory))
+	path := filepath.Join(dir, "c", CheckpointFile)
+	cfg.Callbacks = []Callback{&probe{epoch: func(_ *Run, e Epoch) error {
+		if e.Epoch == 1 {
+			// The file of the second epoch gives way to a folder that cannot be replaced.
+			return errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o777))
+		}
+		return nil
+	}}}
+	res, err := LSTM(context.Background(), cfg)
+	if err == nil || !strings.Contains(err.Error(), CheckpointFile) {
+		t.Fatalf("error %v", err)
+	}
+	if res.Stopped != StoppedError || res.BestEpoch != 2 || res.State.Params[0] != 3 || len(res.Files) != 5 {
+		t.Errorf("stopped %q (%s), best %d, weights %v, files %v", res.Stopped, res.Reason, res.BestEpoch, res.State.Params[0], res.Files)
+	}
+}
+
+// TestValidate asks for one sentence that names the setting and what is wrong.
+func TestValidate(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var zero float64
+	for want, change := range map[string]func(*Config){
+		"batch is 0; it must be at least 1":                     func(c *Config) { c.Batch = 0 },
+		"batch is -3; it must be at least 1":                    func(c *Config) { c.Batch = -3 },
+		"batch is 9999999; it must be at most":                  func(c *Config) { c.Batch = 9999999 },
+		"epochs is 0; it must be at least 1":                    func(c *Config) { c.Epochs = 0 },
+		"patience is -1; it must be at least 0":                 func(c *Config) { c.Patience = -1 },
+		"lstm-units is 0; it must be at least 1":                func(c *Config) { c.Units = 0 },
+		"lstm-units is 100000; it must be at most 65536":        func(c *Config) { c.Units = 100000 },
+		"dense-units is -1; it must be at least 1":              func(c *Config) { c.DenseUnits = -1 },
+		"lr is 0; the learning rate must be above 0":            func(c *Config) { c.LearningRate = 0 },
+		"lr is -0.1; the learning rate must be above 0":         func(c *Config) { c.LearningRate = -.1 },
+		"lr is NaN; the learning rate must be above 0":          func(c *Config) { c.LearningRate = zero / zero },
+		"lr is +Inf; the learning rate must be above 0":         func(c *Config) { c.LearningRate = 1 / zero },
+		"lr is 5; the learning rate must be above 0":            func(c *Config) { c.LearningRate = 5 },
+		"dropout is 1; it must be at least 0 and below 1":       func(c *Config) { c.Dropout = 1 },
+		"dropout is -0.1; it must be at least 0 and below 1":    func(c *Config) { c.Dropout = -.1 },
+		"dropout is NaN; it must be at least 0 and below 1":     func(c *Config) { c.Dropout = zero / zero },
+		`augment is "much"; it must be one of none, moderate`:   func(c *Config) { c.Augment = "much" },
+		`split is "kfold"; it must be one of random, group`:     func(c *Config) { c.Split = "kfold" },
+		`scale is ""; it must be one of none, minmax, standard`: func(c *Config) { c.Scale = "" },
+		`log-format is "xml"; it must be one of text, json`:     func(c *Config) { c.LogFormat = "xml" },
+		"checkpoint-dir is empty":                               func(c *Config) { c.SaveBest, c.CheckpointDir = true, "" },
+		"give one":                                              func(c *Config) { c.Data, c.Dataset = "x.npz", &Dataset{} },
+	} {
+		cfg := DefaultConfig()
+		change(&cfg)
+		err := cfg.Validate()
+		if err == nil || !strings.HasPrefix(err.Error(), "train: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want %q", err, want)
+		}
+		if _, e := LSTM(context.Background(), cfg); fmt.Sprint(e) != fmt.Sprint(err) {
+			t.Errorf("LSTM says %v", e)
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"vklstm/model"
+)
+
+// Stop says how training ended.
+type Stop string
+
+// The ways in which training ends.
+const (
+	StoppedDone        Stop = "done"        // the last epoch was trained
+	StoppedEarly       Stop = "early"       // validation F1 was not better for Patience epochs
+	StoppedInterrupted Stop = "interrupted" // the context ended
+	StoppedDiverged    Stop = "diverged"    // the loss was no longer a finite number
+	StoppedError       Stop = "error"       // the engine or a callback failed
+)
+
+// monitor is the column of the history that decides about the best weights.
+const monitor = "val_f1"
+
+// Run is a training under way, as callbacks see it.
+type Run struct {
+	Config       Config
+	Dataset      *Dataset
+	Parts        Parts
+	Spec         model.Spec
+	Scaling      Scaling
+	Device       string    // which device trains, by which path, and why
+	LearningRate float64   // of the next epoch; callbacks may change it
+	History      History   // whole epochs so far
+	Best         Best      // best validation F1 so far
+	Weights      []float64 // class weights, of y = 0 and y = 1; nil: none
+	Stopped      Stop      // how training ended; empty until then
+	Reason       string    // why it ended, for people
+
+	engine    model.Engine
+	order     func(epoch int) []int32 // the training windows in the epoch's order
+	callbacks []Callback
+	progress  *Progress
+	best      *model.State // weights of Best, or the last ones when there is no better
+	files     []string
+}
+
+// Stop ends training after the epoch at hand. The first call counts.
+func (r *Run) Stop(how Stop, reason string) {
+	if r.Stopped == "" {
+		r.Stopped, r.Reason = how, reason
+	}
+}
+
+// State returns a copy of the weights, Adam's moments and the step as they are now on the device.
+func (r *Run) State() (*model.State, error) { return r.engine.State(0) }
+
+// BestState returns the weights of the best epoch so far, not a copy; nil before there is one.
+func (r *Run) BestState() *model.State { return r.best }
+
+// Wrote adds a file to the list of files that the run names at its end.
+func (r *Run) Wrote(path string) {
+	for _, p := range r.files {
+		if p == path {
+			return
+		}
+	}
+	r.files = append(r.files, path)
+}
+
+// Note writes a line into the log.
+func (r *Run) Note(format string, args ...any) { r.progress.Note(fmt.Sprintf(format, args...)) }
+
+// Warn writes a line into the log that --quiet does not silence.
+func (r *Run) Warn(format string, args ...any) { r.progress.Warn(fmt.Sprintf(format, args...)) }
+
+// fit trains until the last epoch, a callback's Stop, the end of ctx, a loss that is not finite, or an error, and
+// puts the best weights back, however it ended. The end of ctx is no error. An error leaves the run as it then is.
+func (r *Run) fit(ctx context.Context) error {
+	err := r.tell(func(c Callback) error { return c.OnTrainBegin(r) })
+	if err == nil {
+		err = r.epochs(ctx)
+	}
+	if err != nil {
+		r.Stop(StoppedError, err.Error())
+	}
+	if e := r.restore(); err == nil {
+		err = e
+	}
+	if e := r.tell(func(c Callback) error { return c.OnTrainEnd(r) }); err == nil {
+		err = e
+	} else if e != nil && e.Error() != err.Error() {
+		r.Warn("%v", e)
+	}
+	return err
+}
+
+// tell calls every callback, and returns the first error; the others go into the log.
+func (r *Run) tell(call func(Callback) error) error {
+	var first error
+	for _, c := range r.callbacks {
+		err := call(c)
+		switch {
+		case first == nil:
+			first = err
+		case err != nil:
+			r.Warn("%v", err)
+		}
+	}
+	return first
+}
+
+// epochs trains epoch after epoch.
+func (r *Run) epochs(ctx context.Context) error {
+	for epoch := range r.Config.Epochs {
+		e, steps, err := r.epoch(ctx, epoch)
+		switch {
+		case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			if epoch == 0 && steps == 0 {
+				return fmt.Errorf("train: interrupted before the first step: %w", err)
+			}
+			r.Stop(StoppedInterrupted, fmt.Sprintf("interrupted in epoch %d after %d of its %s", epoch+1, steps, count(r.steps(), "step")))
+			return nil
+		case err != nil:
+			return err
+		}
+		v, _ := e.Value(monitor)
+		if e.Improved = r.Best.Improved(epoch, v); e.Improved {
+			s, err := r.engine.State(0)
+			if err != nil {
+				return err
+			}
+			r.best = s
+		}
+		r.History = append(r.History, e)
+		if err := r.tell(func(c Callback) error { return c.OnEpochEnd(r, e) }); err != nil {
+			return err
+		}
+		if !finite(e.Train.Loss) || !finite(e.Val.Loss) {
+			r.Stop(StoppedDiverged, fmt.Sprintf("the loss of epoch %d is %v (validation %v)", epoch+1, e.Train.Loss, e.Val.Loss))
+		}
+		if r.Stopped != "" {
+			return nil
+		}
+	}
+	r.Stop(StoppedDone, "all "+count(r.Config.Epochs, "epoch")+" done")
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// steps returns the number of steps in an epoch.
+func (r *Run) steps() int {
+	return (len(r.Parts.Train) + r.Config.Batch - 1) / r.Config.Batch
+}
+
+// epoch trains one epoch and evaluates the validation part. After an error it returns the steps that were taken.
+func (r *Run) epoch(ctx context.Context, epoch int) (Epoch, int, error) {
+	plan := model.Plan{Epoch: epoch, Train: r.order(epoch), Batch: r.Config.Batch, Eval: r.Parts.Val}
+	plan.LearningRate = make([]float64, plan.Steps())
+	for i := range plan.LearningRate {
+		plan.LearningRate[i] = r.LearningRate
+	}
+	if r.Weights != nil {
+		plan.Weight = make([]float32, len(plan.Train))
+		for i, w := range plan.Train {
+			plan.Weight[i] = float32(r.Weights[class(r.Dataset.Y[w])])
+		}
+	}
+	start := time.Now()
+	out, err := r.engine.Epoch(ctx, []model.Plan{plan})
+	steps := 0
+	if len(out) == 1 {
+		steps = out[0].Steps
+	}
+	if err != nil {
+		return Epoch{}, steps, err
+	}
+	o := out[0]
+	return Epoch{
+		Epoch:   epoch,
+		Train:   scores(r.Dataset.Y, plan.Train, o.Probability, o.Loss),
+		Val:     scores(r.Dataset.Y, plan.Eval, o.EvalProbability, o.EvalLoss),
+		Windows: len(plan.Train),
+		Time:    time.Since(start),
+	}, steps, nil
+}
+
+// restore puts the best weights back on the device. When training was interrupted in the first epoch there are none:
+// the weights stay as they are and count as the best. After an error, and when the weights are no numbers, there is
+// nothing worth keeping.
+func (r *Run) restore() error {
+	switch {
+	case r.Stopped == StoppedError:
+		if r.best != nil {
+			_ = r.engine.SetState(0, r.best) // The device may be gone; the weights are in hand.
+		}
+		return nil
+	case r.best != nil:
+		return r.engine.SetState(0, r.best)
+	}
+	s, err := r.engine.State(0)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Params {
+		if !finite(float64(p)) {
+			return fmt.Errorf("train: %s, and no epoch before gave usable weights; lower the learning rate (lr is %v) or scale the data",
+				r.Reason, r.Config.LearningRate)
+		}
+	}
+	r.best = s
+	r.Warn("no epoch was complete; the weights are kept as they are, after %s", count(s.Step, "step"))
+	return nil
+}

@@ -1,0 +1,287 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"vklstm/model"
+	"vklstm/train/report"
+)
+
+// Result is what a run of LSTM leaves. The Model has the best weights.
+type Result struct {
+	Model
+	History   History
+	BestEpoch int         // of the weights, counted from 0; −1: from no whole epoch
+	Test      *Evaluation // of the test part, which took no part in training; nil when there was an error before
+	Dataset   *Dataset
+	Parts     Parts
+	Device    string   // which device trained, by which path, and why
+	Stopped   Stop     // how training ended
+	Reason    string   // why, for people
+	Files     []string // written, in the order in which they are listed
+}
+
+// LSTM trains a classifier as cfg says and writes its files: the twin of `vklstm train`. It reads the data (or takes
+// Config.Dataset, or makes a sample), divides them, fits the scaling on the training part, trains until the last
+// epoch or until validation F1 no longer gets better, puts the best weights back, and scores the test part with
+// them.
+//
+// When ctx ends, the step at hand is finished, and all else happens as if training had ended by itself; that is no
+// error, Result.Stopped tells. A context that ends before the first step is one: its own. After any other error the
+// Result, if it is not nil, holds what was reached; its Model has a State, and its Test is set, as far as they could
+// be saved.
+func LSTM(ctx context.Context, cfg Config) (*Result, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	files := cfg.paths()
+	if err := files.check(); err != nil {
+		return nil, err
+	}
+	r, notes, err := prepare(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	defer r.engine.Close()
+	r.callbacks = []Callback{r.progress, warnings(notes), &EarlyStopping{Monitor: monitor, Patience: cfg.Patience}}
+	if files.checkpoint != "" {
+		r.callbacks = append(r.callbacks, &Checkpoint{Path: files.checkpoint})
+	}
+	if files.history != "" {
+		r.callbacks = append(r.callbacks, &CSVLogger{Path: files.history})
+	}
+	r.callbacks = append(r.callbacks, cfg.Callbacks...)
+	err = r.fit(ctx)
+	return r.finish(ctx, files, err)
+}
+
+// prepare reads and divides the data and fits the scaling. The notes are warnings for the log, which begins with
+// the device.
+func prepare(cfg Config) (r *Run, notes []string, err error) {
+	r = &Run{Config: cfg, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
+	switch {
+	case cfg.Dataset != nil:
+		r.Dataset = cfg.Dataset
+	case cfg.Data != "":
+		r.Dataset, err = LoadNPZ(cfg.Data, cfg.Keys)
+	default:
+		r.Dataset = Sample(SampleWindows, uint64(cfg.Seed))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	d := r.Dataset
+	switch {
+	case cfg.Parts != nil:
+		r.Parts = *cfg.Parts
+	case cfg.Split == SplitByGroup:
+		r.Parts, err = SplitGroup(d, cfg.Seed)
+	default:
+		r.Parts = SplitRandom(d.N, cfg.Seed)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if notes, err = d.Check(r.Parts); err != nil {
+		return nil, nil, err
+	}
+	var more []string
+	if r.Scaling, more, err = FitScaling(cfg.Scale, d, r.Parts.Train); err != nil {
+		return nil, nil, err
+	}
+	if cfg.ClassWeights {
+		w := classWeights(d.Y, r.Parts.Train)
+		r.Weights = w[:]
+	}
+	r.Spec = model.Classifier(d.T, d.F, cfg.Units, cfg.Dropout, cfg.DenseUnits)
+	if _, err := r.Spec.Dims(); err != nil {
+		return nil, nil, err
+	}
+	r.order = func(epoch int) []int32 {
+		order := Permutation(len(r.Parts.Train), uint64(cfg.Seed), epoch)
+		for i, j := range order {
+			order[i] = r.Parts.Train[j]
+		}
+		return order
+	}
+	return r, append(notes, more...), nil
+}
+
+// open makes the engine, loads the windows and sets the initial weights.
+func (r *Run) open() error {
+	augment, err := AugmentPreset(r.Config.Augment)
+	if err != nil {
+		return err
+	}
+	factory := r.Config.Engine
+	if factory == nil {
+		device, err := OpenDevice("auto")
+		if err != nil {
+			return err
+		}
+		factory = func(spec model.Spec, opts []model.Options) (model.Engine, error) {
+			e, err := device.NewEngine(spec, opts)
+			if err != nil {
+				device.Close()
+				return nil, err
+			}
+			return ownedEngine{e, device}, nil
+		}
+	}
+	seed := uint64(r.Config.Seed)
+	e, err := factory(r.Spec, []model.Options{{Loss: r.Config.loss(), Optimizer: model.DefaultAdam(),
+		Scaling: r.Scaling.Scaling, Augment: augment, Seed: seed}})
+	if err != nil {
+		return err
+	}
+	r.engine, r.Device = e, e.String()
+	if err = e.Load(r.Dataset.Windows()); err == nil {
+		err = e.SetState(0, r.Spec.Init(seed))
+	}
+	if err != nil {
+		e.Close()
+	}
+	return err
+}
+
+// ownedEngine closes its device with itself.
+type ownedEngine struct {
+	model.Engine
+	device *Device
+}
+
+// Close closes the engine, then its device.
+func (e ownedEngine) Close() error {
+	err := e.Engine.Close()
+	if e := e.device.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// introduction are the lines that a log begins with.
+func (r *Run) introduction() []string {
+	c, d := r.Config, r.Dataset
+	name := d.Path
+	if name == "" {
+		name = "data in memory"
+	}
+	data := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, report.Thousands(d.N), d.T, d.F,
+		100*float64(d.Positives(all(d.N)))/float64(d.N))
+	split := fmt.Sprintf("split %s, seed %d", c.Split, c.Seed)
+	if c.Parts != nil {
+		split = "split as given"
+	}
+	split += fmt.Sprintf(": %s training, %s validation, %s test windows", report.Thousands(len(r.Parts.Train)),
+		report.Thousands(len(r.Parts.Val)), report.Thousands(len(r.Parts.Test)))
+	loss := lossName(c) + " loss, no class weights"
+	if w := r.Weights; w != nil {
+		loss = fmt.Sprintf("%s loss, class weights %.3f (y = 0) and %.3f (y = 1)", lossName(c), w[0], w[1])
+	}
+	lines := []string{r.Device, data, split, loss, fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
+	if bounds := r.bounds(); bounds != "" {
+		lines = append(lines, bounds)
+	}
+	return lines
+}
+
+func lossName(c Config) string {
+	if c.Focal {
+		return "focal"
+	}
+	return "binary crossentropy"
+}
+
+// bounds says how augmentation's noise is bounded, where it is not by 0 and 1.
+func (r *Run) bounds() string {
+	if r.Config.Augment == AugmentNone {
+		return ""
+	}
+	lowest, highest, unit := 0.0, 1.0, true
+	for f := range r.Scaling.Low {
+		low, high := float64(r.Scaling.Low[f]), float64(r.Scaling.High[f])
+		unit = unit && low == 0 && high == 1
+		lowest, highest = min(lowest, low), max(highest, high)
+	}
+	if unit {
+		return ""
+	}
+	return fmt.Sprintf("augmentation's noise is kept within each feature's range in the training part (%.3g to %.3g over all), not [0,1]", lowest, highest)
+}
+
+// warnings is a callback that logs what was found out before the log began.
+type warningsCallback struct {
+	NoCallback
+	list []string
+}
+
+func warnings(list []string) Callback { return &warningsCallback{list: list} }
+
+// OnTrainBegin implements Callback.
+func (w *warningsCallback) OnTrainBegin(r *Run) error {
+	for _, text := range w.list {
+		r.Warn("%s", text)
+	}
+	return nil
+}
+
+// finish scores the test part with the best weights, writes the pictures and the metrics, and reports. err is what
+// training ended with; it goes first.
+func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, error) {
+	res := &Result{Model: Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss()},
+		History: r.History, BestEpoch: -1, Dataset: r.Dataset, Parts: r.Parts, Device: r.Device,
+		Stopped: r.Stopped, Reason: r.Reason}
+	if r.Best.Any {
+		res.BestEpoch = r.Best.Epoch
+	}
+	note := func(e error) {
+		switch {
+		case err == nil:
+			err = e
+		case e != nil:
+			r.Warn("%v", e)
+		}
+	}
+	if r.best != nil {
+		// An interruption ends training, not the work that makes it worth while.
+		test, e := evaluate(context.WithoutCancel(ctx), r.engine, r.Dataset, r.Parts.Test)
+		if res.Test = test; err == nil || e == nil {
+			note(e)
+		}
+	}
+	write := func(path string, content func(io.Writer) error) {
+		if path == "" {
+			return
+		}
+		if e := WriteFile(path, content); e != nil {
+			note(e)
+			return
+		}
+		r.Wrote(path)
+	}
+	if len(r.History) > 0 {
+		write(files.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, res.BestEpoch, lossName(r.Config)+" loss") })
+	}
+	if t := res.Test; t != nil {
+		write(files.roc, func(w io.Writer) error { return report.ROC(w, t.curve(), float64(t.AUC)) })
+		write(files.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion) })
+		write(files.metrics, t.Test.WriteJSON)
+	}
+	res.Files = r.files
+	note(r.progress.result(r.Config.Out, res.Test, r.files))
+	if files.checkpoint == "" && err == nil {
+		r.Note("the model was not saved; --save-best keeps it")
+	}
+	if r.Stopped == StoppedDiverged && err == nil {
+		r.Warn("%s: training went wrong after the best epoch; a lower learning rate than %v may help", r.Reason, r.Config.LearningRate)
+	}
+	return res, err
+}

@@ -1,0 +1,291 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"vklstm/train/report"
+)
+
+// Progress is the log of a run, for people (text) or for programs (JSON). On a terminal it shows one bar for the
+// whole run and a line above it for each epoch; elsewhere the lines alone, with their times. LSTM makes one from
+// Config.Log; it is also a Callback.
+//
+// In JSON every line is an object whose "event" is one of "start", "note", "warning", "epoch" (counted from 0, with
+// the names of lstm_history.csv), "end", "result" (the content of test_metrics.json) and "file". An undefined number
+// is null.
+type Progress struct {
+	NoCallback
+
+	w        io.Writer
+	json     bool
+	quiet    bool
+	terminal bool // a bar can be drawn
+	bar      *progressbar.ProgressBar
+}
+
+// NewProgress returns a log that writes to w, nil for none, in LogText or LogJSON; quiet leaves warnings alone.
+func NewProgress(w io.Writer, format string, quiet bool) *Progress {
+	p := &Progress{w: w, json: format == LogJSON, quiet: quiet || w == nil}
+	if w == nil {
+		p.w = io.Discard
+	}
+	f, ok := w.(*os.File)
+	p.terminal = ok && term.IsTerminal(int(f.Fd()))
+	return p
+}
+
+// line writes one line above the bar, if there is one.
+func (p *Progress) line(text string) {
+	if p.bar != nil {
+		_ = p.bar.Clear() // A log that cannot be written must not end a training.
+	}
+	_, _ = io.WriteString(p.w, text+"\n")
+	if p.bar != nil {
+		_ = p.bar.RenderBlank()
+	}
+}
+
+// event writes one JSON object.
+func (p *Progress) event(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("train: encode a log event: %v", err)) // all events are structs of plain fields
+	}
+	p.line(string(b))
+}
+
+type messageEvent struct {
+	Event   string `json:"event"`
+	Message string `json:"message"`
+}
+
+// Note writes a line of information.
+func (p *Progress) Note(text string) {
+	switch {
+	case p.quiet:
+	case p.json:
+		p.event(messageEvent{"note", text})
+	default:
+		p.line(text)
+	}
+}
+
+// Warn writes a line that quiet does not silence.
+func (p *Progress) Warn(text string) {
+	if p.json {
+		p.event(messageEvent{"warning", text})
+		return
+	}
+	p.line("warning: " + text)
+}
+
+type startEvent struct {
+	Event      string     `json:"event"`
+	Device     string     `json:"device"`
+	Data       string     `json:"data"`
+	Windows    int        `json:"windows"`
+	Timesteps  int        `json:"timesteps"`
+	Features   int        `json:"features"`
+	Train      int        `json:"train"`
+	Validation int        `json:"validation"`
+	Test       int        `json:"test"`
+	Weights    *[2]number `json:"class_weights"`
+	Parameters int        `json:"parameters"`
+	Epochs     int        `json:"epochs"`
+	Seed       uint32     `json:"seed"`
+}
+
+type number = report.Number
+
+// OnTrainBegin implements Callback: the device on the first line, then data, settings and the model's summary.
+func (p *Progress) OnTrainBegin(r *Run) error {
+	if p.quiet {
+		return nil
+	}
+	d := r.Dataset
+	if p.json {
+		e := startEvent{Event: "start", Device: r.Device, Data: d.Path, Windows: d.N, Timesteps: d.T, Features: d.F,
+			Train: len(r.Parts.Train), Validation: len(r.Parts.Val), Test: len(r.Parts.Test),
+			Parameters: r.Spec.Layout().Size, Epochs: r.Config.Epochs, Seed: r.Config.Seed}
+		if w := r.Weights; w != nil {
+			e.Weights = &[2]number{number(w[0]), number(w[1])}
+		}
+		p.event(e)
+		return nil
+	}
+	for _, text := range r.introduction() {
+		p.line(text)
+	}
+	var b strings.Builder
+	if err := report.Model(&b, r.Spec); err != nil {
+		return err
+	}
+	p.line(strings.TrimSuffix(b.String(), "\n"))
+	if p.terminal {
+		p.bar = progressbar.NewOptions64(int64(r.Config.Epochs)*int64(len(r.Parts.Train)),
+			progressbar.OptionSetWriter(p.w), progressbar.OptionSetWidth(24), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetDescription(fmt.Sprintf("epoch 1/%d", r.Config.Epochs)),
+			progressbar.OptionClearOnFinish())
+		_ = p.bar.RenderBlank()
+	}
+	return nil
+}
+
+type epochEvent struct {
+	Event        string  `json:"event"`
+	Epoch        int     `json:"epoch"`
+	Accuracy     number  `json:"accuracy"`
+	AUC          number  `json:"auc"`
+	F1           number  `json:"f1"`
+	Loss         number  `json:"loss"`
+	Precision    number  `json:"precision"`
+	Recall       number  `json:"recall"`
+	ValAccuracy  number  `json:"val_accuracy"`
+	ValAUC       number  `json:"val_auc"`
+	ValF1        number  `json:"val_f1"`
+	ValLoss      number  `json:"val_loss"`
+	ValPrecision number  `json:"val_precision"`
+	ValRecall    number  `json:"val_recall"`
+	Improved     bool    `json:"improved"`
+	Seconds      float64 `json:"seconds"`
+	Rate         number  `json:"windows_per_second"`
+}
+
+// OnEpochEnd implements Callback: the epoch's line.
+func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
+	switch {
+	case p.quiet:
+		return nil
+	case p.json:
+		t, v := e.Train, e.Val
+		p.event(epochEvent{"epoch", e.Epoch, number(t.Accuracy), number(t.AUC), number(t.F1), number(t.Loss),
+			number(t.Precision), number(t.Recall), number(v.Accuracy), number(v.AUC), number(v.F1), number(v.Loss),
+			number(v.Precision), number(v.Recall), e.Improved, e.Time.Seconds(), number(e.rate())})
+		return nil
+	}
+	text := e.line(r.Config.Epochs)
+	if p.bar == nil {
+		text += fmt.Sprintf("  %s  %.0f windows/s", e.Time.Round(time.Millisecond), e.rate())
+	}
+	if e.Improved {
+		text += "  best"
+	}
+	p.line(text)
+	if p.bar != nil {
+		p.bar.Describe(fmt.Sprintf("epoch %d/%d, %.0f windows/s", min(e.Epoch+2, r.Config.Epochs), r.Config.Epochs, e.rate()))
+		_ = p.bar.Add64(int64(e.Windows))
+	}
+	return nil
+}
+
+// rate returns windows trained on per second.
+func (e Epoch) rate() float64 { return float64(e.Windows) / max(e.Time.Seconds(), 1e-9) }
+
+// line writes the epoch in at most 74 columns, for up to 9,999 epochs.
+func (e Epoch) line(epochs int) string {
+	n := len(fmt.Sprint(epochs))
+	return fmt.Sprintf("%*d/%d  loss %s F1 %s  val: loss %s F1 %s AUC %s", n, e.Epoch+1, epochs,
+		lossText(e.Train.Loss), number(e.Train.F1).Text(3), lossText(e.Val.Loss), number(e.Val.F1).Text(3), number(e.Val.AUC).Text(3))
+}
+
+// lossText writes a loss: a focal loss goes down to 0.001, a diverging one up to anything.
+func lossText(x float64) string {
+	if x >= 100 || !finite(x) {
+		return fmt.Sprintf("%.4g", x)
+	}
+	return fmt.Sprintf("%.5f", x)
+}
+
+type endEvent struct {
+	Event     string `json:"event"`
+	Stopped   Stop   `json:"stopped"`
+	Reason    string `json:"reason"`
+	BestEpoch *int   `json:"best_epoch"`
+	BestF1    number `json:"best_val_f1"`
+}
+
+// OnTrainEnd implements Callback: how training ended, and which weights are kept.
+func (p *Progress) OnTrainEnd(r *Run) error {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+		p.bar = nil
+	}
+	if p.quiet {
+		return nil
+	}
+	if p.json {
+		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: number(nan)}
+		if r.Best.Any {
+			e.BestEpoch, e.BestF1 = &r.Best.Epoch, number(r.Best.Value)
+		}
+		p.event(e)
+		return nil
+	}
+	p.line("training ended: " + r.Reason)
+	if r.Best.Any {
+		p.line(fmt.Sprintf("best weights restored: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value))
+	}
+	return nil
+}
+
+type resultEvent struct {
+	Event string `json:"event"`
+	report.Test
+}
+
+type fileEvent struct {
+	Event string `json:"event"`
+	Path  string `json:"path"`
+}
+
+// result reports the test scores, nil if there are none, and the files: in JSON into the log, otherwise as tables
+// to out (nil: nowhere).
+func (p *Progress) result(out io.Writer, test *Evaluation, files []string) error {
+	if p.json {
+		if p.quiet {
+			return nil
+		}
+		if test != nil {
+			p.event(resultEvent{"result", test.Test})
+		}
+		for _, f := range files {
+			p.event(fileEvent{"file", f})
+		}
+		return nil
+	}
+	if out == nil {
+		return nil
+	}
+	if test != nil {
+		if err := test.Test.Write(out); err != nil {
+			return fmt.Errorf("train: write the result: %w", err)
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintf(out, "Files written:\n  %s\n", strings.Join(files, "\n  ")); err != nil {
+		return fmt.Errorf("train: write the list of files: %w", err)
+	}
+	return nil
+}
+
+// stopwatch says when a second has passed.
+type stopwatch struct{ last time.Time }
+
+// due reports whether a second has passed since it last reported so.
+func (s *stopwatch) due() bool {
+	if time.Since(s.last) < time.Second {
+		return false
+	}
+	s.last = time.Now()
+	return true
+}
