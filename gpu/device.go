@@ -125,6 +125,7 @@ func lowered(have, want Limits) Limits {
 	have.StorageRange = min(have.StorageRange, want.StorageRange)
 	have.OffsetAlignment = max(have.OffsetAlignment, want.OffsetAlignment) // a larger alignment is the stricter one
 	have.SubgroupSize = min(have.SubgroupSize, want.SubgroupSize)
+	have.SubgroupOps &= want.SubgroupOps
 	have.TimestampPeriod = min(have.TimestampPeriod, want.TimestampPeriod)
 	have.MaxAllocation = min(have.MaxAllocation, want.MaxAllocation)
 	return have

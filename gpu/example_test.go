@@ -7,8 +7,8 @@ import (
 	"vklstm/gpu"
 )
 
-// A recording of two steps; the barrier between them follows from Write and Read of mask. This example is compiled, and
-// runs where a GPU is.
+// A recording of two steps; the barrier between them follows from Write and Read of mask. This example is only
+// compiled: it needs a GPU.
 func Example() {
 	d, err := gpu.Open("auto")
 	if err != nil {

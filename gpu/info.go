@@ -19,6 +19,7 @@ type Limits struct {
 	StorageRange      uint64    // bytes of one bound buffer
 	OffsetAlignment   uint64    // bytes: a view starts at a multiple of it
 	SubgroupSize      uint32    // lanes; 0 where the driver does not say
+	SubgroupOps       uint32    // what subgroups can do in compute, VkSubgroupFeatureFlags: 1 basic, 2 vote, 4 arithmetic, 8 ballot, 0x10 shuffle, 0x80 quad
 	TimestampPeriod   float64   // ns per tick; 0: the device has no timestamps
 	MaxAllocation     uint64    // bytes of one buffer
 }
@@ -98,11 +99,12 @@ func describe(index int, p vk.Physical) Info {
 			MaxInvocations:    p.MaxInvocations,
 			MaxWorkgroupSizeX: p.MaxSize[0],
 			SharedMemory:      p.Shared,
-			PushConstants:     p.Push,
+			PushConstants:     min(p.Push, vk.MaxPush),
 			StorageBuffers:    min(p.StorageBuffers, vk.MaxBindings),
 			StorageRange:      uint64(p.StorageRange),
 			OffsetAlignment:   max(p.OffsetAlignment, 4),
 			SubgroupSize:      p.SubgroupSize,
+			SubgroupOps:       p.SubgroupOps,
 		},
 	}
 	if i.Vendor == "" {

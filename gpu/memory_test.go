@@ -147,3 +147,16 @@ func TestTranslate(t *testing.T) {
 		}
 	}
 }
+
+// TestEdges: a recording begins after everything before it and ends with its results visible to the host. Between
+// submissions neither a software driver nor the older validation layers would miss these barriers.
+func TestEdges(t *testing.T) {
+	d := &Device{}
+	r := d.NewRecording("edges")
+	a := Buffer[uint32]{a: &allocation{d: d, handle: 7}, n: 3}
+	r.Fill(a, 5)
+	want := []uint64{vk.OpBarrier, vk.OpFill, 7, 0, 12, 5, vk.OpHostBarrier}
+	if got := r.commands(); !slices.Equal(got, want) {
+		t.Errorf("commands %v, want %v", got, want)
+	}
+}

@@ -185,6 +185,9 @@ func (r *Recording) owned(a *allocation) {
 	}
 }
 
+// commands is the whole list: what was recorded, and then what makes it visible to a host that waited.
+func (r *Recording) commands() []uint64 { return append(r.ops, vk.OpHostBarrier) }
+
 // End finishes the recording and returns the first error of it: a kernel that the device cannot compile or run, or no
 // memory. Run and Start call it if need be. A second End returns what the first did.
 func (r *Recording) End() error {
@@ -214,7 +217,7 @@ func (r *Recording) end() error {
 	sets := make([]uint64, len(r.layouts))
 	err = c.Sets(r.layouts, r.writes, sets)
 	if err == nil {
-		err = c.Record(append(r.ops, vk.OpHostBarrier), sets)
+		err = c.Record(r.commands(), sets)
 	}
 	if err != nil {
 		c.Close()

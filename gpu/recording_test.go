@@ -208,9 +208,12 @@ func TestDeviceTime(t *testing.T) {
 	if r.DeviceTime() != 0 {
 		t.Errorf("%v before the first run", r.DeviceTime())
 	}
-	run(t, r) // compiles, on software drivers
-	run(t, r)
-	once := r.DeviceTime()
+	run(t, r)              // compiles, on software drivers
+	once := r.DeviceTime() // the least of a few: other programs may take the processor away
+	for range 8 {
+		run(t, r)
+		once = min(once, r.DeviceTime())
+	}
 	if err := r.RunN(32); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "shim.h"
 
-enum { STAGE_COMPUTE = 0x20, STORAGE_BUFFER = 7, MAX_BINDINGS = 64 };
+enum { STAGE_COMPUTE = 0x20, STORAGE_BUFFER = 7, MAX_BINDINGS = 64, MAX_PUSH_WORDS = 256 };  // the last two as in types.go
 enum { PIPE_COMPUTE = 0x800, PIPE_TRANSFER = 0x1000, PIPE_BOTTOM = 0x2000, PIPE_HOST = 0x4000 };
 enum { ACCESS_SHADER_READ = 0x20, ACCESS_SHADER_WRITE = 0x40, ACCESS_TRANSFER_READ = 0x800, ACCESS_TRANSFER_WRITE = 0x1000, ACCESS_HOST_READ = 0x2000 };
 
@@ -187,7 +187,7 @@ int32_t shim_record(Device *d, const Commands *c, const uint64_t *op, size_t wor
 			break;
 		case 3: {
 			object pipeline = op[0], layout = op[1], set = sets[op[2]];
-			uint32_t push[256], n = (uint32_t)op[6];
+			uint32_t push[MAX_PUSH_WORDS], n = (uint32_t)op[6];
 			for (uint32_t i = 0; i < n; i++) push[i] = (uint32_t)op[7 + i];
 			if (pipeline != boundPipeline) d->CmdBindPipeline(cb, 1, boundPipeline = pipeline);
 			if (set != boundSet || layout != boundLayout) {

@@ -129,7 +129,7 @@ func Open(cfg Config) (*Instance, error) {
 	if r := vulkan.CreateInstance(vulkan.NewInstanceCreateInfoRef(info), nil, &instance); r != vulkan.Success {
 		removeListener(i.listener)
 		if Result(r) == IncompatibleDrv {
-			return nil, Missing{"no Vulkan driver is installed"}
+			return nil, Missing{"no driver is installed"}
 		}
 		return nil, fmt.Errorf("create the instance: %w", Result(r))
 	}
@@ -230,7 +230,6 @@ func (i *Instance) physical(h vulkan.PhysicalDevice) (Physical, error) {
 		StorageRange:    l.MaxStorageBufferRange,
 		OffsetAlignment: uint64(l.MinStorageBufferOffsetAlignment),
 		StorageBuffers:  min(l.MaxPerStageDescriptorStorageBuffers, l.MaxDescriptorSetStorageBuffers),
-		MaxAllocations:  l.MaxMemoryAllocationCount,
 		TimestampPeriod: l.TimestampPeriod,
 	}
 	var mem vulkan.PhysicalDeviceMemoryProperties

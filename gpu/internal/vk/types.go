@@ -119,7 +119,6 @@ type Physical struct {
 	StorageRange      uint32 // bytes
 	OffsetAlignment   uint64 // bytes
 	StorageBuffers    uint32 // per stage
-	MaxAllocations    uint32
 	MaxAllocationSize uint64 // bytes; 0: not said
 	SubgroupSize      uint32 // 0: not said
 	SubgroupOps       uint32 // VkSubgroupFeatureFlags, 0 where compute has none
@@ -144,6 +143,9 @@ const (
 	OpCopy        = 4 // source, destination, source offset, destination offset, bytes
 	OpFill        = 5 // destination, offset, bytes, word
 )
+
+// MaxPush is the largest size of push constants, in bytes, that Record takes.
+const MaxPush = 1024
 
 // MaxBindings is the largest number of storage buffers of a set that this package writes.
 const MaxBindings = 64
