@@ -1,0 +1,99 @@
+// Command vklstm trains LSTM sequence classifiers on any Vulkan GPU, or on the CPU.
+//
+//	vklstm train --data data.npz --save-best
+//	vklstm evaluate --model checkpoints/lstm_best.h5 --data test.npz
+//	vklstm predict --model checkpoints/lstm_best.h5 --data new.npz --out probability.csv
+//	vklstm devices
+//	vklstm selftest --device all
+//
+// Exit status: 0 done, 1 an error that was explained, 2 wrong usage. Results go to standard output and files,
+// everything else to standard error.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// errUsage is wrapped by errors about the command line.
+var errUsage = errors.New("wrong usage")
+
+// usagef returns an error that ends the program with status 2.
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Sprintf(format, args...)}
+}
+
+type usageError struct{ text string }
+
+func (e usageError) Error() string        { return e.text }
+func (e usageError) Is(target error) bool { return target == errUsage }
+
+// errFailed ends the program with status 1 and says nothing more: the command has said it.
+var errFailed = errors.New("failed")
+
+func main() {
+	ctx, stop := interruptible()
+	c := root()
+	c.SetArgs(joinAugment(os.Args[1:]))
+	err := c.ExecuteContext(ctx)
+	stop()
+	switch {
+	case err == nil:
+	case errors.Is(err, errFailed):
+		os.Exit(1)
+	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
+		fmt.Fprintf(os.Stderr, "vklstm: %v\nRun 'vklstm --help' for the commands and 'vklstm COMMAND --help' for the flags.\n", err)
+		os.Exit(2)
+	default:
+		fmt.Fprintf(os.Stderr, "vklstm: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// interruptible returns a context that ends at the first interrupt; the second one ends the program at once.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(130)
+	}()
+	return ctx, func() { signal.Stop(signals) }
+}
+
+// root returns the program's commands.
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:           "vklstm",
+		Short:         "Train LSTM sequence classifiers on any Vulkan GPU, or on the CPU",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			c.SetOut(os.Stderr)
+			_ = c.Help()
+			return usagef("name a command")
+		},
+	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err.Error()} })
+	c.AddCommand(trainCommand(), evaluateCommand(), predictCommand(), devicesCommand(), selftestCommand())
+	for _, sub := range c.Commands() {
+		sub.Args = func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("%s takes flags only, not %q", c.Name(), args[0])
+			}
+			return nil
+		}
+	}
+	return c
+}
