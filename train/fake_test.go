@@ -35,14 +35,6 @@ type script struct {
 	before func(epoch int) error // called before an epoch; its error ends the epoch after one step
 }
 
-// hitF1 is the validation F1 of an epoch with so many hits and no false alarm, as the history has it.
-func hitF1(hits int) float64 {
-	if hits < 0 {
-		return math.NaN()
-	}
-	return Confusion{TP: hits, FN: 10 - hits, TN: 10}.RunningF1()
-}
-
 // fakeEngine is an engine that follows a script. Each of its parameters is the number of whole epochs trained, so a
 // test sees which weights it holds.
 type fakeEngine struct {
