@@ -1,10 +1,13 @@
 package golden
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"vklstm/model/reference"
 )
@@ -138,15 +141,15 @@ func (c *Case) tolerances(p program) (map[string][]float64, error) {
 		for name, values := range exact.values {
 			worst[name], squares[name] = make([]float64, len(values)), make([]float64, len(values))
 		}
-		for run := range uint64(runs) {
-			moved, err := p.runReference(reference.NewRounding(run))
-			if err != nil {
-				c.judgeErr = err
-				return
-			}
+		moved, err := imitate(p)
+		if err != nil {
+			c.judgeErr = err
+			return
+		}
+		for _, m := range moved {
 			for name, values := range exact.values {
 				for i, v := range values {
-					d := math.Abs(moved.values[name][i] - v)
+					d := math.Abs(m.values[name][i] - v)
 					worst[name][i] = math.Max(worst[name][i], d)
 					squares[name][i] += d * d
 				}
@@ -168,6 +171,26 @@ func (c *Case) tolerances(p program) (map[string][]float64, error) {
 		}
 	})
 	return c.tolerance, c.judgeErr
+}
+
+// imitate runs the case in imitated float32, on all cores.
+func imitate(p program) ([]*outputs, error) {
+	var wait sync.WaitGroup
+	out, errs := make([]*outputs, runs), make([]error, runs)
+	next := make(chan int)
+	for range min(runs, runtime.GOMAXPROCS(0)) {
+		wait.Go(func() {
+			for i := range next {
+				out[i], errs[i] = p.runReference(reference.NewRounding(uint64(i)))
+			}
+		})
+	}
+	for i := range runs {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
+	return out, errors.Join(errs...)
 }
 
 // compare returns a row for each quantity that is wanted and that got has; with all set, one that got lacks fails.

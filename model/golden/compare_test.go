@@ -4,7 +4,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"vklstm/model"
@@ -14,20 +16,27 @@ import (
 // shared returns the folder of all golden cases, which lies outside the repository, or skips.
 func shared(t *testing.T) *Set {
 	t.Helper()
-	dir := os.Getenv("VKLSTM_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	dir = filepath.Join(dir, "golden")
+	dir := sharedDir()
 	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
 		t.Skipf("no golden folder %s; set VKLSTM_SHARED to the folder that holds golden/", dir)
 	}
-	s, err := Open(dir)
+	s, err := openShared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
+
+func sharedDir() string {
+	dir := os.Getenv("VKLSTM_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared")
+	}
+	return filepath.Join(dir, "golden")
+}
+
+// openShared opens the folder once, so that tests share its tolerances.
+var openShared = sync.OnceValues(func() (*Set, error) { return Open(sharedDir()) })
 
 func checkReference(t *testing.T, s *Set) {
 	for _, c := range s.Cases {
@@ -89,7 +98,7 @@ func engine(spec model.Spec, options []model.Options) (model.Engine, error) {
 
 // The reference behind its float32 face, and the engine of the sabotage test without a fault, pass as engines.
 func TestCheckEngine(t *testing.T) {
-	for _, c := range append(Embedded().Cases, Own()...) {
+	for _, c := range slices.Concat(Embedded().Cases, Own()) {
 		for name, f := range map[string]Factory{"reference": engine, "faultless": newFaulty("")} {
 			rows := c.CheckEngine(f)
 			if len(rows) < 4 {
@@ -106,7 +115,7 @@ func TestCheckEngine(t *testing.T) {
 
 // Every fault must be caught by the cases inside the program, in the quantity that shows it.
 func TestSabotage(t *testing.T) {
-	cases := append(Embedded().Cases, Own()...)
+	cases := slices.Concat(Embedded().Cases, Own())
 	for _, tc := range []struct{ fault, shows string }{
 		{"forget gate's sign", "ragged_mixed: probability"},
 		{"gates i and f exchanged", "ragged_mixed: probability"},

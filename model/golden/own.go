@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 
 	"vklstm/model"
 	"vklstm/model/reference"
@@ -25,7 +26,9 @@ type ownCase struct {
 
 // Own returns cases for dropout, augmentation, scaling, missing values and models side by side. Their truth is package
 // reference, so they judge engines alone. They use SGD, because Adam magnifies rounding.
-func Own() []*Case {
+func Own() []*Case { return ownCases() }
+
+var ownCases = sync.OnceValue(func() []*Case {
 	return []*Case{
 		newOwn("own_dropout", "dropout, a short last batch, weights", 1, 0.3, model.Augment{}, false),
 		newOwn("own_scaling", "scaled values, missing values, masked steps", 1, 0, model.Augment{}, true),
@@ -33,7 +36,7 @@ func Own() []*Case {
 		newOwn("own_side_by_side", "three models with seeds, losses and plans of their own", 3, 0.4,
 			model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}, true),
 	}
-}
+})
 
 func newOwn(name, about string, models int, rate float64, a model.Augment, scaled bool) *Case {
 	const T, F, H, D, N, val, epochs, batch = 11, 5, 21, 6, 23, 4, 3, 8

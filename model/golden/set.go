@@ -53,8 +53,11 @@ type Case struct {
 //go:embed embedded/manifest.json embedded/*.npz
 var embedded embed.FS
 
-// Embedded returns the small set inside the program.
-func Embedded() *Set {
+// Embedded returns the small set inside the program. It is read once, and its cases keep the tolerances that were
+// worked out for them.
+func Embedded() *Set { return embeddedSet() }
+
+var embeddedSet = sync.OnceValue(func() *Set {
 	sub, err := fs.Sub(embedded, "embedded")
 	if err == nil {
 		var s *Set
@@ -63,7 +66,7 @@ func Embedded() *Set {
 		}
 	}
 	panic(err) // the files are part of the program, and a test reads them
-}
+})
 
 // Open reads the manifest of a golden folder. The arrays are read when a case is checked, so that a case whose file is
 // missing or broken is reported with the others.

@@ -16,7 +16,6 @@ type Engine struct {
 	network Network
 	rate    float64
 	options []model.Options
-	tables  []augment.Tables
 	inputs  []*augment.Input
 	states  []*State
 	windows model.Windows
