@@ -10,6 +10,8 @@ with h5py.File(os.path.join(dir, "ours.h5")) as f:
     assert sorted(f.attrs) == ["empty", "list", "none", "text"], list(f.attrs)
     assert text(f.attrs["text"]) == "größe" and text(f.attrs["empty"]) == "", dict(f.attrs)
     assert [text(s) for s in f.attrs["list"]] == ["a", "", "ccc"] and f.attrs["none"].shape == (0,)
+    sets = {a: f.attrs.get_id(a).get_type().get_cset() for a in f.attrs}
+    assert sets == {"text": h5py.h5t.CSET_UTF8, "empty": 0, "list": 0, "none": 0}, sets
     assert list(f) == ["bare", "deep", "many"] and list(f["bare"]) == [] and len(f["many"]) == 100
     for i in range(100):
         d = f[f"many/x{i}"]
