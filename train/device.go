@@ -12,6 +12,10 @@ import (
 
 // Device is what models are trained and run on: a Vulkan device, or the CPU.
 type Device struct {
+	// HostAdam lets Go take the optimizer's step on a GPU too: gradients come back and parameters go up at each step.
+	// It is slower, and for comparing with the device's own update. The CPU engine always does it in Go.
+	HostAdam bool
+
 	gpu    *vulkan.Device // nil: the CPU
 	reason string         // why the CPU
 }
@@ -44,6 +48,9 @@ func OpenDevice(want string) (*Device, error) {
 // NewEngine returns an engine for len(opts) models of spec on the device.
 func (d *Device) NewEngine(spec model.Spec, opts []model.Options) (model.Engine, error) {
 	if d.gpu != nil {
+		if d.HostAdam {
+			return vulkan.New(d.gpu, spec, opts, vulkan.HostAdam())
+		}
 		return vulkan.New(d.gpu, spec, opts)
 	}
 	e, err := cpu.New(spec, opts, 0)

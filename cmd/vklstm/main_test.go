@@ -158,6 +158,7 @@ func TestBadUse(t *testing.T) {
 		{[]string{"train", "--frobnicate"}, 2, "frobnicate"},
 		{[]string{"train", "--epochs", "many"}, 2, "many"},
 		{[]string{"train", "--seed", "-1"}, 2, "seed"},
+		{[]string{"train", "--adam", "gpu"}, 2, "adam"},
 		{[]string{"train", "extra"}, 2, "extra"},
 		{[]string{"nonsense"}, 2, "nonsense"},
 		{[]string{}, 2, "command"},

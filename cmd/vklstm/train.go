@@ -16,7 +16,7 @@ import (
 // share.
 func trainCommand() *cobra.Command {
 	cfg := train.DefaultConfig()
-	var device string
+	var device, adam string
 	var noFocal, noClassWeights bool
 	var seed int64
 	c := &cobra.Command{
@@ -33,6 +33,9 @@ weights and writes everything; twice stops at once.`,
 			if cfg.LogFormat != train.LogText && cfg.LogFormat != train.LogJSON {
 				return usagef("--log-format %q: it must be %s or %s", cfg.LogFormat, train.LogText, train.LogJSON)
 			}
+			if adam != "device" && adam != "host" {
+				return usagef("--adam %q: it must be device or host", adam)
+			}
 			cfg.Seed, cfg.Focal, cfg.ClassWeights = uint32(seed), !noFocal, !noClassWeights
 			if err := cfg.Validate(); err != nil {
 				return err
@@ -42,6 +45,7 @@ weights and writes everything; twice stops at once.`,
 				return err
 			}
 			defer d.Close()
+			d.HostAdam = adam == "host"
 			cfg.Engine, cfg.Log, cfg.Out = d.NewEngine, os.Stderr, os.Stdout
 			_, err = train.LSTM(c.Context(), cfg)
 			return err
@@ -70,6 +74,7 @@ weights and writes everything; twice stops at once.`,
 	f.Int64Var(&seed, "seed", 42, "of split, initial weights, order, dropout and augmentation")
 	f.BoolVar(&cfg.Quiet, "quiet", false, "only warnings, the result and the list of files")
 	f.StringVar(&cfg.LogFormat, "log-format", train.LogText, "text, or json: one object per line on standard error")
+	f.StringVar(&adam, "adam", "device", "where Adam's step is taken on a GPU: device, or host (slower, to compare); the CPU engine takes it on the host")
 	deviceFlag(f, &device)
 	f.SortFlags = false
 	return c
