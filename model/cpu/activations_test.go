@@ -9,7 +9,7 @@ import (
 // Over every exponent of float32, and the neighbourhoods of where the formulas change.
 func eachFloat(f func(x float32)) {
 	for exponent := uint32(0); exponent < 255; exponent++ {
-		for i := uint32(0); i < 1<<23; i += 1<<23/4096 + 1 {
+		for i := uint32(0); i < 1<<23; i += 1<<23/1024 + 1 {
 			x := math.Float32frombits(exponent<<23 | i)
 			f(x)
 			f(-x)
