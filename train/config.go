@@ -40,6 +40,7 @@ const (
 	TestMetricsFile  = "test_metrics.json"
 	maxEpochs        = 1_000_000
 	maxBatch         = 1 << 20
+	maxUnits         = 4096 // the orthogonal start of more would take minutes and gigabytes
 	maxNameForErrors = 40
 )
 
@@ -101,7 +102,7 @@ func (c Config) Validate() error {
 		n, lo, hi int
 	}{
 		{"epochs", c.Epochs, 1, maxEpochs}, {"batch", c.Batch, 1, maxBatch}, {"patience", c.Patience, 0, math.MaxInt},
-		{"lstm-units", c.Units, 1, 1 << 16}, {"dense-units", c.DenseUnits, 1, 1 << 16},
+		{"lstm-units", c.Units, 1, maxUnits}, {"dense-units", c.DenseUnits, 1, 1 << 16},
 	} {
 		switch {
 		case v.n < v.lo:
