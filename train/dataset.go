@@ -16,7 +16,7 @@ import (
 type Dataset struct {
 	Path     string    // of the file, for messages
 	X        []float32 // [N][T][F] as measured; NaN = missing; no infinities, no subnormal numbers
-	Y        []float32 // [N], 0 or 1; nil from LoadWindows
+	Y        []float32 // [N], 0 or 1; nil where LoadWindows was not asked for it
 	Group    []string  // [N], the recording or person of each window; nil: not known
 	GroupKey string    // name of the array that Group came from, "" if from none
 	N, T, F  int

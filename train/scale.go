@@ -74,7 +74,7 @@ func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, erro
 			offset, factor = p.mean, 1/math.Sqrt(squares[f]/float64(p.n))
 		}
 		if p.max-p.min > math.MaxFloat32 {
-			return s, nil, fmt.Errorf("%s: feature %d ranges from %g to %g, too far for float32; scale it down in the file", d.Path, f, p.min, p.max)
+			return s, nil, fmt.Errorf("%s: feature %d ranges from %.4g to %.4g, too far for float32; scale it down in the file", d.Path, f, p.min, p.max)
 		}
 		if p.min == p.max || factor > math.MaxFloat32 {
 			factor = 1
