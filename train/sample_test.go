@@ -82,15 +82,15 @@ func TestSample(t *testing.T) {
 	if warnings, err := d.Check(p); err != nil || len(warnings) > 0 {
 		t.Errorf("%v, %q", err, warnings)
 	}
-	if a, b := Sample(30, 42), Sample(20, 42); !bytes.Equal(bits(a.X[:20*360]), bits(b.X)) {
+	if a, b := Sample(30, 42), Sample(20, 42); !bytes.Equal(rawBytes(a.X[:20*360]), rawBytes(b.X)) {
 		t.Error("the first windows depend on how many there are")
 	}
-	if a, b := Sample(20, 1), Sample(20, 2); bytes.Equal(bits(a.X), bits(b.X)) {
+	if a, b := Sample(20, 1), Sample(20, 2); bytes.Equal(rawBytes(a.X), rawBytes(b.X)) {
 		t.Error("two seeds give the same windows")
 	}
 }
 
-func bits(x []float32) []byte {
+func rawBytes(x []float32) []byte {
 	var b bytes.Buffer
 	binary.Write(&b, binary.LittleEndian, x)
 	return b.Bytes()
