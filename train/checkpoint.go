@@ -66,12 +66,7 @@ func LoadModel(path string) (*Model, *Meta, error) {
 // SaveModel writes a model as Keras HDF5, learning rate and Meta included; see WriteFile for what happens to an
 // older file.
 func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
-	text, err := json.Marshal(meta)
-	if err != nil {
-		return fmt.Errorf("train: write %s: %w", path, err)
-	}
-	b, err := keras.Encode(&keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate,
-		Extra: map[string]string{Attribute: string(text)}})
+	b, err := encodeModel(m, learningRate, meta)
 	if err != nil {
 		return fmt.Errorf("train: write %s: %w", path, err)
 	}
@@ -79,6 +74,16 @@ func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
 		_, err := w.Write(b)
 		return err
 	})
+}
+
+// encodeModel returns the bytes of SaveModel's file.
+func encodeModel(m *Model, learningRate float64, meta Meta) ([]byte, error) {
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return nil, err
+	}
+	return keras.Encode(&keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate,
+		Extra: map[string]string{Attribute: string(text)}})
 }
 
 // Open returns an engine that predicts with m as model 0. The caller closes it.
@@ -138,7 +143,7 @@ func (c *Checkpoint) OnTrainEnd(r *Run) error {
 }
 
 func (c *Checkpoint) save(r *Run) error {
-	meta := Meta{Version: 1, Scaling: r.Scaling, Epoch: -1, ValF1: number(nan), Seed: r.Config.Seed,
+	meta := Meta{Version: 1, Scaling: r.Scaling.forPrediction(), Epoch: -1, ValF1: number(nan), Seed: r.Config.Seed,
 		Split: r.Config.Split, Augment: r.Config.Augment, ClassWeights: r.Config.ClassWeights}
 	if r.Best.Any {
 		meta.Epoch, meta.ValF1 = r.Best.Epoch, number(r.Best.Value)
@@ -148,5 +153,28 @@ func (c *Checkpoint) save(r *Run) error {
 		return err
 	}
 	c.saved = r.BestState()
+	return nil
+}
+
+// forPrediction returns the scaling without the bounds of augmentation's noise, and without numbers that change
+// nothing: an attribute of an HDF5 file holds 64 KiB at most.
+func (s Scaling) forPrediction() Scaling {
+	s.Low, s.High = nil, nil
+	if s.Kind == ScaleNone {
+		s.Offset, s.Factor = nil, nil
+	}
+	return s
+}
+
+// OnTrainBegin implements Callback. The error says that the model cannot be saved, before hours of training.
+func (c *Checkpoint) OnTrainBegin(r *Run) error {
+	s, err := r.State()
+	if err != nil {
+		return err
+	}
+	m := &Model{Spec: r.Spec, State: s, Scaling: r.Scaling, Loss: r.Config.loss()}
+	if _, err := encodeModel(m, r.Config.LearningRate, Meta{Version: 1, Scaling: r.Scaling.forPrediction()}); err != nil {
+		return fmt.Errorf("train: this model cannot be saved as %s: %w; use fewer features, or train without saving", c.Path, err)
+	}
 	return nil
 }

@@ -38,7 +38,7 @@ func OpenDevice(want string) (*Device, error) {
 	case auto && errors.Is(err, vulkan.ErrNoDevice):
 		return &Device{reason: "there is no GPU with a Vulkan driver"}, nil
 	case auto:
-		return &Device{reason: err.Error()}, nil
+		return &Device{reason: strings.TrimPrefix(err.Error(), "gpu: ")}, nil
 	case errors.Is(err, vulkan.ErrNoVulkan):
 		return nil, fmt.Errorf("device %q: %w; use --device cpu", want, err)
 	}

@@ -21,16 +21,36 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 		}
 		return fmt.Errorf("train: write %s: %w", path, bare(err))
 	}
-	dir := filepath.Dir(path)
+	target, old := destination(path)
+	if old != nil && !old.Mode().IsRegular() && !old.IsDir() { // /dev/stdout, a pipe: there is no old content to save
+		f, err := os.OpenFile(target, os.O_WRONLY, 0)
+		if err != nil {
+			return fail(err)
+		}
+		err = write(f)
+		if e := f.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			return fail(err)
+		}
+		return nil
+	}
+	dir := filepath.Dir(target)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail(err)
 	}
-	f, err := createBeside(path)
+	f, err := createBeside(target)
 	if err != nil {
 		return fail(err)
 	}
+	if old != nil && err == nil {
+		err = f.Chmod(old.Mode().Perm())
+	}
 	b := bufio.NewWriterSize(f, 1<<16)
-	err = write(b)
+	if err == nil {
+		err = write(b)
+	}
 	if err == nil {
 		err = b.Flush()
 	}
@@ -42,13 +62,26 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(f.Name(), target)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
 		return fail(err)
 	}
 	return nil
+}
+
+// destination follows symbolic links, so that the file behind one is replaced and not the link, and describes what
+// is there; nil: nothing.
+func destination(path string) (string, fs.FileInfo) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return path, nil
+	}
+	return path, info
 }
 
 // createBeside creates a new file in the folder of path, with the permissions that a plain creation gives.
@@ -69,11 +102,15 @@ func CheckWritable(paths ...string) error {
 		if s, err := os.Stat(path); err == nil && s.IsDir() {
 			return fmt.Errorf("train: cannot write %s: it is a folder; choose another folder for the output or move it away", path)
 		}
-		dir := filepath.Dir(path)
+		target, old := destination(path)
+		if old != nil && !old.Mode().IsRegular() {
+			continue // a pipe or a device is opened when there is something to write
+		}
+		dir := filepath.Dir(target)
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return fmt.Errorf("train: cannot make the output folder %s: %w; choose another", dir, bare(err))
 		}
-		f, err := createBeside(path)
+		f, err := createBeside(target)
 		if err != nil {
 			return fmt.Errorf("train: cannot write into the output folder %s: %w; choose another", dir, bare(err))
 		}

@@ -97,7 +97,7 @@ func TestValidate(t *testing.T) {
 		"epochs is 0; it must be at least 1":                    func(c *Config) { c.Epochs = 0 },
 		"patience is -1; it must be at least 0":                 func(c *Config) { c.Patience = -1 },
 		"lstm-units is 0; it must be at least 1":                func(c *Config) { c.Units = 0 },
-		"lstm-units is 100000; it must be at most 65536":        func(c *Config) { c.Units = 100000 },
+		"lstm-units is 100000; it must be at most 4096":         func(c *Config) { c.Units = 100000 },
 		"dense-units is -1; it must be at least 1":              func(c *Config) { c.DenseUnits = -1 },
 		"lr is 0; the learning rate must be above 0":            func(c *Config) { c.LearningRate = 0 },
 		"lr is -0.1; the learning rate must be above 0":         func(c *Config) { c.LearningRate = -.1 },

@@ -36,18 +36,18 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	files := cfg.paths()
-	if err := files.check(); err != nil {
-		return nil, err
-	}
 	r, notes, err := prepare(cfg)
 	if err != nil {
+		return nil, err
+	}
+	files := cfg.paths()
+	if err := files.check(); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := r.open(); err != nil {
+	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
 	defer r.engine.Close()
@@ -116,7 +116,7 @@ func prepare(cfg Config) (r *Run, notes []string, err error) {
 }
 
 // open makes the engine, loads the windows and sets the initial weights.
-func (r *Run) open() error {
+func (r *Run) open(ctx context.Context) error {
 	augment, err := AugmentPreset(r.Config.Augment)
 	if err != nil {
 		return err
@@ -137,6 +137,10 @@ func (r *Run) open() error {
 		}
 	}
 	seed := uint64(r.Config.Seed)
+	start, err := initial(ctx, r.Spec, seed)
+	if err != nil {
+		return err
+	}
 	e, err := factory(r.Spec, []model.Options{{Loss: r.Config.loss(), Optimizer: model.DefaultAdam(),
 		Scaling: r.Scaling.Scaling, Augment: augment, Seed: seed}})
 	if err != nil {
@@ -144,12 +148,24 @@ func (r *Run) open() error {
 	}
 	r.engine, r.Device = e, e.String()
 	if err = e.Load(r.Dataset.Windows()); err == nil {
-		err = e.SetState(0, r.Spec.Init(seed))
+		err = e.SetState(0, start)
 	}
 	if err != nil {
 		e.Close()
 	}
 	return err
+}
+
+// initial returns spec.Init(seed), which takes minutes for thousands of units, unless ctx ends before.
+func initial(ctx context.Context, spec model.Spec, seed uint64) (*model.State, error) {
+	done := make(chan *model.State, 1)
+	go func() { done <- spec.Init(seed) }()
+	select {
+	case s := <-done:
+		return s, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("train: interrupted before the first step: %w", ctx.Err())
+	}
 }
 
 // ownedEngine closes its device with itself.
@@ -241,6 +257,9 @@ func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, erro
 		Stopped: r.Stopped, Reason: r.Reason}
 	if r.Best.Any {
 		res.BestEpoch = r.Best.Epoch
+	}
+	if err != nil && r.Stopped == StoppedError && files.checkpoint != "" {
+		r.Warn("the files written now describe a model that was not saved as %s", files.checkpoint)
 	}
 	note := func(e error) {
 		switch {

@@ -200,10 +200,7 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 		return &x
 	}
 	j := metricsJSON{Loss: orNull(m.Loss), Accuracy: orNull(m.Accuracy), Precision: orNull(m.Precision),
-		Recall: orNull(m.Recall), F1: orNull(m.F1), Confusion: m.Confusion, N: m.Confusion.N() + m.NaN, NaN: m.NaN}
-	if m.AUCDefined {
-		j.AUC = orNull(m.AUC)
-	}
+		Recall: orNull(m.Recall), F1: orNull(m.F1), AUC: orNull(m.AUC), Confusion: m.Confusion, N: m.Confusion.N() + m.NaN, NaN: m.NaN}
 	return json.Marshal(j)
 }
 

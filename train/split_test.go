@@ -210,6 +210,19 @@ func TestSplitGroupDependsOnNoName(t *testing.T) {
 	}
 }
 
+// Groups need not lie together in the file.
+func TestSplitGroupOfMixedOrder(t *testing.T) {
+	d := groups(slices.Repeat([][2]int{{6, 4}}, 12)...)
+	for i, j := range shuffled(d.N, 1) {
+		d.Y[i], d.Y[j], d.Group[i], d.Group[j] = d.Y[j], d.Y[i], d.Group[j], d.Group[i]
+	}
+	p, err := SplitGroup(d, 42)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantWhole(t, d, p)
+}
+
 func TestSplitGroupErrors(t *testing.T) {
 	for _, d := range []*Dataset{groups([2]int{5, 5}, [2]int{5, 5}), {Path: "data.npz", N: 9, Y: make([]float32, 9)}} {
 		if _, err := SplitGroup(d, 1); !errors.Is(err, ErrTooSmall) {

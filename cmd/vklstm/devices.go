@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -16,10 +17,26 @@ func devicesCommand() *cobra.Command {
 		Use:   "devices",
 		Short: "List every device with its limits, and which one --device auto takes and why",
 		RunE: func(c *cobra.Command, _ []string) error {
-			listDevices(c.OutOrStdout())
-			return nil
+			w := &checkedWriter{w: os.Stdout}
+			listDevices(w)
+			return w.err
 		},
 	}
+}
+
+// checkedWriter remembers the first error, so that a full disk or a closed pipe is not taken for success.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (c *checkedWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 func listDevices(w io.Writer) {

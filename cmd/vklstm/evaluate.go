@@ -24,7 +24,10 @@ func evaluateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := train.LoadNPZ(data, keys)
+			if keys.Y == "" {
+				keys.Y = "y"
+			}
+			d, err := train.LoadWindows(data, keys)
 			if err != nil {
 				return err
 			}
@@ -45,6 +48,7 @@ func evaluateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			e.Title = "All windows"
 			switch jsonPath {
 			case "":
 				return e.Write(os.Stdout)

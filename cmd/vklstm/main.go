@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -71,6 +72,37 @@ func interruptible() (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals) }
 }
 
+// plainFlagError says what a flag's value must be, without the parser's own words.
+func plainFlagError(err error) string {
+	text, reason, found := strings.Cut(err.Error(), ": strconv.")
+	if !found {
+		return text
+	}
+	what := "a number"
+	if strings.HasPrefix(reason, "ParseInt") {
+		what = "a whole number"
+	}
+	if strings.Contains(reason, "out of range") {
+		what += " that is not so large"
+	}
+	return text + ": it must be " + what
+}
+
+// version returns the module's version and the commit that it was built from, as far as the build knows them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + info.GoVersion
+}
+
 // root returns the program's commands.
 func root() *cobra.Command {
 	c := &cobra.Command{
@@ -79,13 +111,25 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
+		Version:       version(),
 		RunE: func(c *cobra.Command, args []string) error {
 			c.SetOut(os.Stderr)
 			_ = c.Help()
 			return usagef("name a command")
 		},
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err.Error()} })
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{plainFlagError(err)} })
+	c.SetHelpCommand(&cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the flags of a command",
+		RunE: func(h *cobra.Command, args []string) error {
+			sub, rest, err := c.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("unknown command %q", strings.Join(args, " "))
+			}
+			return sub.Help()
+		},
+	})
 	c.AddCommand(trainCommand(), evaluateCommand(), predictCommand(), devicesCommand(), selftestCommand())
 	for _, sub := range c.Commands() {
 		sub.Args = func(c *cobra.Command, args []string) error {

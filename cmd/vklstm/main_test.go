@@ -157,15 +157,18 @@ func TestBadUse(t *testing.T) {
 		{[]string{"train", "--history-dir", "file"}, 1, "file"},
 		{[]string{"train", "--frobnicate"}, 2, "frobnicate"},
 		{[]string{"train", "--epochs", "many"}, 2, "many"},
-		{[]string{"train", "--seed", "-1"}, 2, "seed"},
-		{[]string{"train", "--adam", "gpu"}, 2, "adam"},
+		{[]string{"train", "--seed", "-1"}, 1, "seed"},
+		{[]string{"train", "--adam", "gpu"}, 1, "adam"},
+		{[]string{"train", "--log-format", "xml"}, 1, "log-format"},
+		{[]string{"train", "--augment", "odd"}, 1, "moderate"},
+		{[]string{"help", "nonsense"}, 2, "nonsense"},
 		{[]string{"train", "extra"}, 2, "extra"},
 		{[]string{"nonsense"}, 2, "nonsense"},
 		{[]string{}, 2, "command"},
 		{[]string{"evaluate", "--data", "ok.npz"}, 2, "--model"},
 		{[]string{"evaluate", "--model", "none.h5", "--data", "ok.npz"}, 1, "none.h5"},
 		{[]string{"evaluate", "--model", "text.npz", "--data", "ok.npz"}, 1, "text.npz"},
-		{[]string{"predict", "--model", "none.h5", "--data", "ok.npz", "--out", "p.txt"}, 2, "p.txt"},
+		{[]string{"predict", "--model", "none.h5", "--data", "ok.npz", "--out", "p.txt"}, 1, "p.txt"},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			r := vklstm(t, dir, tc.args...)
@@ -190,7 +193,7 @@ func TestJoinAugment(t *testing.T) {
 		{"train --augment", "train --augment"},
 		{"train --augment strong --seed 1", "train --augment=strong --seed 1"},
 		{"train --augment --seed 1", "train --augment --seed 1"},
-		{"train --augment odd", "train --augment odd"},
+		{"train --augment odd", "train --augment=odd"},
 	} {
 		if got := strings.Join(joinAugment(strings.Fields(tc.in)), " "); got != tc.want {
 			t.Errorf("joinAugment(%s) = %s, want %s", tc.in, got, tc.want)

@@ -40,7 +40,7 @@ func (p predictions) encode(w io.Writer, path string) error {
 	case ".jsonl":
 		return p.encodeJSONL(w)
 	}
-	return usagef("--out %s: the ending must be %s", path, predictionFormats)
+	return fmt.Errorf("--out %s: the ending must be %s", path, predictionFormats)
 }
 
 func (p predictions) encodeCSV(w io.Writer) error {

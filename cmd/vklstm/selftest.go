@@ -41,7 +41,11 @@ output into a bug report.`,
 			if err != nil {
 				return err
 			}
-			return selftest(c.Context(), os.Stdout, set, judges)
+			w := &checkedWriter{w: os.Stdout}
+			if err := selftest(c.Context(), w, set, judges); err != nil {
+				return err
+			}
+			return w.err
 		},
 	}
 	f := c.Flags()

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,13 +27,10 @@ Without --data it trains on a sample that it makes itself. Ctrl-C once finishes 
 weights and writes everything; twice stops at once.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if seed < 0 || seed > 1<<32-1 {
-				return usagef("--seed %d: it must be at least 0 and at most %d, as numpy has it", seed, int64(1)<<32-1)
-			}
-			if cfg.LogFormat != train.LogText && cfg.LogFormat != train.LogJSON {
-				return usagef("--log-format %q: it must be %s or %s", cfg.LogFormat, train.LogText, train.LogJSON)
+				return fmt.Errorf("--seed %d: it must be at least 0 and at most %d, as numpy has it", seed, int64(1)<<32-1)
 			}
 			if adam != "device" && adam != "host" {
-				return usagef("--adam %q: it must be device or host", adam)
+				return fmt.Errorf("--adam %q: it must be device or host", adam)
 			}
 			cfg.Seed, cfg.Focal, cfg.ClassWeights = uint32(seed), !noFocal, !noClassWeights
 			if err := cfg.Validate(); err != nil {
@@ -96,13 +92,10 @@ func deviceFlag(f *pflag.FlagSet, device *string) {
 func joinAugment(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
-		presets := []string{train.AugmentNone, train.AugmentModerate, train.AugmentStrong}
 		if args[i] == "--augment" && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
-			if slices.Contains(presets, args[i+1]) {
-				out = append(out, fmt.Sprintf("--augment=%s", args[i+1]))
-				i++
-				continue
-			}
+			out = append(out, fmt.Sprintf("--augment=%s", args[i+1]))
+			i++
+			continue
 		}
 		out = append(out, args[i])
 	}

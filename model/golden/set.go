@@ -72,11 +72,15 @@ var embeddedSet = sync.OnceValue(func() *Set {
 // missing or broken is reported with the others.
 func Open(dir string) (*Set, error) {
 	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("golden: %w", err)
+		return nil, fmt.Errorf("golden: there is no folder %s: %w", dir, err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("golden: %s is not a folder; give the one that holds manifest.json", dir)
 	}
-	return OpenFS(os.DirFS(dir))
+	s, err := OpenFS(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("%w (folder %s)", err, dir)
+	}
+	return s, nil
 }
 
 // OpenFS is Open for any file system.

@@ -37,6 +37,7 @@ func (n Number) Text(decimals int) string {
 
 // Test is the result on windows that took no part in training, at threshold 0.5: test_metrics.json.
 type Test struct {
+	Title     string `json:"-"` // of the table; empty: "Test set"
 	Accuracy  Number `json:"-"` // share of windows that are classified rightly; the file leaves it to the matrix
 	Precision Number `json:"precision"`
 	Recall    Number `json:"recall"`

@@ -72,7 +72,11 @@ func Model(w io.Writer, spec model.Spec) error {
 // Write writes the result as two tables: the scores and the confusion matrix.
 func (t Test) Write(w io.Writer) error {
 	scores := newTable()
-	scores.SetTitle(fmt.Sprintf("Test set, %s windows, threshold 0.5", Thousands(t.Samples)))
+	title := t.Title
+	if title == "" {
+		title = "Test set"
+	}
+	scores.SetTitle(fmt.Sprintf("%s, %s windows, threshold 0.5", title, Thousands(t.Samples)))
 	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
 	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -347,6 +348,27 @@ func TestMemoryFollowsTheFile(t *testing.T) {
 		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, used, len(data))
 		}
+	}
+}
+
+// An entry may claim 1032 times its packed size and then end early: memory is given as data comes.
+func TestMemoryFollowsTheData(t *testing.T) {
+	const packed = 300 << 10
+	data := make([]byte, packed) // random, so that deflate finds nothing
+	for i, rng := range rand.New(rand.NewPCG(1, 2)).Perm(packed) {
+		data[i] = byte(rng)
+	}
+	const n = 75 << 20 // elements, 300 MiB
+	header := npy(descr("<f4", fmt.Sprintf("(%d,)", n)), nil)
+	stream := deflated(t, append(header, data...))
+	z := lying(t, stream, uint64(len(stream)), uint64(len(header))+4*n, zip.Deflate)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := read(t, z)
+	runtime.ReadMemStats(&after)
+	wantError(t, "cut off", err, "X is cut off")
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4*firstGrow+(8<<20) {
+		t.Errorf("%d bytes allocated for a file of %d", used, len(z))
 	}
 }
 

@@ -65,6 +65,7 @@ func TestHostilePickles(t *testing.T) {
 		{"nothing", "", "cut off"},
 		{"empty stack", "\x80\x02.", "values that are not there"},
 		{"below a mark", "\x80\x02N(\x85.", "values that are not there"},
+		{"below a mark, one", "\x80\x02N(q\x00.", "values that are not there"},
 		{"no mark", "\x80\x02Nt.", "values that are not there"},
 		{"no such memo", "\x80\x02h\x07.", "values that are not there"},
 		{"append to None", "\x80\x02NNa.", "values that are not there"},
