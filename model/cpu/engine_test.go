@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"vklstm/model"
 	"vklstm/model/enginetest"
@@ -223,6 +224,18 @@ func TestProducts(t *testing.T) {
 				if v.got[i] != v.want[i] {
 					t.Fatalf("%s of %d × %d × %d: element %d is %v, want %v", v.name, m, n, k, i, v.got[i], v.want[i])
 				}
+			}
+		}
+	}
+}
+
+// multiplyTransposed sums in an order that depends on the address.
+func TestFloatsLieAtMultiplesOf16(t *testing.T) {
+	for n := range 200 {
+		for range 10 {
+			a := floats(n)
+			if p := uintptr(unsafe.Pointer(unsafe.SliceData(a))); p%16 != 0 || len(a) != n || cap(a) != n {
+				t.Fatalf("floats(%d) are %d (room for %d) at %#x", n, len(a), cap(a), p)
 			}
 		}
 	}
