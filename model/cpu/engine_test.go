@@ -231,9 +231,11 @@ func TestProducts(t *testing.T) {
 
 // multiplyTransposed sums in an order that depends on the address.
 func TestFloatsLieAtMultiplesOf16(t *testing.T) {
+	var all [][]float32 // as an engine's are, on the heap
 	for n := range 200 {
 		for range 10 {
 			a := floats(n)
+			all = append(all, a)
 			if p := uintptr(unsafe.Pointer(unsafe.SliceData(a))); p%16 != 0 || len(a) != n || cap(a) != n {
 				t.Fatalf("floats(%d) are %d (room for %d) at %#x", n, len(a), cap(a), p)
 			}
