@@ -63,17 +63,6 @@ func newUpdate(rng *rand.Rand, K, F, H, D, padding int, opts []model.Optimizer) 
 	return c
 }
 
-// norm is the L2 norm of the gradient of one variable of model k, or of all.
-func (c *updateCase) norm(k, variable int) float64 {
-	total := 0.0
-	for i, s := range c.squares[k*7 : (k+1)*7] {
-		if variable < 0 || i == variable {
-			total += float64(s)
-		}
-	}
-	return math.Sqrt(total)
-}
-
 // state is model k's State in float64.
 func (c *updateCase) state(k int) *reference.State {
 	n := c.l.Size

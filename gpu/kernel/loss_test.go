@@ -132,9 +132,7 @@ func TestLoss(t *testing.T) {
 func TestLossExtremes(t *testing.T) {
 	for _, loss := range losses {
 		c := newLossCase(source(t), 1, 20, 20, 0, []model.Loss{loss}, 1)
-		for i, z := range []float32{0, 1e-7, -1e-7, 0.5, -0.5, 17, -17, 40, -40, 88, -88, 100, -100, 1000, -1000, 1e30, -1e30, 3e38, -3e38, 1} {
-			c.logit[i] = z
-		}
+		copy(c.logit, []float32{0, 1e-7, -1e-7, 0.5, -0.5, 17, -17, 40, -40, 88, -88, 100, -100, 1000, -1000, 1e30, -1e30, 3e38, -3e38, 1})
 		for i := range c.order {
 			c.order[i], c.weight[i] = uint32(i%2), 1
 		}

@@ -159,7 +159,6 @@ type device struct {
 	raw, valid                                   []gpu.Buffer[uint32] // of each chunk
 	order, options, cursor, x, warped, mask      gpu.Buffer[uint32]
 	scaling, quantile, reciprocal                gpu.Buffer[float32]
-	counts                                       []int // windows in each chunk
 	maskKernel, gatherKernel, warpKernel, varied []recorder
 }
 
@@ -189,7 +188,7 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 		}
 		raw := put(tb, d, "raw", w.raw[first*w.T*w.F:end*w.T*w.F])
 		valid := blank[uint32](tb, d, "valid", (end-first)*w.T)
-		v.raw, v.valid, v.counts = append(v.raw, raw), append(v.valid, valid), append(v.counts, end-first)
+		v.raw, v.valid = append(v.raw, raw), append(v.valid, valid)
 		v.maskKernel = append(v.maskKernel, kernel.Mask{Raw: raw, Valid: valid, N: end - first, T: w.T, F: w.F})
 		v.gatherKernel = append(v.gatherKernel, kernel.Gather{
 			Raw: raw, Valid: valid, OrderWindow: v.order, Scaling: v.scaling, Cursor: v.cursor, X: v.x,
