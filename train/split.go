@@ -121,11 +121,10 @@ func clustersOf(d *Dataset) []cluster {
 
 // assignment says in which part each group is.
 type assignment struct {
-	clusters  []cluster
-	part      []int    // of each group
-	have      [3]tally // what each part holds
-	all       tally    // what all hold
-	tolerance float64
+	clusters []cluster
+	part     []int    // of each group
+	have     [3]tally // what each part holds
+	all      tally    // what all hold
 }
 
 // tally counts windows.
@@ -226,12 +225,11 @@ func (a *assignment) improve(order []int32) {
 	for range maxPasses {
 		before := cost
 		for i, g := range order {
-			from := a.part[g]
 			for to := range a.have {
-				if to == a.part[g] {
+				from := a.part[g]
+				if to == from {
 					continue
 				}
-				from = a.part[g]
 				try(g, to)
 				if c := a.cost(); c < cost-1e-9 {
 					cost = c
