@@ -241,4 +241,5 @@ func TestFloatsLieAtMultiplesOf16(t *testing.T) {
 			}
 		}
 	}
+	runtime.KeepAlive(all)
 }
