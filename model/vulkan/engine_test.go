@@ -262,3 +262,18 @@ func TestPlanShape(t *testing.T) {
 const quantiles = 1 << 15
 
 var nan = float32(math.NaN())
+
+func TestEpochBeforeLoad(t *testing.T) {
+	s := newSmall(3, 1)
+	e, err := New(gputest.Device(t), s.spec, s.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := e.Epoch(context.Background(), []model.Plan{s.plan(0, 0, 2)}); err == nil {
+		t.Error("an epoch without windows was accepted")
+	}
+	if _, _, err := e.Gradient(0, s.plan(0, 0, 2)); err == nil {
+		t.Error("a gradient without windows was accepted")
+	}
+}

@@ -2,6 +2,7 @@ package vulkan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -43,9 +44,6 @@ func (w *workspace) forget() {
 
 // prepare returns a workspace for batches of up to b windows and epochs of up to s steps.
 func (e *Engine) prepare(b, s int) (*workspace, error) {
-	if e.n == 0 {
-		return nil, fmt.Errorf("vulkan: no windows loaded; call Load before Epoch")
-	}
 	want, err := e.shapeFor(b)
 	if err != nil {
 		return nil, err
@@ -212,6 +210,9 @@ func (e *Engine) schedule(plans []model.Plan, s shape) schedule {
 func (e *Engine) begin(plans []model.Plan) (*workspace, schedule, error) {
 	if len(plans) != len(e.opts) {
 		panic(fmt.Sprintf("vulkan: %d plans for %d models", len(plans), len(e.opts)))
+	}
+	if e.n == 0 {
+		return nil, schedule{}, errors.New("vulkan: no windows loaded; call Load before Epoch")
 	}
 	b, options := 1, []uint32(nil)
 	for k, p := range plans {
