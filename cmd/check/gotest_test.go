@@ -193,3 +193,25 @@ func TestSplitPackages(t *testing.T) {
 		t.Errorf("others %v, want %v", others, want)
 	}
 }
+
+func TestConcurrent(t *testing.T) {
+	dir := t.TempDir()
+	p := func(name, code, test string) pkg {
+		for f, text := range map[string]string{name + ".go": code, name + "_test.go": test} {
+			if err := os.WriteFile(filepath.Join(dir, f), []byte("package p\n\n"+text+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return pkg{ImportPath: name, Dir: dir, GoFiles: []string{name + ".go"}, TestGoFiles: []string{name + "_test.go"}}
+	}
+	got, err := concurrent([]pkg{
+		p("plain", "func f() {} // go f()", "var s = `go f()`"),
+		p("statement", "func f() { if true { go f() } }", ""),
+		p("group", "func f() { var w sync.WaitGroup; w.Go(f) }", ""),
+		p("test", "func f() {}", "func g() { go f() }"),
+		{ImportPath: "untested", Dir: dir, GoFiles: []string{"statement.go"}},
+	})
+	if want := []string{"statement", "group", "test"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
+}

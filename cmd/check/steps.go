@@ -43,7 +43,7 @@ func steps() []step {
 		step{name: "newer-layer", about: "the tests of the packages that record dispatches, under a validation layer that sees write after write too", run: (*checker).newerLayer},
 		step{name: "live-layer", about: "the validation layer reports a missing barrier and a write out of range", run: (*checker).liveLayer},
 		step{name: "live-kernel", about: "each kernel, broken on purpose, is failed by its test", run: (*checker).liveKernel},
-		step{name: "race", about: "all tests under the race detector", run: (*checker).race},
+		step{name: "race", about: "the tests of the packages that start goroutines, under the race detector", run: (*checker).race},
 		step{name: "gogc", about: "the tests of package gpu with a garbage collection at every turn", run: (*checker).gogc},
 	)
 }

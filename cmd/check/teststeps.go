@@ -104,12 +104,20 @@ func (c *checker) suite(d driver, packages []string, flags ...string) result {
 	return r
 }
 
-// race runs everything under the race detector, on one driver.
+// race runs the packages that start goroutines under the race detector, on one driver.
 func (c *checker) race() result {
 	if !found("gcc") && !found("clang") && !found("cc") {
 		return result{absent: "the race detector needs a C compiler (Debian: gcc libc6-dev)"}
 	}
-	return c.suite(c.oneDriver(), []string{"./..."}, "-race")
+	list, err := c.packages()
+	if err != nil {
+		return bad(err.Error())
+	}
+	racy, err := concurrent(list)
+	if err != nil {
+		return bad(err.Error())
+	}
+	return c.suite(c.oneDriver(), racy, "-race")
 }
 
 // gogc collects garbage all the time, since the Vulkan binding once let the collector free memory that a call still read.
