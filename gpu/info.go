@@ -139,7 +139,7 @@ func describe(index int, p vk.Physical) Info {
 	case !ok:
 		i.Problem = "it has no queue that computes"
 	case len(p.Types) == 0 || i.Memory == 0:
-		i.Problem = "it has no memory"
+		i.Problem = noMemory
 	}
 	return i
 }

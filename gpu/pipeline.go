@@ -1,7 +1,11 @@
 package gpu
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -170,6 +174,25 @@ func (p *pipelines) compile(k *kernel, constants []uint32) (c pipeline, err erro
 	}
 	p.d.vk.Name(vk.KindPipeline, c.handle, k.name)
 	return c, nil
+}
+
+// Pipelines lists what the device has compiled so far, in order.
+func (d *Device) Pipelines() []Variant {
+	d.pipes.mu.Lock()
+	defer d.pipes.mu.Unlock()
+	var list []Variant
+	for key := range d.pipes.compiled {
+		name, words, _ := strings.Cut(key, "\x00")
+		v := Variant{Kernel: name}
+		for w := range slices.Chunk([]byte(words), 4) {
+			v.Constants = append(v.Constants, binary.NativeEndian.Uint32(w))
+		}
+		list = append(list, v)
+	}
+	slices.SortFunc(list, func(a, b Variant) int {
+		return cmp.Or(strings.Compare(a.Kernel, b.Kernel), slices.Compare(a.Constants, b.Constants))
+	})
+	return list
 }
 
 // close saves the cache and frees everything.

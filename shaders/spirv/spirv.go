@@ -32,6 +32,7 @@ type Module struct {
 	local       [3]uint32
 	sizeIDs     [3]uint32 // ids of the constants that hold the local size; 0: local
 	shared      []uint32  // pointee types of the shared variables
+	subgroup    []instruction
 }
 
 type instruction struct {
@@ -129,6 +130,10 @@ func Parse(code []byte) (*Module, error) {
 			m.member[key] = m.member[key].with(a[2], a[3:])
 		case opVariable:
 			variables = append(variables, instruction{op, a})
+		default:
+			if op >= opGroupFirst && op <= opGroupLast {
+				m.subgroup = append(m.subgroup, instruction{op, a})
+			}
 		}
 	}
 	if entries != 1 {

@@ -88,6 +88,11 @@ func FuzzParse(f *testing.F) {
 		f.Add(code)
 		f.Add(code[:len(code)/2&^3])
 	}
+	code, err := os.ReadFile("testdata/spv/xor.spv")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(code)
 	f.Fuzz(func(t *testing.T, code []byte) {
 		m, err := Parse(code)
 		if err != nil {
@@ -96,6 +101,7 @@ func FuzzParse(f *testing.F) {
 		m.LocalSize([]uint32{3})
 		m.SharedBytes(nil)
 		m.HasConstant(0)
+		m.Subgroup(nil)
 		m.Contiguous()
 	})
 }

@@ -10,6 +10,9 @@ type Instance struct{}
 // Device cannot exist in a build without cgo.
 type Device struct{}
 
+// Compiler cannot exist in a build without cgo.
+type Compiler struct{ *Device }
+
 // Commands cannot exist in a build without cgo.
 type Commands struct{}
 
@@ -40,9 +43,14 @@ func (*Device) Cache([]byte) (Handle, error)                              { retu
 func (*Device) CacheData(Handle) ([]byte, error)                          { return nil, errNoCgo }
 func (*Device) Pipeline([]byte, Handle, Handle, []uint32) (Handle, error) { return 0, errNoCgo }
 func (*Device) Commands(uint32, bool) (*Commands, error)                  { return nil, errNoCgo }
-func (*Commands) Sets([]Handle, []uint64, []uint64) error                 { return errNoCgo }
-func (*Commands) Record([]uint64, []uint64) error                         { return errNoCgo }
-func (*Commands) Submit(uint32) error                                     { return errNoCgo }
-func (*Commands) Wait(uint64) (bool, error)                               { return false, errNoCgo }
-func (*Commands) Ticks() (uint64, uint64, error)                          { return 0, 0, errNoCgo }
-func (*Commands) Close()                                                  {}
+func (*Instance) Compiler(Physical, uint32) (*Compiler, error)            { return nil, errNoCgo }
+func (*Compiler) SubgroupSizes() []uint32                                 { return nil }
+func (*Compiler) Statistics([]byte, Handle, []uint32, uint32) ([]Figure, error) {
+	return nil, errNoCgo
+}
+func (*Commands) Sets([]Handle, []uint64, []uint64) error { return errNoCgo }
+func (*Commands) Record([]uint64, []uint64) error         { return errNoCgo }
+func (*Commands) Submit(uint32) error                     { return errNoCgo }
+func (*Commands) Wait(uint64) (bool, error)               { return false, errNoCgo }
+func (*Commands) Ticks() (uint64, uint64, error)          { return 0, 0, errNoCgo }
+func (*Commands) Close()                                  {}

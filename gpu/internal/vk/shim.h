@@ -39,6 +39,15 @@ int32_t shim_cache(Device *d, const void *data, size_t bytes, object *cache);
 int32_t shim_cache_data(Device *d, object cache, void *data, size_t *bytes);
 int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layout, object cache, const uint32_t *constants, uint32_t n, object *pipeline);
 
+// What a driver's compiler says of a kernel (compiler.c). Subgroup sizes are 0 where none can be asked for.
+typedef struct { uint32_t statistics, leastSubgroup, mostSubgroup; } CanCount;
+typedef struct { const uint32_t *code; size_t bytes; object layout; const uint32_t *constants; uint32_t constantCount, subgroup; } CountedKernel;  // subgroup 0: the driver's choice
+typedef struct { char executable[256], name[256], description[256]; uint32_t subgroup; double value; } Figure;
+typedef struct { uint32_t count; Figure figure[256]; } Figures;
+int32_t shim_can_count(handle instance, handle physical, CanCount *can);
+void *shim_counting_info(const void *device, const CanCount *can);  // malloc'd; device is what shim_device_info gave, and must outlive it
+int32_t shim_count(handle instance, handle device, const CountedKernel *k, Figures *out);
+
 // A recording's own Vulkan objects. Buffer 0 writes the first timestamp, 1 holds the commands, 2 writes the last one.
 typedef struct { object pool, fence, queries; handle buffers[3]; } Commands;
 int32_t shim_commands(Device *d, uint32_t family, int timestamps, Commands *c);

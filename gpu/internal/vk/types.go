@@ -69,6 +69,16 @@ func (m Missing) Error() string { return m.What }
 // ErrNoLayer is the answer to Config.Validation on a machine without the Khronos layer.
 var ErrNoLayer = errors.New("the validation layer is not installed")
 
+// ErrNoStatistics is the answer of a driver that says nothing of what it compiles.
+var ErrNoStatistics = errors.New("the driver has no VK_KHR_pipeline_executable_properties")
+
+// Figure is one number that a driver has of a compiled kernel.
+type Figure struct {
+	Executable, Name, About string
+	Subgroup                uint32 // lanes it was compiled for
+	Value                   float64
+}
+
 // Config says how an Instance is made.
 type Config struct {
 	// Validation loads the Khronos layer with core and synchronisation validation.

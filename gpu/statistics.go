@@ -1,0 +1,183 @@
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"vklstm/gpu/internal/vk"
+	"vklstm/shaders"
+	"vklstm/shaders/spirv"
+)
+
+// Variant is one pipeline that a program creates: a kernel, and its specialisation constants from id 0 on.
+type Variant struct {
+	Kernel    string
+	Constants []uint32
+}
+
+// String is the kernel's name with its constants in brackets, where it has any.
+func (v Variant) String() string {
+	if len(v.Constants) == 0 {
+		return v.Kernel
+	}
+	return v.Kernel + strings.ReplaceAll(fmt.Sprint(v.Constants), " ", ",")
+}
+
+// Statistic is one figure that a driver's compiler has of a kernel: registers, spills, instructions, what else it counts.
+// Which there are and what they are called is the driver's affair.
+type Statistic struct {
+	Executable string // the part of the pipeline, which has just one on most drivers
+	Subgroup   uint32 // the lanes it was compiled for; 0 where the driver does not say
+	Name       string
+	About      string // the driver's explanation
+	Value      float64
+}
+
+// The answers of a Compiler that are no fault of the kernel.
+var (
+	// ErrNoStatistics: the driver says nothing of what it compiles.
+	ErrNoStatistics = errors.New("the driver tells nothing of what it compiles (it lacks VK_KHR_pipeline_executable_properties)")
+	// ErrUnfit: the device's limits do not allow the kernel; a Recording would say the same.
+	ErrUnfit = errors.New("the device cannot run the kernel")
+)
+
+// Compiler compiles kernels as a Device does, and says what its driver made of them. It runs nothing and allocates no
+// device memory, so it also opens a device that has none, such as RADV's null device, which compiles for an AMD GPU that is
+// not there. It may not be used from several goroutines at once.
+type Compiler struct {
+	info     Info
+	instance *vk.Instance
+	vk       *vk.Compiler
+	layouts  map[int][2]vk.Handle // by number of buffers and bytes of push constants: the set's, the pipeline's
+}
+
+// noMemory is the problem of a device that can compile all the same.
+const noMemory = "it has no memory"
+
+// OpenCompiler opens the device that want names, as Choose reads it, for compiling alone. The error wraps ErrNoStatistics
+// where the driver has nothing to say. The caller closes it.
+func OpenCompiler(want string) (*Compiler, error) {
+	instance, physicals, err := connect(vk.Config{})
+	if err != nil {
+		return nil, err
+	}
+	c, err := openCompiler(instance, physicals, want)
+	if err != nil {
+		instance.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func openCompiler(instance *vk.Instance, physicals []vk.Physical, want string) (*Compiler, error) {
+	infos := describeAll(physicals)
+	for i := range infos {
+		if infos[i].Problem == noMemory {
+			infos[i].Problem = ""
+		}
+	}
+	info, _, err := Choose(infos, want)
+	if err != nil {
+		return nil, err
+	}
+	p := physicals[info.Index]
+	family, _ := computeFamily(p)
+	d, err := instance.Compiler(p, uint32(family))
+	if errors.Is(err, vk.ErrNoStatistics) {
+		err = ErrNoStatistics
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gpu: open %s: %w", info.Name, translate(err))
+	}
+	return &Compiler{info: info, instance: instance, vk: d, layouts: map[int][2]vk.Handle{}}, nil
+}
+
+// Info describes the device.
+func (c *Compiler) Info() Info { return c.info }
+
+// SubgroupSizes are the sizes that Statistics may be asked for, smallest first; none where the driver alone decides.
+func (c *Compiler) SubgroupSizes() []uint32 { return c.vk.SubgroupSizes() }
+
+// Statistics compiles a variant for subgroups of a size, or of the driver's choice where that is 0, and returns all
+// figures that the driver has. The error wraps ErrUnfit where the device's limits do not allow the kernel.
+func (c *Compiler) Statistics(v Variant, subgroup uint32) ([]Statistic, error) {
+	list, err := c.statistics(v, subgroup)
+	if err != nil {
+		return nil, fmt.Errorf("gpu: compile %s for %s: %w", v, c.info.Name, err)
+	}
+	return list, nil
+}
+
+func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
+	code, err := shaders.Lookup(v.Kernel)
+	if err != nil {
+		return nil, err
+	}
+	m, err := spirv.Parse(code)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Contiguous(); err != nil {
+		return nil, err
+	}
+	for i := range v.Constants {
+		if !m.HasConstant(uint32(i)) {
+			return nil, fmt.Errorf("the shader has no specialisation constant with id %d", i)
+		}
+	}
+	k := &kernel{v.Kernel, code, m}
+	if err := k.fits(v.Constants, c.info.Limits); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	if subgroup != 0 && !slices.Contains(c.SubgroupSizes(), subgroup) {
+		return nil, fmt.Errorf("%w: subgroups of %d; it has %d", ErrUnfit, subgroup, c.SubgroupSizes())
+	}
+	layout, err := c.layout(len(m.Bindings), m.PushBytes)
+	if err != nil {
+		return nil, translate(err)
+	}
+	figures, err := c.vk.Statistics(code, layout, v.Constants, subgroup)
+	if err != nil {
+		return nil, translate(err)
+	}
+	list := make([]Statistic, len(figures))
+	for i, f := range figures {
+		list[i] = Statistic{f.Executable, f.Subgroup, f.Name, f.About, f.Value}
+	}
+	return list, nil
+}
+
+// layout is the pipeline layout of so many buffers and bytes of push constants.
+func (c *Compiler) layout(buffers int, push uint32) (vk.Handle, error) {
+	key := buffers<<16 | int(push)
+	if l, ok := c.layouts[key]; ok {
+		return l[1], nil
+	}
+	set, err := c.vk.SetLayout(buffers)
+	if err != nil {
+		return 0, err
+	}
+	l, err := c.vk.PipelineLayout(set, push)
+	if err != nil {
+		c.vk.Destroy(vk.KindSetLayout, set)
+		return 0, err
+	}
+	c.layouts[key] = [2]vk.Handle{set, l}
+	return l, nil
+}
+
+// Close frees everything. A second Close does nothing.
+func (c *Compiler) Close() {
+	if c.vk == nil {
+		return
+	}
+	for _, l := range c.layouts {
+		c.vk.Destroy(vk.KindPipelineLayout, l[1])
+		c.vk.Destroy(vk.KindSetLayout, l[0])
+	}
+	c.vk.Close()
+	c.vk = nil
+	c.instance.Close()
+}

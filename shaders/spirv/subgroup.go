@@ -1,0 +1,79 @@
+package spirv
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// The operations on subgroups, OpGroupNonUniform…, and what makes a module know the size it runs at.
+const (
+	opGroupFirst, opGroupLast             = 333, 366
+	opGroupBroadcast                      = 337
+	opGroupShuffle, opGroupShuffleXor     = 345, 346
+	opGroupShuffleUp, opGroupShuffleDown  = 347, 348
+	opGroupArithmetic, opGroupLogical     = 349, 364 // sums and the like, from IAdd to LogicalXor
+	opGroupQuadBroadcast, opGroupQuadSwap = 365, 366
+	clustered                             = 3 // the group operation that sums over clusters of lanes
+	builtInSubgroupSize, builtInNumSubs   = 36, 38
+	builtInSubgroupID                     = 40
+)
+
+// Subgroup is the least number of lanes that a subgroup must have for the kernel to be right, with constants as for
+// LocalSize: 1 where it has no operation on subgroups, or only such as are right at any size (vote, ballot, elect), 4 for
+// quads, n where lanes n−1 apart meet. It is an error where that cannot be told: a sum over the whole subgroup, or lanes
+// that are worked out at run time, in a kernel that never asks how large a subgroup is.
+func (m *Module) Subgroup(constants []uint32) (lanes uint32, err error) {
+	lanes = 1
+	for _, i := range m.subgroup {
+		n, known := m.reach(i, constants)
+		if !known && !m.knowsSubgroup() {
+			return 0, fmt.Errorf("spirv: operation %d reaches over a subgroup whose size the kernel never asks for", i.op)
+		}
+		lanes = max(lanes, n)
+	}
+	return lanes, nil
+}
+
+// reach is the number of lanes that an operation on a subgroup needs; not known where it depends on the subgroup's size or
+// on a value of run time.
+func (m *Module) reach(i instruction, constants []uint32) (lanes uint32, known bool) {
+	// Operands: type, id, scope, and then value and lane, or the kind of sum, value and size of the clusters.
+	switch {
+	case i.op == opGroupQuadBroadcast || i.op == opGroupQuadSwap:
+		return 4, true
+	case i.op == opGroupBroadcast || i.op >= opGroupShuffle && i.op <= opGroupShuffleDown:
+		if len(i.args) < 5 || !m.constant(i.args[4]) {
+			return 1, false
+		}
+		lane := min(m.value(i.args[4], constants), 1<<16) // more than any subgroup has
+		if i.op == opGroupShuffleXor {
+			return 1 << bits.Len32(lane), true
+		}
+		return lane + 1, true
+	case i.op >= opGroupArithmetic && i.op <= opGroupLogical:
+		if len(i.args) < 6 || i.args[3] != clustered || !m.constant(i.args[5]) {
+			return 1, false
+		}
+		return m.value(i.args[5], constants), true
+	}
+	return 1, true
+}
+
+// constant reports whether an id is a constant.
+func (m *Module) constant(id uint32) bool {
+	switch m.defs[id].op {
+	case opConstant, opSpecConstant, opSpecOp:
+		return true
+	}
+	return false
+}
+
+// knowsSubgroup reports whether the kernel asks for the size or the number of its subgroups.
+func (m *Module) knowsSubgroup() bool {
+	for _, d := range m.dec {
+		if d.has[decBuiltIn] && (d.builtin == builtInSubgroupSize || d.builtin == builtInNumSubs || d.builtin == builtInSubgroupID) {
+			return true
+		}
+	}
+	return false
+}
