@@ -51,7 +51,7 @@ func TestChoose(t *testing.T) {
 		{"test", false, "test-cpu test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader"},
 		{"test-device", false, "test-device"},
 		{"", true, "gofmt vet staticcheck test-cpu test-one"},
-		{"", false, "gofmt vet staticcheck build spirv test-cpu test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader newer-layer live-layer live-kernel race gogc"},
+		{"", false, "gofmt vet staticcheck build spirv kernels test-cpu test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader newer-layer live-layer live-kernel live-table race gogc"},
 	} {
 		got, err := choose(steps(), tc.only, tc.fast)
 		if err != nil || strings.Join(names(got), " ") != tc.want {
@@ -79,6 +79,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"-run", "rice"}, 2, "rice"},
 		{[]string{"-nonsense"}, 2, "nonsense"},
 		{[]string{"everything"}, 2, "everything"},
+		{[]string{"-run", "gofmt", "-update"}, 2, "-update"},
 		{[]string{"-run", "gofmt"}, 0, ""},
 	} {
 		var out, complaint strings.Builder

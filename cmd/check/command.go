@@ -24,7 +24,7 @@ type command struct {
 
 // chooseDevice are the variables that steer Vulkan's loader, its drivers and its layers, and this project's tests. The
 // check sets what it wants itself, so that a run means the same in every shell.
-var chooseDevice = []string{"VK_", "LP_", "MESA_", "LVP_", "GOGC", "GODEBUG", "VKLSTM_VALIDATION",
+var chooseDevice = []string{"VK_", "LP_", "MESA_", "LVP_", "RADV_", "ACO_", "GOGC", "GODEBUG", "VKLSTM_VALIDATION",
 	"VKLSTM_REQUIRE_", "VKLSTM_SHADER_DIR", "VKLSTM_DEVICE", "VKLSTM_GPU_ASSISTED"}
 
 // run runs a command and returns what it printed. The error says which command failed, and not what it printed.

@@ -11,10 +11,14 @@
 //	lavapipe   Mesa's CPU driver, with subgroups of 4, 8 and 16 (LP_NATIVE_VECTOR_WIDTH=128, 256, 512)
 //	SwiftShader, out of Debian's chromium-common: another compiler, 256 invocations, offsets aligned to 256
 //
+// The step kernels compiles every pipeline for AMD GPUs that are not there, and fails on spills, on scratch memory, and where
+// registers or instructions grow beyond kernels.tsv, which go run ./cmd/check -run kernels -update writes anew.
+//
 // The packages that record dispatches run once more under a newer validation layer, also out of chromium-common.
 // Then come the proofs that a silent run means something: a missing barrier and a write out of range must be reported by
-// the validation layer, and each kernel, broken on purpose, must be failed by its own test. Last are the race detector,
-// on the packages that start goroutines, and GOGC=1 for package gpu, whose binding once lost memory to the collector.
+// the validation layer, each kernel, broken on purpose, must be failed by its own test, and a kernel made to spill or a
+// table with lower numbers by the step kernels. Last are the race detector, on the packages that start goroutines, and
+// GOGC=1 for package gpu, whose binding once lost memory to the collector.
 //
 // What -setup fetches and no package manager installs lies in the user's cache folder, under vklstm/check. The last
 // line reads "123 passed, 0 failed, 0 skipped": every test of every run, and one for each step that is no test. The

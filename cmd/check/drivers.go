@@ -11,7 +11,8 @@ import (
 // tools is what the machine has for the steps; what it lacks is empty.
 type tools struct {
 	lavapipe    string // the driver's manifest
-	libraries   string // the folder with the libraries that lavapipe needs, where they are not the system's
+	radv        string // AMD's driver's manifest: it compiles for GPUs that are not there
+	libraries   string // the folder with the libraries that these two need, where they are not the system's
 	swiftshader string // the driver's manifest
 	layer       string // the folder of the newer validation layer
 	python      string // the judges' interpreter
@@ -31,24 +32,28 @@ const (
 	swiftFolder = "swiftshader"
 )
 
-// unpackMesa puts a current lavapipe beside the system's: Debian 12 has Mesa 22.3.6, five times as slow as the 25.0.7 of
-// its backports, which needs only a newer libdrm besides. Later Debians have it themselves.
+// mesaDrivers are the drivers that unpackMesa keeps: the library of each, and how its manifest's name begins.
+var mesaDrivers = []struct{ library, manifest string }{{"libvulkan_lvp.so", "lvp_icd"}, {"libvulkan_radeon.so", "radeon_icd"}}
+
+// unpackMesa puts a current lavapipe, and RADV, beside the system's: Debian 12 has Mesa 22.3.6, whose lavapipe is five times
+// as slow as that of the 25.0.7 of its backports, and whose RADV knows no newer GPU than its first try at RDNA 3. It needs
+// only a newer libdrm besides. Later Debians have it themselves.
 func (c *checker) unpackMesa() (string, error) {
 	id, codename := release()
 	if id != "debian" || codename != "bookworm" {
 		return "the system's own", nil
 	}
-	if version, err := os.ReadFile(filepath.Join(c.cache, mesaFolder, "version")); err == nil {
+	folder := filepath.Join(c.cache, mesaFolder)
+	if version, err := os.ReadFile(filepath.Join(folder, "version")); err == nil && exists(filepath.Join(folder, "radeon_icd.json")) {
 		return "there: Mesa " + strings.TrimSpace(string(version)), nil
 	}
 	var version string
 	err := c.place(mesaFolder, func(folder, scratch string) error {
 		const suite = "bookworm-backports"
-		debs, err := c.download(scratch, suite, "mesa-vulkan-drivers/"+suite, "libdrm2/"+suite)
+		debs, err := c.download(scratch, suite, "mesa-vulkan-drivers/"+suite, "libdrm2/"+suite, "libdrm-amdgpu1/"+suite)
 		if err != nil {
 			return err
 		}
-		var manifests []byte
 		var names []string
 		for _, deb := range debs {
 			if strings.HasPrefix(filepath.Base(deb), "mesa-vulkan-drivers_") {
@@ -56,10 +61,15 @@ func (c *checker) unpackMesa() (string, error) {
 			}
 			n, err := c.unpack(deb, folder, func(p string) string {
 				base := path.Base(p)
-				switch {
-				case strings.HasPrefix(p, "/usr/share/vulkan/icd.d/lvp_icd"):
-					return "lvp_icd.json"
-				case base == "libvulkan_lvp.so", strings.HasPrefix(base, "libdrm.so."):
+				for _, d := range mesaDrivers {
+					if base == d.library {
+						return base
+					}
+					if strings.HasPrefix(p, "/usr/share/vulkan/icd.d/"+d.manifest) {
+						return d.manifest + ".json"
+					}
+				}
+				if strings.HasPrefix(base, "libdrm.so.") || strings.HasPrefix(base, "libdrm_amdgpu.so.") {
 					return base
 				}
 				return ""
@@ -69,25 +79,28 @@ func (c *checker) unpackMesa() (string, error) {
 			}
 			names = append(names, n...)
 		}
-		if err := contains(names, "lvp_icd.json", "libvulkan_lvp.so"); err != nil {
-			return err
-		}
-		file := filepath.Join(folder, "lvp_icd.json")
-		if manifests, err = os.ReadFile(file); err != nil {
-			return err
-		}
-		if manifests, err = manifest(manifests, "ICD", "libvulkan_lvp.so"); err != nil {
-			return err
-		}
-		if err := os.WriteFile(file, manifests, 0o644); err != nil {
-			return err
+		for _, d := range mesaDrivers {
+			if err := contains(names, d.manifest+".json", d.library); err != nil {
+				return err
+			}
+			file := filepath.Join(folder, d.manifest+".json")
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if text, err = manifest(text, "ICD", d.library); err != nil {
+				return err
+			}
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				return err
+			}
 		}
 		return os.WriteFile(filepath.Join(folder, "version"), []byte(version+"\n"), 0o644)
 	})
 	if err != nil {
-		return "", fmt.Errorf("unpack lavapipe of bookworm-backports: %w", err)
+		return "", fmt.Errorf("unpack Mesa of bookworm-backports: %w", err)
 	}
-	return "unpacked lavapipe of Mesa " + version + " into " + filepath.Join(c.cache, mesaFolder), nil
+	return "unpacked lavapipe and RADV of Mesa " + version + " into " + filepath.Join(c.cache, mesaFolder), nil
 }
 
 // unpackSwiftShader takes SwiftShader, and the newer validation layer beside it, out of chromium-common. No browser is
@@ -142,13 +155,11 @@ func (c *checker) locate() tools {
 	t := tools{glslang: found("glslangValidator"), spirvVal: found("spirv-val")}
 	if mesa := filepath.Join(c.cache, mesaFolder); exists(filepath.Join(mesa, "version")) {
 		t.lavapipe, t.libraries = filepath.Join(mesa, "lvp_icd.json"), mesa
-	} else {
-		for _, dir := range []string{"/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"} {
-			if files, _ := filepath.Glob(filepath.Join(dir, "lvp_icd*.json")); len(files) > 0 {
-				t.lavapipe = files[0]
-				break
-			}
+		if radv := filepath.Join(mesa, "radeon_icd.json"); exists(radv) {
+			t.radv = radv
 		}
+	} else {
+		t.lavapipe, t.radv = systemDriver("lvp_icd*.json"), systemDriver("radeon_icd*.json")
 	}
 	if swift := filepath.Join(c.cache, swiftFolder); exists(filepath.Join(swift, "version")) {
 		t.swiftshader = filepath.Join(swift, "vk_swiftshader_icd.json")
@@ -163,6 +174,29 @@ func (c *checker) locate() tools {
 	return t
 }
 
+// systemDriver is the manifest of a driver that the system has; "" where it has none.
+func systemDriver(pattern string) string {
+	for _, dir := range []string{"/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"} {
+		if files, _ := filepath.Glob(filepath.Join(dir, pattern)); len(files) > 0 {
+			return files[0]
+		}
+	}
+	return ""
+}
+
+// pinned is the environment that leaves Vulkan's loader one of Mesa's drivers.
+func (c *checker) pinned(manifest string) []string {
+	env := []string{"VK_ICD_FILENAMES=" + manifest, "VK_DRIVER_FILES=" + manifest}
+	if c.tools.libraries != "" {
+		path := c.tools.libraries
+		if old := os.Getenv("LD_LIBRARY_PATH"); old != "" {
+			path += ":" + old
+		}
+		env = append(env, "LD_LIBRARY_PATH="+path)
+	}
+	return env
+}
+
 // drivers are the four devices that Vulkan's tests run on. A driver is pinned by its manifest, so that a GPU of this
 // machine takes no part.
 func (c *checker) drivers() []driver {
@@ -172,15 +206,7 @@ func (c *checker) drivers() []driver {
 		if c.tools.lavapipe == "" {
 			d.absent = "lavapipe is not here (Debian: mesa-vulkan-drivers)"
 		} else {
-			d.env = []string{"VK_ICD_FILENAMES=" + c.tools.lavapipe, "VK_DRIVER_FILES=" + c.tools.lavapipe,
-				fmt.Sprintf("LP_NATIVE_VECTOR_WIDTH=%d", 32*subgroup)}
-			if c.tools.libraries != "" {
-				path := c.tools.libraries
-				if old := os.Getenv("LD_LIBRARY_PATH"); old != "" {
-					path += ":" + old
-				}
-				d.env = append(d.env, "LD_LIBRARY_PATH="+path)
-			}
+			d.env = append(c.pinned(c.tools.lavapipe), fmt.Sprintf("LP_NATIVE_VECTOR_WIDTH=%d", 32*subgroup))
 		}
 		list = append(list, d)
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,6 +25,7 @@ type checker struct {
 	setup   bool   // install what is missing; forbid skipped tests
 	fast    bool
 	verbose bool
+	update  bool // the step kernels writes its table
 	shared  bool // the folder of shared data is there
 	tools   tools
 	total   tally
@@ -44,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&c.setup, "setup", false, "first install what is missing; then no test may skip")
 	flags.BoolVar(&c.fast, "fast", false, "only form, vet, staticcheck, and the tests once on one driver")
 	flags.BoolVar(&c.verbose, "v", false, "print each command and what it prints")
+	flags.BoolVar(&c.update, "update", false, "write the table of the step kernels anew")
 	list := flags.Bool("list", false, "list the steps and stop")
 	only := flags.String("run", "", "run only these `steps`, separated by commas; test stands for all whose name begins so")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -58,6 +61,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	chosen, err := choose(steps(), *only, c.fast)
 	if err != nil {
 		fmt.Fprintf(stderr, "check: %v\n", err)
+		return 2
+	}
+	if c.update && !slices.ContainsFunc(chosen, func(s step) bool { return s.name == "kernels" }) {
+		fmt.Fprintln(stderr, "check: -update belongs to the step kernels, which is not among those to run")
 		return 2
 	}
 	if *list {

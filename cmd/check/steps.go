@@ -28,6 +28,7 @@ func steps() []step {
 		{name: "staticcheck", about: staticcheck, fast: true, run: (*checker).staticcheck},
 		{name: "build", about: "every package builds, with and without cgo", run: (*checker).build},
 		{name: "spirv", about: "the committed SPIR-V belongs to the GLSL beside it, and spirv-val accepts it", run: (*checker).spirv},
+		{name: "kernels", about: "every pipeline, compiled for AMD GPUs that are not there: no spills, no scratch memory, no growth", run: (*checker).kernels},
 		{name: "test-cpu", about: "the tests of the packages that touch no Vulkan", fast: true,
 			run: func(c *checker) result { return c.tests(false, driver{name: "none"}) }},
 	}
@@ -43,6 +44,7 @@ func steps() []step {
 		step{name: "newer-layer", about: "the tests of the packages that record dispatches, under a validation layer that sees write after write too", run: (*checker).newerLayer},
 		step{name: "live-layer", about: "the validation layer reports a missing barrier and a write out of range", run: (*checker).liveLayer},
 		step{name: "live-kernel", about: "each kernel, broken on purpose, is failed by its test", run: (*checker).liveKernel},
+		step{name: "live-table", about: "the step kernels notices kernels that spill, and numbers that grow", run: (*checker).liveTable},
 		step{name: "race", about: "the tests of the packages that start goroutines, under the race detector", run: (*checker).race},
 		step{name: "gogc", about: "the tests of package gpu with a garbage collection at every turn", run: (*checker).gogc},
 	)
