@@ -47,6 +47,9 @@ func (d *Device) NewRecording(name string) *Recording {
 // Stats counts what was recorded so far; the barrier at the beginning, which every recording has, is not counted.
 func (r *Recording) Stats() Stats { return r.stats }
 
+// Limits are those in force on the recording's device: what a kernel chooses its shape by.
+func (r *Recording) Limits() Limits { return r.d.info.Limits }
+
 // Dispatch appends a kernel: a shader of package shaders by name, how much of it runs, its push constants, and its
 // buffers in binding order. It panics when the kernel does not exist, when number, access or size of the buffers or the
 // number of push constants is not what the shader declares, and when a buffer that is written overlaps another of the

@@ -19,6 +19,8 @@ func TestColumnSum(t *testing.T) {
 		{"fewer rows than lanes", 3, 5, 17, 2, 3},
 		{"primes", 3, 101, 37, 7, 5},
 		{"one column", 3, 32, 1, 0, 0},
+		{"one less than two parts", 2, 255, 33, 1, 1},
+		{"two parts", 2, 256, 31, 1, 1},
 		{"LSTM bias", 1, 1920, 256, 0, 17664},
 	} {
 		for _, accumulate := range []bool{false, true} {
@@ -40,8 +42,8 @@ func TestColumnSum(t *testing.T) {
 							if accumulate {
 								sum[n], size[n] = sum[n]+want[at], size[n]+magnitudes(want[at : at+1])[0]
 							}
-							// A lane sums rows/8, rounded up; then 8 lanes and what was there.
-							want[at], tol[at] = sum[n], float64((s.rows+7)/8+9)*u*size[n]
+							// A lane sums rows/4, rounded up, or as many of a part; then 4 lanes, the parts, and what was there.
+							want[at], tol[at] = sum[n], float64((s.rows+3)/4+5+s.rows/128)*u*size[n]
 						}
 					}
 					k := kernel.ColumnSum{
@@ -50,6 +52,14 @@ func TestColumnSum(t *testing.T) {
 					}
 					run(t, d, k)
 					nearEach(t, "out", get(t, k.Out), want, tol)
+					if n := kernel.ColumnPartials(s.K, s.rows, s.N); n > 0 {
+						k.Out, k.Parts = put(t, d, "out", out), blank[float32](t, d, "parts", n)
+						run(t, d, k)
+						nearEach(t, "out of parts", get(t, k.Out), want, tol)
+						get(t, k.Parts)
+					} else if s.rows >= 256 {
+						t.Error("the rows are not cut")
+					}
 				})
 			})
 		}

@@ -1,6 +1,10 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"fmt"
+
+	"vklstm/gpu"
+)
 
 // Matmul is matmul.comp: C = op(A)·op(B), plus bias, plus what C held, for Models models. All matrices lie row by row
 // without gaps; offsets are those of the first model, strides lead from model to model, both in elements. A stride of
@@ -11,28 +15,134 @@ type Matmul struct {
 	C          f32 // [M][N]
 	BiasVector f32 // [N]; used with Bias only, and may be left out without
 
+	// Parts is where a product with few elements and a long inner dimension may put partial sums, so that it fills a
+	// device; left out, each element is one sum. Partials says how large it must be. How the sum is cut depends on the
+	// product's size alone.
+	Parts f32
+
 	M, N, Inner, Models    int
 	TransposeA, TransposeB bool
 	Accumulate             bool // add to C
-	Bias                   bool // add BiasVector to each row
+	Bias                   bool // add BiasVector to each row; not together with Parts
 
 	OffsetA, StrideA, OffsetB, StrideB, OffsetC, StrideC, OffsetBias, StrideBias int
 }
 
-// matmulTile is the number of rows and columns of C that a workgroup computes.
-const matmulTile = 32
+// tile is how a workgroup of matmul.comp divides C and inner.
+type tile struct {
+	threads, threadsN int // of a workgroup, and of them along the columns
+	rows4, columns4   int // a thread has 4·rows4 rows and 4·columns4 columns
+	depth             int // of inner at a time
+}
 
-// Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
+func (t tile) rows() int    { return t.threads / t.threadsN * 4 * t.rows4 }
+func (t tile) columns() int { return t.threadsN * 4 * t.columns4 }
+
+// tiles are the shapes in use, the one that loads least per product first. A shape's shared memory is at most 9 KiB.
+var tiles = []tile{
+	{256, 16, 2, 2, 8},  // 128 × 128
+	{128, 16, 2, 1, 16}, // 64 × 64
+	{64, 8, 1, 1, 16},   // 32 × 32
+}
+
+const (
+	// fillThreads is how many threads a product should have before larger tiles, which need fewer loads, are worth more:
+	// about 256 on each of 128 multiprocessors.
+	fillThreads = 32768
+	// leastSpan is the least part of inner that is summed alone.
+	leastSpan = 128
+)
+
+// plan is how a product is divided: its tile, and its inner dimension in splits parts of span.
+type plan struct {
+	tile
+	splits, span int
+}
+
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+// planMatmul chooses the largest tile that gives enough workgroups and wastes little at the edges, cutting inner where that
+// is allowed.
+func planMatmul(m, n, inner, models int, split bool, l gpu.Limits) plan {
+	most := 1
+	if split {
+		most = max(1, inner/leastSpan)
+	}
+	smallest := tiles[len(tiles)-1]
+	least := ceil(m, smallest.rows()) * smallest.rows() * ceil(n, smallest.columns()) * smallest.columns()
+	chosen, groups := smallest, 0
+	for _, t := range tiles {
+		groups = models * ceil(m, t.rows()) * ceil(n, t.columns())
+		area := ceil(m, t.rows()) * t.rows() * ceil(n, t.columns()) * t.columns()
+		chosen = t
+		if t.threads <= int(l.MaxInvocations) && area <= least+least/4 && groups*most*t.threads >= fillThreads {
+			break
+		}
+	}
+	splits := min(most, ceil(fillThreads/chosen.threads, groups))
+	span := ceil(ceil(inner, splits), chosen.depth) * chosen.depth
+	return plan{chosen, ceil(inner, span), span}
+}
+
+// Partials is the number of elements that Parts must have for a product of this size.
+func Partials(m, n, inner, models int, l gpu.Limits) int {
+	if p := planMatmul(m, n, inner, models, true, l); p.splits > 1 {
+		return p.splits * models * m * n
+	}
+	return 0
+}
+
+// Record appends the dispatch to rec, or two where the sum is cut. It panics if a buffer is smaller than its shape.
 func (k Matmul) Record(rec *gpu.Recording) {
+	split := k.Parts != f32{}
+	if split && k.Bias {
+		panic("kernel: matmul: Bias with Parts")
+	}
+	p := planMatmul(k.M, k.N, k.Inner, k.Models, split, rec.Limits())
+	if p.splits > 1 {
+		whole := k
+		k.C, k.OffsetC, k.StrideC, k.Accumulate = k.Parts, 0, k.M*k.N, false
+		k.record(rec, p)
+		SplitSum{
+			Parts: k.Parts, Out: whole.C, K: k.Models, Splits: p.splits, Size: k.M * k.N, Accumulate: whole.Accumulate,
+			OutOffset: whole.OffsetC, OutStride: whole.StrideC,
+		}.Record(rec)
+		return
+	}
+	k.record(rec, p)
+}
+
+func (k Matmul) record(rec *gpu.Recording, p plan) {
 	bias := gpu.Read(k.B) // something must be bound
 	if k.Bias {
 		bias = gpu.Read(k.BiasVector, span(k.OffsetBias, k.Models, k.StrideBias, k.N))
 	}
-	tiles := (k.M + matmulTile - 1) / matmulTile * ((k.N + matmulTile - 1) / matmulTile)
-	rec.DispatchWith([]uint32{word(k.TransposeA), word(k.TransposeB), word(k.Accumulate), word(k.Bias)},
-		"matmul", gpu.Groups(k.Models*tiles),
-		gpu.Push(k.M, k.N, k.Inner, k.Models, k.OffsetA, k.StrideA, k.OffsetB, k.StrideB, k.OffsetC, k.StrideC, k.OffsetBias, k.StrideBias),
+	groups := k.Models * p.splits * ceil(k.M, p.rows()) * ceil(k.N, p.columns())
+	rec.DispatchWith(k.constants(p.tile), "matmul", gpu.Groups(groups),
+		gpu.Push(k.M, k.N, k.Inner, k.Models, k.OffsetA, k.StrideA, k.OffsetB, k.StrideB, k.OffsetC, k.StrideC, k.OffsetBias, k.StrideBias,
+			p.splits, p.span, word(k.Accumulate), word(k.Bias)),
 		gpu.Read(k.A, span(k.OffsetA, k.Models, k.StrideA, k.M*k.Inner)),
 		gpu.Read(k.B, span(k.OffsetB, k.Models, k.StrideB, k.Inner*k.N)),
-		bias, gpu.ReadWrite(k.C, span(k.OffsetC, k.Models, k.StrideC, k.M*k.N)))
+		bias, gpu.ReadWrite(k.C, span(k.OffsetC, k.Models*p.splits, k.StrideC, k.M*k.N)))
 }
+
+// constants are the specialisation constants of the product with a tile.
+func (k Matmul) constants(t tile) []uint32 {
+	// fours reports whether lines of a matrix start at multiples of 4 elements and have a multiple of 4.
+	fours := func(offset, stride, line int) uint32 { return word(offset%4 == 0 && stride%4 == 0 && line%4 == 0) }
+	lineA, lineB := k.Inner, k.N
+	if k.TransposeA {
+		lineA = k.M
+	}
+	if k.TransposeB {
+		lineB = k.Inner
+	}
+	return []uint32{
+		word(k.TransposeA), word(k.TransposeB),
+		uint32(t.threads), uint32(t.threadsN), uint32(t.rows4), uint32(t.columns4), uint32(t.depth),
+		fours(k.OffsetA, k.StrideA, lineA), fours(k.OffsetB, k.StrideB, lineB), fours(k.OffsetC, k.StrideC, k.N),
+	}
+}
+
+// String is the tile as it stands in tables.
+func (t tile) String() string { return fmt.Sprintf("%d×%d", t.rows(), t.columns()) }

@@ -12,38 +12,51 @@ import (
 	"vklstm/model/reference"
 )
 
-// matmulShapes are M, N, Inner, and the models side by side.
+// matmulShapes are M, N, Inner, the models side by side, and whether the sum may be cut.
 var matmulShapes = []struct {
 	name                string
 	M, N, Inner, Models int
+	split               bool
 }{
-	{"one element", 1, 1, 1, 1},
-	{"one column", 32, 1, 32, 3},
-	{"one row", 1, 37, 5, 1},
-	{"primes", 67, 41, 53, 3},
-	{"a tile and one", 33, 33, 17, 2},
-	{"exact tiles", 64, 96, 32, 1},
-	{"input of 6 features", 193, 256, 6, 1},
-	{"recurrent", 32, 256, 64, 3},
-	{"recurrent, backwards", 32, 64, 256, 1},
-	{"weight gradient", 6, 256, 480, 3},
-	{"recurrent weight gradient", 64, 256, 1920, 1},
+	{"one element", 1, 1, 1, 1, false},
+	{"one column", 32, 1, 32, 3, false},
+	{"one row", 1, 37, 5, 1, false},
+	{"primes", 67, 41, 53, 3, false},
+	{"a tile and one", 33, 33, 17, 2, false},
+	{"exact tiles", 64, 96, 32, 1, false},
+	{"input of 6 features", 193, 256, 6, 1, false},
+	{"recurrent", 32, 256, 64, 3, false},
+	{"recurrent, backwards", 32, 64, 256, 1, false},
+	{"weight gradient", 6, 256, 480, 3, false},
+	{"weight gradient in parts", 6, 256, 480, 3, true},
+	{"one less than two parts", 5, 7, 255, 2, true},
+	{"two parts", 5, 7, 256, 2, true},
+	{"a part and three", 31, 36, 387, 2, true},
+	{"one element in parts", 1, 1, 1921, 1, true},
+	{"recurrent weight gradient", 64, 256, 1920, 1, true},
+	{"tiles of 64", 60, 61, 21, 256, false},
+	{"tiles of 128", 252, 250, 20, 32, false},
 }
 
 // product is a Matmul on the host: the buffers' contents and their exact result.
 type product struct {
 	k          kernel.Matmul
+	split      bool
 	a, b, bias []float32
 	c          []float32 // before
 	want, tol  []float64 // of all of C's buffer
 }
 
 // newProduct fills a Matmul's buffers, with gaps before and between the matrices, from value. The gaps of the factors and
-// of bias are NaN, so that a product with one of them is seen; C's gaps must survive.
-func newProduct(rng *rand.Rand, k kernel.Matmul, value func(n int) []float32) product {
+// of bias are NaN, so that a product with one of them is seen; C's gaps must survive. The matrices start at multiples of 4
+// elements, or at none.
+func newProduct(rng *rand.Rand, k kernel.Matmul, fours bool, value func(n int) []float32) product {
 	// lay lies matrices of size elements in a buffer: the first at an offset, with a gap between them.
 	lay := func(size int) (offset, stride, total int) {
-		offset, stride = 3*rng.IntN(5), size+1+rng.IntN(7)
+		offset, stride = 1+2*rng.IntN(5), size+1+rng.IntN(7)
+		if fours {
+			offset, stride = 4*rng.IntN(4), (size+3)/4*4+4*(1+rng.IntN(2))
+		}
 		return offset, stride, offset + k.Models*stride // a gap behind the last one too
 	}
 	var na, nb, nc, nbias int
@@ -93,24 +106,40 @@ func (p *product) run(t *testing.T, d *gpu.Device) []float32 {
 	if k.Bias {
 		k.BiasVector = put(t, d, "bias", p.bias)
 	}
+	if p.split {
+		if n := kernel.Partials(k.M, k.N, k.Inner, k.Models, d.Limits()); n > 0 {
+			k.Parts = blank[float32](t, d, "parts", n)
+			defer get(t, k.Parts)
+		}
+	}
 	run(t, d, k)
 	return get(t, k.C)
 }
 
-// forMatmul runs f on each shape with each of the 16 kinds of product.
-func forMatmul(t *testing.T, f func(t *testing.T, d *gpu.Device, k kernel.Matmul)) {
+// forMatmul runs f on products of each shape: of each of the 16 kinds, with lines that start at multiples of 4 elements and
+// with others.
+func forMatmul(t *testing.T, value func(rng *rand.Rand, n int) []float32, f func(t *testing.T, d *gpu.Device, p product)) {
 	devices(t, func(t *testing.T, d *gpu.Device) {
 		for _, s := range matmulShapes {
 			t.Run(s.name, func(t *testing.T) {
-				for kind := range 16 {
+				for kind := range 32 {
 					k := kernel.Matmul{M: s.M, N: s.N, Inner: s.Inner, Models: s.Models,
-						TransposeA: kind&1 != 0, TransposeB: kind&2 != 0, Accumulate: kind&4 != 0, Bias: kind&8 != 0}
-					few := s.M*s.N*s.Inner > 1e6 || d.Limits().MaxWorkgroupCount[0] == 3
-					if few && kind != 0 && kind != 1 && kind != 6 && kind != 15 {
+						TransposeA: kind&1 != 0, TransposeB: kind&2 != 0, Accumulate: kind&4 != 0, Bias: kind&8 != 0 && !s.split}
+					few := s.Models*s.M*s.N*s.Inner > 1e6 || d.Limits().MaxWorkgroupCount[0] == 3
+					if few && kind%16 != 0 && kind%16 != 1 && kind%16 != 6 && kind%16 != 15 {
 						continue // large shapes, and lowered limits, only in four kinds
 					}
-					t.Run(fmt.Sprintf("transposeA=%v,transposeB=%v,accumulate=%v,bias=%v", k.TransposeA, k.TransposeB, k.Accumulate, k.Bias),
-						func(t *testing.T) { f(t, d, k) })
+					fours := kind >= 16
+					if fours && d.Limits().MaxWorkgroupCount[0] == 3 {
+						continue
+					}
+					t.Run(fmt.Sprintf("transposeA=%v,transposeB=%v,accumulate=%v,bias=%v,fours=%v", k.TransposeA, k.TransposeB, k.Accumulate, k.Bias, fours),
+						func(t *testing.T) {
+							rng := source(t)
+							p := newProduct(rng, k, fours, func(n int) []float32 { return value(rng, n) })
+							p.split = s.split
+							f(t, d, p)
+						})
 				}
 			})
 		}
@@ -118,18 +147,14 @@ func forMatmul(t *testing.T, f func(t *testing.T, d *gpu.Device, k kernel.Matmul
 }
 
 func TestMatmul(t *testing.T) {
-	forMatmul(t, func(t *testing.T, d *gpu.Device, k kernel.Matmul) {
-		rng := source(t)
-		p := newProduct(rng, k, func(n int) []float32 { return randoms(rng, n, 1) })
+	forMatmul(t, func(rng *rand.Rand, n int) []float32 { return randoms(rng, n, 1) }, func(t *testing.T, d *gpu.Device, p product) {
 		nearEach(t, "C", p.run(t, d), p.want, p.tol)
 	})
 }
 
 // Small whole numbers have exact sums: every index is right, or the result is wrong.
 func TestMatmulIntegers(t *testing.T) {
-	forMatmul(t, func(t *testing.T, d *gpu.Device, k kernel.Matmul) {
-		rng := source(t)
-		p := newProduct(rng, k, func(n int) []float32 { return integers(rng, n, 9) })
+	forMatmul(t, func(rng *rand.Rand, n int) []float32 { return integers(rng, n, 9) }, func(t *testing.T, d *gpu.Device, p product) {
 		want := make([]float32, len(p.want))
 		for i, v := range p.want {
 			want[i] = float32(v)
@@ -174,22 +199,32 @@ func TestMatmulPanics(t *testing.T) {
 	}
 }
 
+// The products of a training step at the shapes of B, T, F, H that DESIGN lists, and a square.
 func BenchmarkMatmul(b *testing.B) {
-	for _, s := range []struct {
+	type named struct {
 		name string
 		k    kernel.Matmul
-	}{
-		{"input", kernel.Matmul{M: 60 * 32, N: 256, Inner: 6}},
-		{"recurrent", kernel.Matmul{M: 32, N: 256, Inner: 64, Accumulate: true}},
-		{"recurrent_backward", kernel.Matmul{M: 32, N: 64, Inner: 256, TransposeB: true, Accumulate: true}},
-		{"recurrent_gradient", kernel.Matmul{M: 64, N: 256, Inner: 60 * 32, TransposeA: true}},
-		{"square", kernel.Matmul{M: 256, N: 256, Inner: 256}},
-	} {
+	}
+	list := []named{{"square", kernel.Matmul{M: 256, N: 256, Inner: 256}}, {"square", kernel.Matmul{M: 512, N: 512, Inner: 512}}}
+	for _, s := range [][4]int{{32, 60, 6, 64}, {64, 60, 51, 128}, {256, 128, 64, 256}, {256, 128, 64, 512}, {128, 256, 128, 1024}} {
+		B, T, F, H := s[0], s[1], s[2], s[3]
+		list = append(list,
+			named{"input", kernel.Matmul{M: T * B, N: 4 * H, Inner: F}},
+			named{"kernel_gradient", kernel.Matmul{M: F, N: 4 * H, Inner: T * B, TransposeA: true}},
+			named{"recurrent_gradient", kernel.Matmul{M: H, N: 4 * H, Inner: T * B, TransposeA: true}})
+	}
+	for _, s := range list {
 		b.Run(fmt.Sprintf("%s/M=%d/N=%d/Inner=%d", s.name, s.k.M, s.k.N, s.k.Inner), func(b *testing.B) {
 			d, k := gputest.Device(b), s.k
+			if d.Info().Software && k.M*k.N*k.Inner > 1<<31 {
+				b.Skip("minutes on a software driver")
+			}
 			k.Models = 1
 			k.A, k.B = put(b, d, "A", make([]float32, k.M*k.Inner)), put(b, d, "B", make([]float32, k.Inner*k.N))
 			k.C = put(b, d, "C", make([]float32, k.M*k.N))
+			if n := kernel.Partials(k.M, k.N, k.Inner, 1, d.Limits()); n > 0 && k.TransposeA {
+				k.Parts = put(b, d, "parts", make([]float32, n))
+			}
 			bench(b, d, 2*float64(k.M*k.N*k.Inner), 4*float64(k.M*k.Inner+k.Inner*k.N+k.M*k.N), k)
 		})
 	}

@@ -56,7 +56,7 @@ type gemmInput struct {
 // recordWeight records grads[v][m][n] (+)= Σ over rows of x[row][m]·dy[row][n].
 func (n *network) recordWeight(rec *gpu.Recording, grads f32, add bool, v int, x gemmInput, m int, dy f32, width, rows int) {
 	kernel.Matmul{
-		A: x.buf, B: dy, C: grads, BiasVector: n.params,
+		A: x.buf, B: dy, C: grads, BiasVector: n.params, Parts: n.act.parts,
 		M: m, N: width, Inner: rows, Models: n.K, TransposeA: true, Accumulate: add,
 		OffsetA: x.offset, StrideA: x.stride, StrideB: rows * width, OffsetC: n.offset(v), StrideC: n.P,
 	}.Record(rec)
@@ -65,7 +65,15 @@ func (n *network) recordWeight(rec *gpu.Recording, grads f32, add bool, v int, x
 // recordBias records grads[v][n] (+)= Σ over rows of dy[row][n].
 func (n *network) recordBias(rec *gpu.Recording, grads f32, add bool, v int, dy f32, width, rows int) {
 	kernel.ColumnSum{
-		A: dy, Out: grads, K: n.K, Rows: rows, N: width, Accumulate: add,
+		A: dy, Out: grads, Parts: n.act.parts, K: n.K, Rows: rows, N: width, Accumulate: add,
 		StrideA: rows * width, OutOffset: n.offset(v), OutStride: n.P,
 	}.Record(rec)
+}
+
+// parts is the number of elements that the gradients' partial sums need, of one variable at a time.
+func (s shape) parts(l gpu.Limits) int {
+	rows := s.T * s.R
+	return max(
+		kernel.Partials(s.F, 4*s.H, rows, s.K, l), kernel.Partials(s.H, 4*s.H, rows, s.K, l), kernel.ColumnPartials(s.K, rows, 4*s.H),
+		kernel.Partials(s.H, s.D, s.R, s.K, l), kernel.Partials(s.D, 1, s.R, s.K, l), kernel.ColumnPartials(s.K, s.R, s.D), kernel.ColumnPartials(s.K, s.R, 1))
 }

@@ -105,6 +105,7 @@ type activations struct {
 	dDense        f32 // [K][R][D], before the relu
 	dDropped      f32 // [K][R][H]
 	dh, dc        f32 // [K][R][H]
+	parts         f32 // partial sums of one variable's gradient; none where no sum is cut
 }
 
 // newActivations makes the buffers of shape s; those of the backward pass only with train set.
@@ -127,6 +128,9 @@ func newActivations(a *alloc, s shape, train bool) activations {
 		v.dDropped = a.floats("dropout.d", rows*s.H)
 		v.dh = a.floats("lstm.dh", rows*s.H)
 		v.dc = a.floats("lstm.dc", rows*s.H)
+		if n := s.parts(a.dev.Limits()); n > 0 {
+			v.parts = a.floats("grads.parts", n)
+		}
 	}
 	return v
 }

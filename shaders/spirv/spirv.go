@@ -253,8 +253,23 @@ func (m *Module) variable(a []uint32) {
 			b.NonWritable = b.NonWritable && (md.has[decNonWritable] || d.has[decNonWritable])
 			b.NonReadable = b.NonReadable && (md.has[decNonReadable] || d.has[decNonReadable])
 		}
-		m.Bindings = append(m.Bindings, b)
+		m.bind(b)
 	}
+}
+
+// bind adds a buffer. One that is declared more than once, to be read as floats and as vectors say, is one binding: it has
+// the shortest name, and is only read, or only written, where all declarations say so.
+func (m *Module) bind(b Binding) {
+	for i := range m.Bindings {
+		if o := &m.Bindings[i]; o.Set == b.Set && o.Index == b.Index {
+			o.NonWritable, o.NonReadable = o.NonWritable && b.NonWritable, o.NonReadable && b.NonReadable
+			if len(b.Name) < len(o.Name) {
+				o.Name = b.Name
+			}
+			return
+		}
+	}
+	m.Bindings = append(m.Bindings, b)
 }
 
 // Contiguous is an error unless the buffers are bindings 0, 1, … of set 0, without a hole.

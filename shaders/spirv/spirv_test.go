@@ -70,6 +70,32 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A buffer declared twice, as floats and as vectors, is one binding, and one that is written in either is not readonly.
+func TestAliases(t *testing.T) {
+	code, err := os.ReadFile("../spv/matmul.spv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Parse(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Bindings) != 4 || m.Contiguous() != nil {
+		t.Fatalf("bindings %+v, want a, b, added and c", m.Bindings)
+	}
+	for i, name := range []string{"a", "b", "added", "c"} {
+		if b := m.Bindings[i]; b.Name != name || b.NonWritable != (name != "c") || b.NonReadable {
+			t.Errorf("binding %d is %+v, want %s", i, b, name)
+		}
+	}
+	m = &Module{}
+	m.bind(Binding{Index: 1, Name: "x", NonWritable: true})
+	m.bind(Binding{Index: 1, Name: "x4", NonReadable: true})
+	if len(m.Bindings) != 1 || m.Bindings[0].NonWritable || m.Bindings[0].NonReadable || m.Bindings[0].Name != "x" {
+		t.Errorf("a buffer that one declaration reads and another writes is %+v", m.Bindings)
+	}
+}
+
 func TestContiguous(t *testing.T) {
 	m := &Module{Bindings: []Binding{{Index: 0}, {Index: 2, Name: "z"}}}
 	if m.Contiguous() == nil {
