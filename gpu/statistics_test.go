@@ -35,11 +35,11 @@ func TestStatistics(t *testing.T) {
 	}
 	sizes := append([]uint32{0}, c.SubgroupSizes()...)
 	for _, size := range sizes {
-		small, err := c.Statistics(gpu.Variant{Kernel: "matmul", Constants: []uint32{0, 0, 0, 0}}, size)
+		small, err := c.Statistics(gpu.Variant{Kernel: "matmul", Constants: []uint32{0, 0, 64, 8, 1, 1, 16, 1, 1, 1}}, size)
 		if err != nil {
 			t.Fatal(err)
 		}
-		large, err := c.Statistics(gpu.Variant{Kernel: "matmul", Constants: []uint32{0, 0, 1, 1}}, size)
+		large, err := c.Statistics(gpu.Variant{Kernel: "matmul", Constants: []uint32{0, 0, 64, 8, 1, 1, 16, 0, 0, 0}}, size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestStatistics(t *testing.T) {
 			t.Error("RADV does not count instructions")
 		}
 		if ok && (a <= 0 || b <= a) {
-			t.Errorf("subgroups of %d: %v instructions, %v with an addition and a bias: constants had no effect", size, a, b)
+			t.Errorf("subgroups of %d: %v instructions, %v without vectors: constants had no effect", size, a, b)
 		}
 	}
 	for name, tc := range map[string]struct {

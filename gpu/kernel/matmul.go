@@ -129,7 +129,7 @@ func (k Matmul) record(rec *gpu.Recording, p plan) {
 // constants are the specialisation constants of the product with a tile.
 func (k Matmul) constants(t tile) []uint32 {
 	// fours reports whether lines of a matrix start at multiples of 4 elements and have a multiple of 4.
-	fours := func(offset, stride, line int) uint32 { return word(offset%4 == 0 && stride%4 == 0 && line%4 == 0) }
+	fours := func(offset, stride, line int) bool { return offset%4 == 0 && stride%4 == 0 && line%4 == 0 }
 	lineA, lineB := k.Inner, k.N
 	if k.TransposeA {
 		lineA = k.M
@@ -137,11 +137,26 @@ func (k Matmul) constants(t tile) []uint32 {
 	if k.TransposeB {
 		lineB = k.Inner
 	}
+	return t.constants(k.TransposeA, k.TransposeB,
+		fours(k.OffsetA, k.StrideA, lineA), fours(k.OffsetB, k.StrideB, lineB), fours(k.OffsetC, k.StrideC, k.N))
+}
+
+func (t tile) constants(transposeA, transposeB, fourA, fourB, fourC bool) []uint32 {
 	return []uint32{
-		word(k.TransposeA), word(k.TransposeB),
+		word(transposeA), word(transposeB),
 		uint32(t.threads), uint32(t.threadsN), uint32(t.rows4), uint32(t.columns4), uint32(t.depth),
-		fours(k.OffsetA, k.StrideA, lineA), fours(k.OffsetB, k.StrideB, lineB), fours(k.OffsetC, k.StrideC, k.N),
+		word(fourA), word(fourB), word(fourC),
 	}
+}
+
+// MatmulConstants lists the specialisation constants that a product may have, one for each tile: with A or B transposed, and
+// with lines of A, B and C that lie at multiples of 4 elements.
+func MatmulConstants(transposeA, transposeB, fourA, fourB, fourC bool) [][]uint32 {
+	var list [][]uint32
+	for _, t := range tiles {
+		list = append(list, t.constants(transposeA, transposeB, fourA, fourB, fourC))
+	}
+	return list
 }
 
 // String is the tile as it stands in tables.

@@ -1,6 +1,11 @@
 package vulkan
 
-import "vklstm/gpu"
+import (
+	"slices"
+
+	"vklstm/gpu"
+	"vklstm/gpu/kernel"
+)
 
 // variants are the pipelines of each kernel: its sets of specialisation constants, by their ids from 0 on.
 var variants = []struct {
@@ -20,14 +25,19 @@ var variants = []struct {
 	{"lstm_cell_backward", nil},
 	{"lstm_cell_forward", nil},
 	{"mask", nil},
-	{"matmul", [][]uint32{ // A transposed, B transposed, accumulate, bias
-		{0, 0, 0, 1}, // x·kernel + bias
-		{0, 0, 1, 0}, // h·recurrent_kernel
-		{0, 1, 1, 0}, // dz·recurrent_kernelᵀ
-		{1, 0, 0, 0}, // a weight's gradient
-		{1, 0, 1, 0}, // the same in a later pass
-	}},
+	{"matmul", slices.Concat(
+		kernel.MatmulConstants(false, false, false, true, true), // x·kernel + bias
+		kernel.MatmulConstants(false, false, true, true, true),  // the same where F is a multiple of 4, and h·recurrent_kernel
+		kernel.MatmulConstants(false, false, false, false, false),
+		kernel.MatmulConstants(false, true, true, true, true), // dz·recurrent_kernelᵀ
+		kernel.MatmulConstants(false, true, true, true, false),
+		kernel.MatmulConstants(true, false, true, true, true), // a weight's gradient, by whether its sides are multiples of 4
+		kernel.MatmulConstants(true, false, false, true, true),
+		kernel.MatmulConstants(true, false, true, false, false),
+		kernel.MatmulConstants(true, false, false, false, false),
+	)},
 	{"sgd_update", nil},
+	{"split_sum", [][]uint32{{0}, {1}}}, // accumulate
 	{"time_warp", nil},
 }
 
