@@ -305,7 +305,7 @@ func (c *checker) buildCount(folder string) (string, error) {
 }
 
 // kernels compiles every pipeline for GPUs that are not there and holds what became of them against the table, which
-// -update writes anew. Package gpu's test of the same question runs there too.
+// -update writes anew. The tests of those who ask the same question run there too.
 func (c *checker) kernels() result {
 	scratch, err := os.MkdirTemp("", "vklstm-check-")
 	if err != nil {
@@ -352,15 +352,22 @@ func (c *checker) kernels() result {
 		r.failed = 1
 		r.output = strings.Join(wrong, "\n") + "\nWhat is meant to be so goes into " + tableFile + " by go run ./cmd/check -run kernels -update.\n"
 	}
-	for _, family := range families {
-		s, err := c.goTest(command{env: append(c.testEnv(c.radv(family)), "VKLSTM_DEVICE=0", "VKLSTM_VALIDATION=")}, "-run", "^TestStatistics$", "./gpu")
+	for i, family := range families {
+		packages := []string{"./gpu", "./cmd/vklstm"}
+		if i > 0 {
+			packages = packages[:1] // the program is asked once, and builds itself for its tests
+		}
+		s, err := c.goTest(command{env: append(c.testEnv(c.radv(family)), "VKLSTM_DEVICE=0", "VKLSTM_VALIDATION=")},
+			append([]string{"-run", "^TestStatistics$"}, packages...)...)
 		if err != nil {
 			return bad(err.Error())
 		}
 		one := s.result(true, c.shared)
-		if s.ended[c.module+"/gpu TestStatistics"] == "" {
-			one.failed++
-			one.output += "TestStatistics did not run on " + family + "\n"
+		for _, pkg := range packages {
+			if s.ended[c.module+pkg[1:]+" TestStatistics"] == "" {
+				one.failed++
+				one.output += fmt.Sprintf("TestStatistics of %s did not run on %s\n", pkg, family)
+			}
 		}
 		r.passed, r.failed, r.output = r.passed+one.passed, r.failed+one.failed, r.output+one.output
 	}

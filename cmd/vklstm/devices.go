@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,15 +15,62 @@ import (
 
 // devicesCommand lists what --device can name.
 func devicesCommand() *cobra.Command {
-	return &cobra.Command{
+	kernels := ""
+	c := &cobra.Command{
 		Use:   "devices",
 		Short: "List every device with its limits, and which one --device auto takes and why",
 		RunE: func(c *cobra.Command, _ []string) error {
 			w := &checkedWriter{w: os.Stdout}
+			if kernels != "" {
+				if err := listKernels(w, kernels); err != nil {
+					return err
+				}
+				return w.err
+			}
 			listDevices(w)
 			return w.err
 		},
 	}
+	c.Flags().StringVar(&kernels, "kernels", "", "instead compile every kernel on this `device` (auto, an index or a name) and print what its driver counted: registers, spills, instructions")
+	return c
+}
+
+// listKernels prints a line for each pipeline and size of subgroup: what the driver counted, as far as it is not 0.
+func listKernels(w io.Writer, device string) error {
+	c, err := vulkan.OpenCompiler(device)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	fmt.Fprintf(w, "%s, %s: counted by its compiler, not measured; figures of 0 are left out\n", c.Info().Name, c.Info().Driver)
+	sizes := c.SubgroupSizes()
+	if len(sizes) == 0 {
+		sizes = []uint32{0} // the driver decides
+	}
+	for _, v := range vulkan.Variants() {
+		for _, size := range sizes {
+			list, err := c.Statistics(v, size)
+			if errors.Is(err, vulkan.ErrUnfit) {
+				fmt.Fprintf(w, "%s: %v\n", v, err)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			var figures []string
+			for _, s := range list {
+				if s.Value != 0 && !strings.Contains(strings.ToLower(s.Name), "hash") {
+					figures = append(figures, fmt.Sprintf("%s %.6g", s.Name, s.Value))
+				}
+			}
+			lanes := ""
+			if len(list) > 0 && list[0].Subgroup != 0 {
+				lanes = fmt.Sprintf(", %d lanes", list[0].Subgroup)
+			}
+			fmt.Fprintf(w, "%s%s: %s\n", v, lanes, strings.Join(figures, ", "))
+		}
+	}
+	return nil
 }
 
 // checkedWriter remembers the first error, so that a full disk or a closed pipe is not taken for success.

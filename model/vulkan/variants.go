@@ -3,7 +3,6 @@ package vulkan
 import (
 	"slices"
 
-	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 )
 
@@ -45,14 +44,14 @@ var variants = []struct {
 // the benchmarks use stand for all. The command cmd/check compiles them all for GPUs that are not there and holds
 // registers and instructions against a table, so a kernel belongs here as soon as it exists. Tests fail where a kernel of
 // the catalogue is not listed, and where an engine makes a pipeline that is not.
-func Variants() []gpu.Variant {
-	var list []gpu.Variant
+func Variants() []Variant {
+	var list []Variant
 	for _, v := range variants {
 		if v.constants == nil {
-			list = append(list, gpu.Variant{Kernel: v.kernel})
+			list = append(list, Variant{Kernel: v.kernel})
 		}
 		for _, c := range v.constants {
-			list = append(list, gpu.Variant{Kernel: v.kernel, Constants: c})
+			list = append(list, Variant{Kernel: v.kernel, Constants: c})
 		}
 	}
 	return list

@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strings"
 
-	"vklstm/gpu"
 	"vklstm/model/vulkan"
 	"vklstm/shaders"
 )
@@ -35,7 +34,7 @@ func main() {
 	if err := count(*only, *replace); err != nil {
 		fmt.Println() // ends a line that was begun
 		fmt.Fprintln(os.Stderr, "count:", err)
-		if errors.Is(err, gpu.ErrNoDevice) || errors.Is(err, gpu.ErrNoVulkan) {
+		if errors.Is(err, vulkan.ErrNoDevice) || errors.Is(err, vulkan.ErrNoVulkan) {
 			os.Exit(3)
 		}
 		os.Exit(1)
@@ -56,7 +55,7 @@ func count(only, replace string) error {
 			shaders.Replace(strings.TrimSuffix(filepath.Base(f), ".spv"), code)
 		}
 	}
-	c, err := gpu.OpenCompiler("0")
+	c, err := vulkan.OpenCompiler("0")
 	if err != nil {
 		return err
 	}
@@ -80,14 +79,14 @@ func count(only, replace string) error {
 }
 
 // line prints the line of one pipeline.
-func line(c *gpu.Compiler, v gpu.Variant, subgroup uint32) error {
+func line(c *vulkan.Compiler, v vulkan.Variant, subgroup uint32) error {
 	constants := "-"
 	if len(v.Constants) > 0 {
 		constants = strings.ReplaceAll(strings.Trim(fmt.Sprint(v.Constants), "[]"), " ", ",")
 	}
 	fmt.Printf("%s\t%s\t%d", v.Kernel, constants, subgroup)
 	list, err := c.Statistics(v, subgroup)
-	if errors.Is(err, gpu.ErrUnfit) {
+	if errors.Is(err, vulkan.ErrUnfit) {
 		fmt.Printf("\tunfit\t%v\n", err)
 		return nil
 	}
@@ -100,7 +99,7 @@ func line(c *gpu.Compiler, v gpu.Variant, subgroup uint32) error {
 	for _, names := range columns {
 		sum := 0.0
 		for _, name := range names {
-			i := slices.IndexFunc(list, func(s gpu.Statistic) bool { return s.Name == name })
+			i := slices.IndexFunc(list, func(s vulkan.Statistic) bool { return s.Name == name })
 			if i < 0 {
 				return fmt.Errorf("%s: the driver does not tell %q", v, name)
 			}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"vklstm/model/vulkan"
+)
+
+// TestStatistics: devices --kernels has a line for every pipeline, where the driver tells anything. RADV does, for which
+// cmd/check runs this test without a GPU.
+func TestStatistics(t *testing.T) {
+	device := vulkanDevice()
+	if os.Getenv("RADV_FORCE_FAMILY") != "" {
+		device = "0"
+	} else if device == "" {
+		device = "no such device"
+	}
+	r := vklstm(t, t.TempDir(), "devices", "--kernels", device)
+	if r.status == 1 && r.out == "" && strings.Count(r.errout, "\n") == 1 && os.Getenv("RADV_FORCE_FAMILY") == "" {
+		return // one sentence says why there is nothing to tell
+	}
+	if r.status != 0 {
+		t.Fatalf("status %d\n%s%s", r.status, r.out, r.errout)
+	}
+	for _, v := range vulkan.Variants() {
+		if !strings.Contains(r.out, "\n"+v.String()+", ") && !strings.Contains(r.out, "\n"+v.String()+": ") {
+			t.Errorf("there is no line for %s:\n%s", v, r.out)
+		}
+	}
+	if os.Getenv("RADV_FORCE_FAMILY") != "" && (!strings.Contains(r.out, "Instructions ") || strings.Contains(r.out, "Hash")) {
+		t.Errorf("instructions are not counted, or hashes are shown:\n%s", r.out)
+	}
+}
