@@ -15,6 +15,8 @@ type Device struct {
 	// HostAdam lets Go take the optimizer's step on a GPU too: gradients come back and parameters go up at each step.
 	// It is slower, and for comparing with the device's own update. The CPU engine always does it in Go.
 	HostAdam bool
+	// Threads is how many the CPU engine uses; 0: all cores. Results do not depend on it.
+	Threads int
 
 	gpu    *vulkan.Device // nil: the CPU
 	reason string         // why the CPU
@@ -53,7 +55,7 @@ func (d *Device) NewEngine(spec model.Spec, opts []model.Options) (model.Engine,
 		}
 		return vulkan.New(d.gpu, spec, opts)
 	}
-	e, err := cpu.New(spec, opts, 0)
+	e, err := cpu.New(spec, opts, d.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,18 @@ type cpuEngine struct {
 	reason string
 }
 
+// Unwrap returns the engine itself.
+func (e cpuEngine) Unwrap() model.Engine { return e.Engine }
+
 func (e cpuEngine) String() string { return fmt.Sprintf("%s, chosen because %s", e.Engine, e.reason) }
+
+// GPU describes the Vulkan device; false: it is the CPU.
+func (d *Device) GPU() (vulkan.Info, bool) {
+	if d.gpu == nil {
+		return vulkan.Info{}, false
+	}
+	return d.gpu.Info(), true
+}
 
 // String says which device this is and why it was taken.
 func (d *Device) String() string {

@@ -5,6 +5,7 @@
 //	vklstm predict --model checkpoints/lstm_best.h5 --data new.npz --out probability.csv
 //	vklstm devices
 //	vklstm selftest --device all
+//	vklstm bench
 //
 // Exit status: 0 done, 1 an error that was explained, 2 wrong usage. Results go to standard output and files,
 // everything else to standard error.
@@ -19,6 +20,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -38,6 +40,9 @@ func (e usageError) Is(target error) bool { return target == errUsage }
 
 // errFailed ends the program with status 1 and says nothing more: the command has said it.
 var errFailed = errors.New("failed")
+
+// started is when the program began, as near as it can tell: packages were initialised before.
+var started = time.Now()
 
 func main() {
 	ctx, stop := interruptible()
@@ -130,7 +135,7 @@ func root() *cobra.Command {
 			return sub.Help()
 		},
 	})
-	c.AddCommand(trainCommand(), evaluateCommand(), predictCommand(), devicesCommand(), selftestCommand())
+	c.AddCommand(trainCommand(), evaluateCommand(), predictCommand(), devicesCommand(), selftestCommand(), benchCommand())
 	for _, sub := range c.Commands() {
 		sub.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -37,6 +37,9 @@ func newTable() table.Writer {
 	return t
 }
 
+// NewTable returns an empty table in the style of all tables, at most 80 columns wide.
+func NewTable() table.Writer { return newTable() }
+
 // Model writes the summary of a network's layers as Keras does: output shape and number of parameters of each. It
 // panics when spec.Dims returns an error.
 func Model(w io.Writer, spec model.Spec) error {
