@@ -7,14 +7,14 @@
 
 enum {
 	ST_EXECUTABLE_FEATURES = 1000269000, ST_PIPELINE_INFO = 1000269001, ST_EXECUTABLE_PROPERTIES = 1000269002, ST_EXECUTABLE_INFO = 1000269003,
-	ST_EXECUTABLE_STATISTIC = 1000269004, ST_SUBGROUP_SIZE_PROPERTIES = 1000225000, ST_REQUIRED_SUBGROUP_SIZE = 1000225001, ST_SUBGROUP_SIZE_FEATURES = 1000225002,
+	ST_EXECUTABLE_STATISTIC = 1000269004, ST_WAVE_PROPERTIES = 1000225000, ST_WAVE_REQUIRED = 1000225001, ST_WAVE_FEATURES = 1000225002,
 };
 enum { STAGE_COMPUTE = 0x20, CAPTURE_STATISTICS = 0x40, MAX_EXECUTABLES = 8, MAX_FIGURES = 96, MAX_EXTENSIONS = 32 };
 
 typedef struct { uint32_t sType; void *pNext; uint32_t enabled; } ExecutableFeatures;
-typedef struct { uint32_t sType; void *pNext; uint32_t control, full; } SubgroupSizeFeatures;
-typedef struct { uint32_t sType; void *pNext; uint32_t least, most, groups, stages; } SubgroupSizeProperties;
-typedef struct { uint32_t sType; const void *pNext; uint32_t size; } RequiredSubgroupSize;
+typedef struct { uint32_t sType; void *pNext; uint32_t control, full; } WaveFeatures;
+typedef struct { uint32_t sType; void *pNext; uint32_t least, most, groups, stages; } WaveProperties;
+typedef struct { uint32_t sType; const void *pNext; uint32_t size; } WaveRequired;
 typedef struct { uint32_t sType; const void *pNext; object pipeline; } PipelineInfo;
 typedef struct { uint32_t sType; const void *pNext; object pipeline; uint32_t index; } ExecutableInfo;
 typedef struct { uint32_t sType; void *pNext; uint32_t stages; char name[256], description[256]; uint32_t subgroup; } ExecutableProperties;
@@ -39,7 +39,7 @@ int32_t shim_can_count(handle instance, handle physical, CanCount *can) {
 	free(all);
 	if (r < 0) return r;
 	if (!sizes) return 0;
-	SubgroupSizeProperties subgroup = {.sType = ST_SUBGROUP_SIZE_PROPERTIES};
+	WaveProperties subgroup = {.sType = ST_WAVE_PROPERTIES};
 	Properties2 asked = {.sType = ST_PROPERTIES_2, .pNext = &subgroup};
 	properties(physical, &asked);
 	if (subgroup.stages & STAGE_COMPUTE) can->leastSubgroup = subgroup.least, can->mostSubgroup = subgroup.most;
@@ -50,9 +50,15 @@ int32_t shim_can_count(handle instance, handle physical, CanCount *can) {
 typedef struct {
 	DeviceCreateInfo info;
 	ExecutableFeatures executable;
-	SubgroupSizeFeatures subgroup;
+	WaveFeatures subgroup;
 	const char *extensions[MAX_EXTENSIONS];
 } Counting;
+
+static int listed(const DeviceCreateInfo *info, const char *extension) {
+	for (uint32_t i = 0; i < info->extensions; i++)
+		if (!strcmp(info->extension[i], extension)) return 1;
+	return 0;
+}
 
 void *shim_counting_info(const void *device, const CanCount *can) {
 	const DeviceCreateInfo *base = device;
@@ -67,8 +73,8 @@ void *shim_counting_info(const void *device, const CanCount *can) {
 	c->executable = (ExecutableFeatures){ST_EXECUTABLE_FEATURES, (void *)base->pNext, 1};
 	c->extensions[c->info.extensions++] = "VK_KHR_pipeline_executable_properties";
 	c->info.pNext = &c->executable;
-	if (can->mostSubgroup) {
-		c->subgroup = (SubgroupSizeFeatures){ST_SUBGROUP_SIZE_FEATURES, &c->executable, 1, 0};
+	if (can->mostSubgroup && !listed(base, "VK_EXT_subgroup_size_control")) {  // else its feature is chained too
+		c->subgroup = (WaveFeatures){ST_WAVE_FEATURES, &c->executable, 1, 0};
 		c->extensions[c->info.extensions++] = "VK_EXT_subgroup_size_control";
 		c->info.pNext = &c->subgroup;
 	}
@@ -96,7 +102,7 @@ int32_t shim_count(handle instance, handle device, const CountedKernel *k, Figur
 	if (!r) {
 		for (uint32_t i = 0; i < k->constantCount; i++) entry[i] = (SpecializationMapEntry){i, 4 * i, 4};
 		SpecializationInfo special = {k->constantCount, entry, 4 * (size_t)k->constantCount, k->constants};
-		RequiredSubgroupSize size = {ST_REQUIRED_SUBGROUP_SIZE, NULL, k->subgroup};
+		WaveRequired size = {ST_WAVE_REQUIRED, NULL, k->subgroup};
 		ComputePipelineCreateInfo info = {.sType = ST_COMPUTE_PIPELINE_CREATE_INFO, .flags = CAPTURE_STATISTICS, .layout = k->layout, .baseIndex = -1,
 			.stage = {.sType = ST_SHADER_STAGE_CREATE_INFO, .pNext = k->subgroup ? &size : NULL, .stage = STAGE_COMPUTE, .module = module, .entry = "main",
 				.specialization = k->constantCount ? &special : NULL}};
