@@ -3,6 +3,7 @@ package spirv
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // The operations on subgroups, OpGroupNonUniform…, and what makes a module know the size it runs at.
@@ -21,17 +22,48 @@ const (
 // Subgroup is the least number of lanes that a subgroup must have for the kernel to be right, with constants as for
 // LocalSize: 1 where it has no operation on subgroups, or only such as are right at any size (vote, ballot, elect), 4 for
 // quads, n where lanes n−1 apart meet. It is an error where that cannot be told: a sum over the whole subgroup, or lanes
-// that are worked out at run time, in a kernel that never asks how large a subgroup is.
+// that are worked out at run time, in a kernel that never asks how large a subgroup is. What constants switch off does not
+// count.
 func (m *Module) Subgroup(constants []uint32) (lanes uint32, err error) {
 	lanes = 1
-	for _, i := range m.subgroup {
-		n, known := m.reach(i, constants)
-		if !known && !m.knowsSubgroup() {
-			return 0, fmt.Errorf("spirv: operation %d reaches over a subgroup whose size the kernel never asks for", i.op)
+	seen := map[uint32]bool{}
+	for list := slices.Clone(m.entries); len(list) > 0; {
+		label := list[len(list)-1]
+		list = list[:len(list)-1]
+		b := m.blocks[label]
+		if b == nil || seen[label] {
+			continue
 		}
-		lanes = max(lanes, n)
+		seen[label] = true
+		for _, i := range b.subgroup {
+			n, known := m.reach(i, constants)
+			if !known && !m.knowsSubgroup() {
+				return 0, fmt.Errorf("spirv: operation %d reaches over a subgroup whose size the kernel never asks for", i.op)
+			}
+			lanes = max(lanes, n)
+		}
+		list = append(list, m.successors(b.end, constants)...)
 	}
 	return lanes, nil
+}
+
+// successors are the blocks that an end of a block may lead to.
+func (m *Module) successors(end instruction, constants []uint32) []uint32 {
+	switch end.op {
+	case opBranch:
+		return end.args[:1]
+	case opBranchConditional:
+		switch {
+		case !m.constant(end.args[0]):
+			return end.args[1:3]
+		case m.value(end.args[0], constants) != 0:
+			return end.args[1:2]
+		}
+		return end.args[2:3]
+	case opSwitch: // literals count as labels here, and lead nowhere or to a block too many
+		return end.args[1:]
+	}
+	return nil
 }
 
 // reach is the number of lanes that an operation on a subgroup needs; not known where it depends on the subgroup's size or
@@ -59,11 +91,13 @@ func (m *Module) reach(i instruction, constants []uint32) (lanes uint32, known b
 	return 1, true
 }
 
-// constant reports whether an id is a constant.
+// constant reports whether an id is a constant whose value is known once the specialisation constants are.
 func (m *Module) constant(id uint32) bool {
-	switch m.defs[id].op {
-	case opConstant, opSpecConstant, opSpecOp:
+	switch c := m.defs[id]; c.op {
+	case opConstant, opSpecConstant, opConstantTrue, opConstantFalse, opSpecTrue, opSpecFalse:
 		return true
+	case opSpecOp:
+		return operations[c.args[2]] != nil && !slices.ContainsFunc(c.args[3:], func(operand uint32) bool { return !m.constant(operand) })
 	}
 	return false
 }

@@ -37,6 +37,11 @@ func TestSubgroup(t *testing.T) {
 		{"cluster", nil, 8},
 		{"down", nil, 6},
 		{"broadcast", nil, 32},
+		{"choice", nil, 4},
+		{"choice", []uint32{4, 0}, 4},
+		{"choice", []uint32{8, 0}, 8},
+		{"choice", []uint32{16, 0}, 16},
+		{"choice", []uint32{4, 1}, 32},
 		{"whole", nil, 0},
 		{"wander", nil, 0},
 	} {

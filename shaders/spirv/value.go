@@ -34,6 +34,9 @@ var operations = map[uint32]func(v [3]uint32) uint32{
 	137: remainder,                                             // OpUMod
 	138: remainder,                                             // OpSRem
 	139: remainder,                                             // OpSMod
+	166: func(v [3]uint32) uint32 { return v[0] | v[1] },       // OpLogicalOr, on 0 and 1
+	167: func(v [3]uint32) uint32 { return v[0] & v[1] },       // OpLogicalAnd
+	168: func(v [3]uint32) uint32 { return v[0] ^ 1 },          // OpLogicalNot
 	169: func(v [3]uint32) uint32 { return v[2-min(v[0], 1)] }, // OpSelect
 	170: func(v [3]uint32) uint32 { return bit(v[0] == v[1]) }, // OpIEqual
 	171: func(v [3]uint32) uint32 { return bit(v[0] != v[1]) }, // OpINotEqual
