@@ -41,7 +41,7 @@ type Device struct {
 	reason   string
 	physical vk.Physical
 	instance *vk.Instance
-	vk       *vk.Device
+	vk       driver
 	family   int
 	direct   bool // buffers live in memory that host and device share
 
@@ -54,6 +54,8 @@ type Device struct {
 	recordings map[*Recording]bool
 	inflight   map[*Recording]bool
 	inject     error // a test's next answer of the driver to a submission
+	submitted  Submitted
+	profile    bool // recordings made now measure each dispatch
 
 	transfer sync.Mutex // one transfer through the staging buffers at a time
 	staging  staging
@@ -100,10 +102,11 @@ func open(instance *vk.Instance, physicals []vk.Physical, want string, o options
 	// A GPU with memory of its own is reached through staging, even where the host could map that memory: reading it
 	// back uncached over the bus would be slower than a copy. Everything else shares memory with the host.
 	d.direct = info.Type != "discrete GPU" && info.Type != "virtual GPU"
-	d.vk, err = instance.Device(d.physical, uint32(d.family))
+	device, err := instance.Device(d.physical, uint32(d.family))
 	if err != nil {
 		return nil, fmt.Errorf("gpu: open %s: %w", info.Name, translate(err))
 	}
+	d.vk = vulkanDriver{device}
 	d.memory.init(d)
 	if err := d.pipes.open(d, o.cacheDir); err != nil {
 		d.vk.Close()
@@ -175,7 +178,9 @@ func (d *Device) Close() error {
 	d.memory.close()
 	d.pipes.close()
 	d.vk.Close()
-	d.instance.Close()
+	if d.instance != nil {
+		d.instance.Close()
+	}
 	return nil
 }
 

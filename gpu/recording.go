@@ -22,12 +22,14 @@ type Recording struct {
 	hazards hazards
 	key     []uint64 // scratch
 	stats   Stats
-	err     error // the first one of the device; End returns it
+	work    work
+	stamps  []string // with profiling: the kernel before each timestamp, "" before the first
+	err     error    // the first one of the device; End returns it
 	ended   bool
 	omit    func(barrier int) bool // a test's way to leave barriers out
 
 	mu      sync.Mutex // guards the run
-	c       *vk.Commands
+	c       commands
 	running bool
 	result  error
 	ticks   uint64
@@ -41,6 +43,7 @@ func (d *Device) NewRecording(name string) *Recording {
 	r := &Recording{d: d, name: name, sets: map[string]int{}, uses: map[*allocation]bool{}}
 	// What earlier submissions wrote is there for this one, and a repeated submission follows itself.
 	r.ops = append(r.ops, vk.OpBarrier)
+	r.stamp("")
 	return r
 }
 
@@ -61,6 +64,8 @@ func (r *Recording) Dispatch(kernel string, size Size, push PushData, args ...Ar
 // DispatchWith is Dispatch with specialisation constants, which take the ids 0 to n−1.
 func (r *Recording) DispatchWith(constants []uint32, kernel string, size Size, push PushData, args ...Arg) {
 	r.open("Dispatch")
+	counted := r.work.next
+	r.work.next = nil
 	k := r.d.pipes.kernel(kernel)
 	k.check(constants, push, args)
 	for i := range args {
@@ -106,6 +111,8 @@ func (r *Recording) DispatchWith(constants []uint32, kernel string, size Size, p
 		r.ops = append(r.ops, uint64(w))
 	}
 	r.stats.Dispatches++
+	r.work.add(kernel, counted, args)
+	r.stamp(kernel)
 }
 
 // set is the index of the descriptor set with these buffers; equal ones are shared.
@@ -213,7 +220,7 @@ func (r *Recording) end() error {
 	if err := r.d.usable(); err != nil {
 		return err
 	}
-	c, err := r.d.vk.Commands(uint32(r.d.family), r.d.info.Limits.TimestampPeriod > 0)
+	c, err := r.d.vk.Commands(uint32(r.d.family), r.d.info.Limits.TimestampPeriod > 0, len(r.stamps))
 	if err != nil {
 		return r.d.failed(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"vklstm/gpu/internal/vk"
 )
 
 // forever is a time that Vulkan takes for no limit, in ns.
@@ -54,6 +52,9 @@ func (r *Recording) StartN(n int) error {
 		}
 		err = d.submit(r.c, uint32(n))
 	}
+	if err == nil {
+		d.submitted.add(r, n)
+	}
 	if err != nil {
 		r.result = fmt.Errorf("gpu: run %q: %w", r.name, err)
 		return r.result
@@ -83,14 +84,20 @@ func (r *Recording) finish() error {
 			}
 		}
 	}
+	stamps := make([]uint64, len(r.stamps))
+	if err == nil {
+		err = r.c.Stamps(stamps)
+	}
 	r.running = false
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()
 	delete(r.d.inflight, r)
 	if err != nil {
 		r.result = fmt.Errorf("gpu: run %q: %w", r.name, r.d.failed(err))
+		return r.result
 	}
-	return r.result
+	r.d.submitted.time(r, stamps)
+	return nil
 }
 
 // DeviceTime is how long the device worked on the last run, all n repetitions together; 0 before the first run, while
@@ -127,7 +134,7 @@ func (r *Recording) release() {
 }
 
 // submit hands commands to the queue. The caller holds d.mu.
-func (d *Device) submit(c *vk.Commands, times uint32) error {
+func (d *Device) submit(c commands, times uint32) error {
 	if d.inject != nil {
 		err := d.inject
 		d.inject = nil

@@ -1,8 +1,6 @@
 package gpu
 
-import (
-	"vklstm/gpu/internal/vk"
-)
+import "vklstm/gpu/internal/vk"
 
 // stagingSize is how much goes through the staging buffer at once: large enough that the wait for each piece does not
 // count, small enough for the 256 MiB that some cards let the host see.
@@ -11,7 +9,7 @@ const stagingSize = 8 << 20
 // staging is the way to memory that the host cannot see: one mapped buffer and one recording, made at the first use.
 type staging struct {
 	a *allocation
-	c *vk.Commands
+	c commands
 }
 
 // prepare makes the staging buffer. The caller holds d.transfer and d.mu.
@@ -24,7 +22,7 @@ func (s *staging) prepare(d *Device) error {
 		s.a = a
 	}
 	if s.c == nil {
-		c, err := d.vk.Commands(uint32(d.family), false)
+		c, err := d.vk.Commands(uint32(d.family), false, 0)
 		if err != nil {
 			return d.failed(err)
 		}

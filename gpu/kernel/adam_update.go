@@ -18,6 +18,7 @@ type AdamUpdate struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k AdamUpdate) Record(rec *gpu.Recording) {
+	work(rec, 12*k.K*k.P, 7*k.K*k.P)
 	rec.Dispatch("adam_update", gpu.Threads(k.K*k.P), offsetWords("adam_update", k.K, k.P, k.Offsets),
 		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, Variables), gpu.Read(k.Options, k.K, optionWords),
 		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1),

@@ -44,6 +44,7 @@ func (k ColumnSum) Record(rec *gpu.Recording) {
 	if splits > 1 {
 		out, offset, stride, accumulate = k.Parts, 0, k.N, false
 	}
+	work(rec, k.K*k.Rows*k.N, k.K*k.N*(k.Rows+splits))
 	rec.DispatchWith([]uint32{word(accumulate)}, "column_sum", gpu.Groups(k.K*splits*ceil(k.N, columnSumBlock)),
 		gpu.Push(k.K, k.Rows, k.N, k.OffsetA, k.StrideA, offset, stride, splits, length),
 		gpu.Read(k.A, span(k.OffsetA, k.K, k.StrideA, k.Rows*k.N)), gpu.ReadWrite(out, span(offset, k.K*splits, stride, k.N)))

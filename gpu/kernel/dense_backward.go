@@ -19,6 +19,7 @@ func (k DenseBackward) Record(rec *gpu.Recording) {
 	if k.Relu {
 		x = gpu.Read(k.X, k.K, k.R, k.M)
 	}
+	work(rec, 2*k.K*k.R*k.M*k.N, k.K*(k.R*(2*k.M+k.N)+k.M*k.N))
 	rec.DispatchWith([]uint32{word(k.Relu)}, "dense_backward", gpu.Threads(k.K*k.R*k.M),
 		gpu.Push(k.K, k.R, k.M, k.N, k.P, k.KernelOffset),
 		gpu.Read(k.DY, k.K, k.R, k.N), gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.M*k.N)),

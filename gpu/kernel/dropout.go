@@ -17,6 +17,7 @@ type Dropout struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k Dropout) Record(rec *gpu.Recording) {
+	work(rec, k.K*k.R*k.H, 2*k.K*k.R*k.H)
 	rec.Dispatch("dropout", gpu.Threads(k.K*k.R*k.H),
 		gpu.Push(k.K, k.R, k.H, k.Row0, k.InOffset, k.InStride, word(k.Train)),
 		gpu.Read(k.In, span(k.InOffset, k.K, k.InStride, k.R*k.H)), gpu.Read(k.Options, k.K, optionWords),

@@ -20,6 +20,7 @@ type Gather struct {
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k Gather) Record(rec *gpu.Recording) {
 	within("gather", k.Row0, k.R, k.B)
+	work(rec, 2*k.K*k.R*k.T*k.F, k.K*k.R*k.T*(2*k.F+1))
 	rec.Dispatch("gather", gpu.Threads(k.K*k.R*k.T*k.F),
 		gpu.Push(k.K, k.R, k.B, k.T, k.F, k.Row0, k.ChunkFirst, k.ChunkCount),
 		gpu.Read(k.Raw, k.ChunkCount, k.T, k.F), gpu.Read(k.Valid, k.ChunkCount, k.T),

@@ -12,6 +12,7 @@ type GradientNorm struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k GradientNorm) Record(rec *gpu.Recording) {
+	work(rec, 2*k.K*k.P, k.K*k.P)
 	rec.Dispatch("gradient_norm", gpu.Groups(k.K*Variables), offsetWords("gradient_norm", k.K, k.P, k.Offsets),
 		gpu.Read(k.Grads, k.K, k.P), gpu.Write(k.Squares, k.K, Variables))
 }

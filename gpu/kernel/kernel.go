@@ -57,3 +57,7 @@ func offsetWords(name string, k, p int, offsets [Variables]int) gpu.PushData {
 	}
 	return gpu.Push(values...)
 }
+
+// work says what the next dispatch does, where the sizes of its buffers do not tell it: floating-point operations, an
+// exponential or a root counted as one, and the 32-bit words that it must read and write, each once.
+func work(rec *gpu.Recording, flop, words int) { rec.Work(float64(flop), 4*float64(words)) }

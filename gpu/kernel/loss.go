@@ -21,6 +21,7 @@ type Loss struct {
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k Loss) Record(rec *gpu.Recording) {
 	within("loss", k.Row0, k.R, k.B)
+	work(rec, 0, k.K*k.R*7)
 	rec.Dispatch("loss", gpu.Threads(k.K*k.R), gpu.Push(k.K, k.R, k.B, k.Row0),
 		gpu.Read(k.Logit, k.K, k.R), gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.OrderWeight, k.S, k.K, k.B),
 		gpu.Read(k.Label), gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1),

@@ -17,6 +17,7 @@ type LSTMCellBackward struct {
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k LSTMCellBackward) Record(rec *gpu.Recording) {
 	within("lstm_cell_backward", k.Step, 1, k.T)
+	work(rec, 24*k.K*k.R*k.H, k.K*k.R*(2*4*k.H+2*k.H+4*k.H+1)) // the factors of four gates, one tanh
 	rec.Dispatch("lstm_cell_backward", gpu.Threads(k.K*k.R*k.H), gpu.Push(k.K, k.R, k.T, k.H, k.Step),
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Mask, k.K, k.T, k.R),
 		gpu.Read(k.Cell, k.K, k.T+1, k.R, k.H),

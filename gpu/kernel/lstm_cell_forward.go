@@ -16,6 +16,7 @@ type LSTMCellForward struct {
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k LSTMCellForward) Record(rec *gpu.Recording) {
 	within("lstm_cell_forward", k.Step, 1, k.T)
+	work(rec, 9*k.K*k.R*k.H, k.K*k.R*(2*4*k.H+4*k.H+1)) // three sigmoids, two tanh, three products, one sum
 	rec.Dispatch("lstm_cell_forward", gpu.Threads(k.K*k.R*k.H), gpu.Push(k.K, k.R, k.T, k.H, k.Step),
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Mask, k.K, k.T, k.R),
 		gpu.ReadWrite(k.Hidden, k.K, k.T+1, k.R, k.H), gpu.ReadWrite(k.Cell, k.K, k.T+1, k.R, k.H))

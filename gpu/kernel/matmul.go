@@ -118,6 +118,7 @@ func (k Matmul) record(rec *gpu.Recording, p plan) {
 		bias = gpu.Read(k.BiasVector, span(k.OffsetBias, k.Models, k.StrideBias, k.N))
 	}
 	groups := k.Models * p.splits * ceil(k.M, p.rows()) * ceil(k.N, p.columns())
+	work(rec, 2*k.Models*k.M*k.N*k.Inner, k.Models*((k.M+k.N)*k.Inner+p.splits*k.M*k.N*(1+int(word(k.Accumulate)))))
 	rec.DispatchWith(k.constants(p.tile), "matmul", gpu.Groups(groups),
 		gpu.Push(k.M, k.N, k.Inner, k.Models, k.OffsetA, k.StrideA, k.OffsetB, k.StrideB, k.OffsetC, k.StrideC, k.OffsetBias, k.StrideBias,
 			p.splits, p.span, word(k.Accumulate), word(k.Bias)),

@@ -17,6 +17,7 @@ type SGDUpdate struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k SGDUpdate) Record(rec *gpu.Recording) {
+	work(rec, 2*k.K*k.P, 3*k.K*k.P)
 	rec.Dispatch("sgd_update", gpu.Threads(k.K*k.P), offsetWords("sgd_update", k.K, k.P, k.Offsets),
 		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, Variables), gpu.Read(k.Options, k.K, optionWords),
 		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1), gpu.ReadWrite(k.Params, k.K, k.P))

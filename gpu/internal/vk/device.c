@@ -118,11 +118,12 @@ void shim_commands_free(Device *d, Commands *c) {
 	memset(c, 0, sizeof *c);
 }
 
-int32_t shim_commands(Device *d, uint32_t family, int timestamps, Commands *c) {
+int32_t shim_commands(Device *d, uint32_t family, int timestamps, uint32_t stamps, Commands *c) {
 	memset(c, 0, sizeof *c);
+	c->stamps = stamps;
 	CommandPoolCreateInfo pool = {.sType = ST_COMMAND_POOL_CREATE_INFO, .flags = 2, .family = family};  // buffers reset one by one, by beginning them
 	FenceCreateInfo fence = {.sType = ST_FENCE_CREATE_INFO};
-	QueryPoolCreateInfo queries = {.sType = ST_QUERY_POOL_CREATE_INFO, .type = 2, .count = 2};
+	QueryPoolCreateInfo queries = {.sType = ST_QUERY_POOL_CREATE_INFO, .type = 2, .count = 2 + stamps};
 	int32_t r = d->CreateCommandPool(d->device, &pool, NULL, &c->pool);
 	CommandBufferAllocateInfo buffers = {.sType = ST_COMMAND_BUFFER_ALLOCATE_INFO, .pool = c->pool, .count = 3};
 	if (!r) r = d->AllocateCommandBuffers(d->device, &buffers, c->buffers);
@@ -177,6 +178,7 @@ int32_t shim_record(Device *d, const Commands *c, const uint64_t *op, size_t wor
 	const MemoryBarrier full = {ST_MEMORY_BARRIER, NULL, ACCESS_SHADER_WRITE | ACCESS_TRANSFER_WRITE, everything};
 	const MemoryBarrier host = {ST_MEMORY_BARRIER, NULL, ACCESS_SHADER_WRITE | ACCESS_TRANSFER_WRITE, ACCESS_HOST_READ};
 	object boundPipeline = 0, boundSet = 0, boundLayout = 0;
+	if (c->stamps) d->CmdResetQueryPool(cb, c->queries, 2, c->stamps);  // each repetition writes them anew
 	for (const uint64_t *end = op + words; op < end;) {
 		switch (*op++) {
 		case 1:
@@ -209,6 +211,9 @@ int32_t shim_record(Device *d, const Commands *c, const uint64_t *op, size_t wor
 			d->CmdFillBuffer(cb, op[0], op[1], op[2], (uint32_t)op[3]);
 			op += 4;
 			break;
+		case 6:
+			d->CmdWriteTimestamp(cb, PIPE_BOTTOM, c->queries, 2 + (uint32_t)*op++);
+			break;
 		default:
 			d->EndCommandBuffer(cb);
 			return -3;
@@ -234,6 +239,6 @@ int32_t shim_submit(Device *d, const Commands *c, uint32_t times) {
 
 int32_t shim_wait(Device *d, const Commands *c, uint64_t nanoseconds) { return d->WaitForFences(d->device, 1, &c->fence, 1, nanoseconds); }
 
-int32_t shim_ticks(Device *d, const Commands *c, uint64_t ticks[2]) {
-	return d->GetQueryPoolResults(d->device, c->queries, 0, 2, 2 * sizeof *ticks, ticks, sizeof *ticks, 1 | 2);  // 64 bits, wait
+int32_t shim_ticks(Device *d, const Commands *c, uint32_t first, uint32_t n, uint64_t *ticks) {
+	return d->GetQueryPoolResults(d->device, c->queries, first, n, n * sizeof *ticks, ticks, sizeof *ticks, 1 | 2);  // 64 bits, wait
 }

@@ -163,15 +163,16 @@ type Commands struct {
 	pools []C.object
 }
 
-// Commands makes an empty recording for the device's queue family.
-func (d *Device) Commands(family uint32, timestamps bool) (*Commands, error) {
+// Commands makes an empty recording for the device's queue family. With timestamps it may have further ones inside it, as
+// many as stamps says, which OpStamp writes.
+func (d *Device) Commands(family uint32, timestamps bool, stamps int) (*Commands, error) {
 	c := &Commands{d: d}
 	var t C.int
 	if timestamps {
 		t = 1
 	}
 	var raw C.Commands
-	if err := check(C.shim_commands(d.c, C.uint32_t(family), t, &raw)); err != nil {
+	if err := check(C.shim_commands(d.c, C.uint32_t(family), t, C.uint32_t(stamps), &raw)); err != nil {
 		return nil, err
 	}
 	c.c = raw
@@ -244,6 +245,15 @@ func (c *Commands) Wait(nanoseconds uint64) (bool, error) {
 func (c *Commands) Ticks() (begin, end uint64, err error) {
 	raw := c.c
 	var t [2]C.uint64_t
-	err = check(C.shim_ticks(c.d.c, &raw, &t[0]))
+	err = check(C.shim_ticks(c.d.c, &raw, 0, 2, &t[0]))
 	return uint64(t[0]), uint64(t[1]), err
+}
+
+// Stamps fills out with the timestamps inside the recording, as its last repetition wrote them.
+func (c *Commands) Stamps(out []uint64) error {
+	if len(out) == 0 {
+		return nil
+	}
+	raw := c.c
+	return check(C.shim_ticks(c.d.c, &raw, 2, C.uint32_t(len(out)), (*C.uint64_t)(data(out))))
 }

@@ -42,7 +42,7 @@ func (*Device) PipelineLayout(Handle, uint32) (Handle, error)             { retu
 func (*Device) Cache([]byte) (Handle, error)                              { return 0, errNoCgo }
 func (*Device) CacheData(Handle) ([]byte, error)                          { return nil, errNoCgo }
 func (*Device) Pipeline([]byte, Handle, Handle, []uint32) (Handle, error) { return 0, errNoCgo }
-func (*Device) Commands(uint32, bool) (*Commands, error)                  { return nil, errNoCgo }
+func (*Device) Commands(uint32, bool, int) (*Commands, error)             { return nil, errNoCgo }
 func (*Instance) Compiler(Physical, uint32) (*Compiler, error)            { return nil, errNoCgo }
 func (*Compiler) SubgroupSizes() []uint32                                 { return nil }
 func (*Compiler) Statistics([]byte, Handle, []uint32, uint32) ([]Figure, error) {
@@ -53,4 +53,5 @@ func (*Commands) Record([]uint64, []uint64) error         { return errNoCgo }
 func (*Commands) Submit(uint32) error                     { return errNoCgo }
 func (*Commands) Wait(uint64) (bool, error)               { return false, errNoCgo }
 func (*Commands) Ticks() (uint64, uint64, error)          { return 0, 0, errNoCgo }
+func (*Commands) Stamps([]uint64) error                   { return errNoCgo }
 func (*Commands) Close()                                  {}

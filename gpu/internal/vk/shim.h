@@ -49,14 +49,14 @@ void *shim_counting_info(const void *device, const CanCount *can);  // malloc'd;
 int32_t shim_count(handle instance, handle device, const CountedKernel *k, Figures *out);
 
 // A recording's own Vulkan objects. Buffer 0 writes the first timestamp, 1 holds the commands, 2 writes the last one.
-typedef struct { object pool, fence, queries; handle buffers[3]; } Commands;
-int32_t shim_commands(Device *d, uint32_t family, int timestamps, Commands *c);
+typedef struct { object pool, fence, queries; handle buffers[3]; uint32_t stamps; } Commands;
+int32_t shim_commands(Device *d, uint32_t family, int timestamps, uint32_t stamps, Commands *c);
 void shim_commands_free(Device *d, Commands *c);
 int32_t shim_sets(Device *d, uint32_t sets, const uint64_t *layouts, uint32_t descriptors, const uint64_t *writes, object *pool, uint64_t *out);
 void shim_sets_free(Device *d, object pool);
 int32_t shim_record(Device *d, const Commands *c, const uint64_t *ops, size_t words, const uint64_t *sets);
 int32_t shim_submit(Device *d, const Commands *c, uint32_t times);
 int32_t shim_wait(Device *d, const Commands *c, uint64_t nanoseconds);
-int32_t shim_ticks(Device *d, const Commands *c, uint64_t ticks[2]);
+int32_t shim_ticks(Device *d, const Commands *c, uint32_t first, uint32_t n, uint64_t *ticks);
 
 #endif

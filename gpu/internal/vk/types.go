@@ -152,6 +152,7 @@ const (
 	OpDispatch    = 3 // pipeline, layout, index of the set, x, y, z, number of push words, the words
 	OpCopy        = 4 // source, destination, source offset, destination offset, bytes
 	OpFill        = 5 // destination, offset, bytes, word
+	OpStamp       = 6 // index of the timestamp: when all before has ended
 )
 
 // MaxPush is the largest size of push constants, in bytes, that Record takes.
