@@ -292,7 +292,7 @@ func TestMutants(t *testing.T) {
 }
 
 func TestTestsOf(t *testing.T) {
-	if got, want := testsOf("mask", "lstm_cell_forward"), "(?i)^Test(mask|lstmcellforward)"; got != want {
+	if got, want := testsOf("mask", "lstm_step_forward"), "(?i)^Test(mask|lstmstepforward)"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -157,7 +157,7 @@ func (c *checker) breakKernel(name, file, scratch string, try func(dir, tests st
 	return ""
 }
 
-// testsOf is the pattern of the tests of some kernels: TestLSTMCellForward… for lstm_cell_forward.
+// testsOf is the pattern of the tests of some kernels: TestLSTMStepForward… for lstm_step_forward.
 func testsOf(names ...string) string {
 	names = slices.Clone(names)
 	for i, n := range names {

@@ -29,6 +29,10 @@ func (s suite) shapes(t *testing.T) {
 		{"many rows", 37, 4, 2, 9, 3, 50, 0.3, false},
 		{"wide", 5, 6, 51, 40, 70, 5, 0.3, false},
 		{"many units", 3, 3, 2, 133, 33, 3, 0.3, false},
+		{"7 units", 4, 5, 4, 7, 4, 6, 0.3, false},
+		{"65 units", 4, 3, 3, 65, 8, 5, 0.3, false},
+		{"129 units of many rows", 150, 2, 3, 129, 5, 150, 0.3, false},
+		{"256 units", 5, 3, 8, 256, 16, 5, 0.3, false},
 		{"production", 32, 60, 6, 64, 32, 32, 0.3, true},
 	} {
 		t.Run(fmt.Sprintf("%s B=%d T=%d F=%d H=%d D=%d", tc.name, tc.B, tc.T, tc.F, tc.H, tc.D), func(t *testing.T) {

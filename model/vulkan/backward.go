@@ -29,18 +29,11 @@ func (n *network) recordBackward(rec *gpu.Recording, grads f32, row0 int) {
 	}.Record(rec)
 	rec.Fill(n.act.dc, 0)
 	for t := T - 1; t >= 0; t-- {
-		kernel.LSTMCellBackward{
-			Gates: n.act.gates, Mask: n.act.mask, Cell: n.act.c, DHidden: n.act.dh, DCell: n.act.dc,
-			K: n.K, R: R, T: T, H: H, Step: t,
+		kernel.LSTMStepBackward{
+			Gates: n.act.gates, Rows: n.act.rows, Count: n.act.count, Mask: n.act.mask, Params: n.params, Cell: n.act.c,
+			DHidden: n.act.dh, DCell: n.act.dc,
+			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t,
 		}.Record(rec)
-		if t > 0 { // dh of the start is nobody's
-			kernel.Matmul{
-				A: n.act.gates, B: n.params, C: n.act.dh, BiasVector: n.params,
-				M: R, N: H, Inner: 4 * H, Models: n.K, TransposeB: true, Accumulate: true,
-				OffsetA: t * R * 4 * H, StrideA: T * R * 4 * H, OffsetB: n.offset(model.RecurrentKernel), StrideB: n.P,
-				StrideC: R * H,
-			}.Record(rec)
-		}
 	}
 	n.recordWeight(rec, grads, add, model.Kernel, gemmInput{gpu.As[float32](n.act.cells), 0, T * R * F}, F, n.act.gates, 4*H, T*R)
 	n.recordWeight(rec, grads, add, model.RecurrentKernel, gemmInput{n.act.h, 0, (T + 1) * R * H}, H, n.act.gates, 4*H, T*R)

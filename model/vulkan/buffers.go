@@ -79,7 +79,7 @@ func planShape(d model.Dims, k, p, batch int, limits gpu.Limits, memory uint64) 
 	perRow := uint64(k) * uint64(d.T+1) * uint64(max(4*d.H, d.F)) * 4
 	perRow = max(perRow, uint64(k)*uint64(d.D)*4)
 	room := limits.StorageRange / perRow
-	total := uint64(k) * 4 * (uint64(d.T)*uint64(4*d.H+2*d.F+1) + uint64(d.T+1)*uint64(2*d.H) + uint64(4*d.H+4*d.D))
+	total := uint64(k) * 4 * (uint64(d.T)*uint64(4*d.H+2*d.F+2) + uint64(d.T+1)*uint64(2*d.H) + uint64(4*d.H+4*d.D))
 	if memory > 0 {
 		room = min(room, max(1, memory/4/total))
 	}
@@ -96,6 +96,7 @@ func planShape(d model.Dims, k, p, batch int, limits gpu.Limits, memory uint64) 
 type activations struct {
 	cells, warped u32 // [K][T][R][F], bits of float32: the network's input, and the input before the time warp
 	mask          u32 // [K][T][R], 1 = valid
+	rows, count   u32 // [K][T][R], [K][T]: each step's valid rows first, and how many they are
 	gates         f32 // [K][T][R][4H]: z, then activated gates, then dz
 	h, c          f32 // [K][T+1][R][H], slot 0 = 0
 	dropped       f32 // [K][R][H]
@@ -114,6 +115,8 @@ func newActivations(a *alloc, s shape, train bool) activations {
 	v := activations{
 		cells:   a.words("lstm.x", rows*s.T*s.F),
 		mask:    a.words("lstm.mask", rows*s.T),
+		rows:    a.words("lstm.rows", rows*s.T),
+		count:   a.words("lstm.count", s.K*s.T),
 		gates:   a.floats("lstm.gates", rows*s.T*4*s.H),
 		h:       a.floats("lstm.h", rows*(s.T+1)*s.H),
 		c:       a.floats("lstm.c", rows*(s.T+1)*s.H),

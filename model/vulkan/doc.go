@@ -13,6 +13,8 @@
 // recording of its own over the same buffers.
 //
 // This is the general path: it runs every T, F, H, D and B. Products that need no history are one matmul over all
-// steps; only h·recurrent_kernel and the cell stay in the time loop. A batch whose activations would not fit a
+// steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both. Rows whose step is masked
+// cost no product: active_rows puts the others first. Sums over few elements and many rows, as the weights' gradients
+// are, run in parts that fill a large device and are added in order. A batch whose activations would not fit a
 // storage buffer's range is taken in several passes of R rows, whose gradients are added in order.
 package vulkan

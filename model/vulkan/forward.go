@@ -69,16 +69,12 @@ func (n *network) recordForward(rec *gpu.Recording, row0 int, train bool) {
 		StrideA: T * R * F, OffsetB: n.offset(model.Kernel), StrideB: n.P, StrideC: T * R * 4 * H,
 		OffsetBias: n.offset(model.Bias), StrideBias: n.P,
 	}.Record(rec)
+	kernel.ActiveRows{Mask: n.act.mask, Rows: n.act.rows, Count: n.act.count, K: n.K, R: R, T: T}.Record(rec)
 	for t := range T {
-		if t > 0 { // h is 0 before the first step
-			kernel.Matmul{
-				A: n.act.h, B: n.params, C: n.act.gates, BiasVector: n.params,
-				M: R, N: 4 * H, Inner: H, Models: n.K, Accumulate: true,
-				OffsetA: t * R * H, StrideA: (T + 1) * R * H, OffsetB: n.offset(model.RecurrentKernel), StrideB: n.P,
-				OffsetC: t * R * 4 * H, StrideC: T * R * 4 * H,
-			}.Record(rec)
-		}
-		kernel.LSTMCellForward{Gates: n.act.gates, Mask: n.act.mask, Hidden: n.act.h, Cell: n.act.c, K: n.K, R: R, T: T, H: H, Step: t}.Record(rec)
+		kernel.LSTMStepForward{
+			Gates: n.act.gates, Rows: n.act.rows, Count: n.act.count, Params: n.params, Hidden: n.act.h, Cell: n.act.c,
+			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t,
+		}.Record(rec)
 	}
 	kernel.Dropout{
 		In: n.act.h, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor, Out: n.act.dropped,

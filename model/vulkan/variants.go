@@ -11,6 +11,7 @@ var variants = []struct {
 	kernel    string
 	constants [][]uint32
 }{
+	{"active_rows", nil},
 	{"adam_update", nil},
 	{"advance", nil},
 	{"augment", nil},
@@ -21,16 +22,13 @@ var variants = []struct {
 	{"gather", nil},
 	{"gradient_norm", nil},
 	{"loss", nil},
-	{"lstm_cell_backward", nil},
-	{"lstm_cell_forward", nil},
+	{"lstm_step_backward", kernel.StepBackwardConstants()},
+	{"lstm_step_forward", kernel.StepForwardConstants()},
 	{"mask", nil},
 	{"matmul", slices.Concat(
 		kernel.MatmulConstants(false, false, false, true, true), // x·kernel + bias
-		kernel.MatmulConstants(false, false, true, true, true),  // the same where F is a multiple of 4, and h·recurrent_kernel
-		kernel.MatmulConstants(false, false, false, false, false),
-		kernel.MatmulConstants(false, true, true, true, true), // dz·recurrent_kernelᵀ
-		kernel.MatmulConstants(false, true, true, true, false),
-		kernel.MatmulConstants(true, false, true, true, true), // a weight's gradient, by whether its sides are multiples of 4
+		kernel.MatmulConstants(false, false, true, true, true),  // the same where F is a multiple of 4
+		kernel.MatmulConstants(true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
 		kernel.MatmulConstants(true, false, false, true, true),
 		kernel.MatmulConstants(true, false, true, false, false),
 		kernel.MatmulConstants(true, false, false, false, false),

@@ -2,8 +2,18 @@ package reference
 
 import "math"
 
-// LSTMCellForward is lstm_cell_forward.comp: one LSTM step after the matmuls. z[R][4H] is the pre-activation, blocks
-// i|f|c|o; mask[R] says which rows use the step; hPrev and cPrev [R][H] are the states before it. It returns the
+// LSTMStepForward is lstm_step_forward.comp: one LSTM step. z[R][4H] is the pre-activation as far as the input makes it,
+// kernel[H][4H] the recurrent kernel; all else is as for LSTMCellForward.
+func LSTMStepForward(z []float64, mask []bool, kernel, hPrev, cPrev []float64) (gates, h, c []float64) {
+	H := len(hPrev) / len(mask)
+	product := MatMul(false, false, len(mask), 4*H, H, hPrev, kernel)
+	for i, v := range z {
+		product[i] += v
+	}
+	return LSTMCellForward(product, mask, hPrev, cPrev)
+}
+
+// LSTMCellForward is one LSTM step after the matmuls. z[R][4H] is the pre-activation, blocks i|f|c|o; mask[R] says which rows use the step; hPrev and cPrev [R][H] are the states before it. It returns the
 // activated gates[R][4H] and the states behind the step, h and c [R][H]. A masked row keeps its states, and its gates
 // are 0.
 func LSTMCellForward(z []float64, mask []bool, hPrev, cPrev []float64) (gates, h, c []float64) {

@@ -1,0 +1,80 @@
+package kernel
+
+import (
+	"fmt"
+
+	"vklstm/gpu"
+)
+
+// LSTMStepBackward is lstm_step_backward.comp: one LSTM step of backpropagation through time, its product with the recurrent
+// kernel included. A masked step has dz = 0 and passes DHidden and DCell on; elsewhere DHidden is left 0, for the step before
+// to add to.
+type LSTMStepBackward struct {
+	Gates         f32 // gates[K][T][R][4H], blocks i|f|c|o: at Step activations before, dz after; at Step+1 dz
+	Rows          u32 // rows[K][T][R] and
+	Count         u32 // count[K][T], as ActiveRows leaves them
+	Mask          u32 // mask[K][T][R], 1 = valid
+	Params        f32 // params[K][P]
+	Cell          f32 // c[K][T+1][R][H]
+	DHidden       f32 // dh[K][R][H], in place
+	DCell         f32 // dc[K][R][H], in place
+	K, R, T, H, P int
+	KernelOffset  int // of recurrent_kernel[H][4H] in a model's parameters; a multiple of 4, as P
+	Step          int // in [0,T)
+}
+
+// backTile is how a workgroup of lstm_step_backward.comp divides rows, units and the inner dimension.
+type backTile struct {
+	threads, slices int // of a workgroup, and into how many parts they fall
+	threadsU        int // of a slice along the units; a thread has 4 × 4 elements
+	depth           int // of 4H at a time
+}
+
+func (t backTile) rows() int { return t.threads / t.slices / t.threadsU * 4 }
+func (t backTile) cols() int { return t.threadsU * 4 }
+
+// backTiles are the shapes in use, as stepTiles. Each has at most 14 KiB of shared memory.
+var backTiles = []backTile{
+	{256, 4, 8, 32}, // 32 rows × 32 units
+	{128, 8, 4, 32}, // 16 × 16
+}
+
+// planBack chooses the largest tile that gives enough workgroups.
+func planBack(k, r, h int, l gpu.Limits) backTile {
+	for _, t := range backTiles {
+		if t.threads <= int(l.MaxInvocations) && k*ceil(r, t.rows())*ceil(h, t.cols()) >= fillGroups {
+			return t
+		}
+	}
+	return backTiles[len(backTiles)-1]
+}
+
+// Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
+func (k LSTMStepBackward) Record(rec *gpu.Recording) {
+	within("lstm_step_backward", k.Step, 1, k.T)
+	if k.P%4 != 0 || k.KernelOffset%4 != 0 {
+		panic(fmt.Sprintf("kernel: lstm_step_backward: P %d and the kernel's offset %d must be multiples of 4", k.P, k.KernelOffset))
+	}
+	t := planBack(k.K, k.R, k.H, rec.Limits())
+	product := min(k.T-1-k.Step, 1) * 4 * k.H * k.H // of a row's dz behind and the recurrent kernel; there is none at the last step
+	work(rec, k.K*k.R*(2*product+26*k.H), k.K*(product+k.R*(min(k.T-1-k.Step, 1)*4*k.H+(2*4+2+4)*k.H+2)))
+	rec.DispatchWith(t.constants(), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset),
+		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Rows, k.K, k.T, k.R), gpu.Read(k.Count, k.K, k.T),
+		gpu.Read(k.Mask, k.K, k.T, k.R), gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.H*4*k.H)),
+		gpu.Read(k.Cell, k.K, k.T+1, k.R, k.H),
+		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H))
+}
+
+func (t backTile) constants() []uint32 {
+	return []uint32{uint32(t.threads), uint32(t.slices), uint32(t.threadsU), uint32(t.depth)}
+}
+
+// StepBackwardConstants lists the specialisation constants that a step may have, one for each tile.
+func StepBackwardConstants() [][]uint32 {
+	var list [][]uint32
+	for _, t := range backTiles {
+		list = append(list, t.constants())
+	}
+	return list
+}

@@ -1,0 +1,120 @@
+#version 450
+// lstm_step_backward: one LSTM step of backpropagation through time, its product with the recurrent kernel included. One
+// workgroup per tile of rows and units.
+// dh += dz of the step behind·recurrent_kernelᵀ; then dz replaces the gates, and dh is 0, and dc leaves as far as it flows
+// through the cell. A masked step has dz = 0 and passes dh and dc on. Rows are taken in the order of active_rows for the step
+// behind, so that a tile of rows that were masked there needs no product.
+// The threads form SLICES, each of which has the whole tile, 4 × 4 elements a thread, and multiplies its part of every DEPTH of
+// the 4H: a tile is small and its sums are long. A slice's sum runs in order, and the slices are added in order.
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "dispatch.glsl"
+#include "activations.glsl"
+layout(local_size_x = 128, local_size_x_id = 0) in;
+layout(constant_id = 0) const uint THREADS = 128u;
+layout(constant_id = 1) const uint SLICES = 8u;
+layout(constant_id = 2) const uint THREADS_U = 4u; // threads of a slice along the units of a tile
+layout(constant_id = 3) const uint DEPTH = 32u;    // a multiple of 4, of SLICES, and of what shares the loads evenly (LOADS_Z, LOADS_U)
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P
+layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at t+1: dz
+layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
+layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
+layout(binding = 2) readonly buffer CountBuf { uint count[]; }; // count[K][T]
+layout(binding = 3) readonly buffer MaskBuf { uint mask[]; };   // mask[K][T][R], 1 = valid
+layout(binding = 4) readonly buffer ParamsBuf { vec4 params4[]; }; // params[K][P]
+layout(binding = 5) readonly buffer CellBuf { float c[]; };     // c[K][T+1][R][H]; slots t and t+1
+layout(binding = 6) buffer DHiddenBuf { float dh[]; };          // dh[K][R][H]
+layout(binding = 7) buffer DCellBuf { float dc[]; };            // dc[K][R][H]
+
+const uint TEAM = THREADS / SLICES, THREADS_R = TEAM / THREADS_U; // threads of a slice, and those along its rows
+const uint TILE_R = 4u * THREADS_R, TILE_U = 4u * THREADS_U;
+const uint PITCH_Z = TILE_R / 4u + 1u, PITCH_U = TILE_U / 4u + 1u; // vec4s, and 1 so that columns lie in different banks
+const uint LOADS_Z = TILE_R * DEPTH / 4u / THREADS, LOADS_U = TILE_U * DEPTH / 4u / THREADS; // vec4s that a thread fetches
+const uint NONE = 0xFFFFFFFFu;
+shared vec4 tileZ[DEPTH * PITCH_Z]; // [DEPTH][TILE_R/4]
+shared vec4 tileU[DEPTH * PITCH_U]; // [DEPTH][TILE_U/4]
+shared vec4 product[TILE_R * TILE_U / 4u]; // [TILE_R][TILE_U/4]
+shared uint rowOf[TILE_R];
+
+void main() {
+    uint tilesR = (R + TILE_R - 1u) / TILE_R, tilesU = (H + TILE_U - 1u) / TILE_U;
+    uint group = groupIndex(), thread = gl_LocalInvocationIndex;
+    uint k = group / (tilesR * tilesU), first = group / tilesU % tilesR * TILE_R, unit0 = group % tilesU * TILE_U;
+    if (k >= K) return; // the same for all threads of the group
+    uint step = k * T + t, behind = t + 1u < T ? step + 1u : step, busy = count[behind];
+    for (uint i = thread; i < TILE_R; i += THREADS) rowOf[i] = first + i < R ? rows[behind * R + first + i] : NONE;
+    barrier();
+
+    uint recurrent = k * P + offset;
+    uint end = t + 1u == T || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
+    uint slice = thread / TEAM, threadR = thread % TEAM / THREADS_U, threadU = thread % THREADS_U;
+    vec4 sum[4], nextZ[LOADS_Z], nextU[LOADS_U];
+    [[unroll]] for (uint i = 0u; i < 4u; i++) sum[i] = vec4(0.0);
+    // Each round fetches the next tiles, multiplies those of the round before, and puts the fetched ones down.
+    for (uint next = 0u; end != 0u; next += DEPTH) {
+        [[unroll]] for (uint i = 0u; i < LOADS_Z; i++) {
+            uint e = thread + i * THREADS, at = e / (DEPTH / 4u), deep = next + e % (DEPTH / 4u) * 4u;
+            nextZ[i] = vec4(0.0);
+            if (first + at < busy && deep < end) nextZ[i] = gates4[((behind * R + rowOf[at]) * 4u * H + deep) / 4u];
+        }
+        [[unroll]] for (uint i = 0u; i < LOADS_U; i++) {
+            uint e = thread + i * THREADS, u = unit0 + e / (DEPTH / 4u), deep = next + e % (DEPTH / 4u) * 4u;
+            nextU[i] = vec4(0.0);
+            if (u < H && deep < end) nextU[i] = params4[(recurrent + u * 4u * H + deep) / 4u];
+        }
+        if (next != 0u) {
+            [[unroll]] for (uint d = 0u; d < DEPTH / SLICES; d++) {
+                uint deep = slice * (DEPTH / SLICES) + d;
+                vec4 left = tileZ[deep * PITCH_Z + threadR], right = tileU[deep * PITCH_U + threadU];
+                [[unroll]] for (uint r = 0u; r < 4u; r++) sum[r] += left[r] * right;
+            }
+            barrier();
+        }
+        if (next >= end) break;
+        [[unroll]] for (uint i = 0u; i < LOADS_Z; i++) {
+            uint e = thread + i * THREADS, at = e / (DEPTH / 4u), deep = e % (DEPTH / 4u) * 4u;
+            [[unroll]] for (uint j = 0u; j < 4u; j++) tileZ[(deep + j) * PITCH_Z + at / 4u][at % 4u] = nextZ[i][j];
+        }
+        [[unroll]] for (uint i = 0u; i < LOADS_U; i++) {
+            uint e = thread + i * THREADS, at = e / (DEPTH / 4u), deep = e % (DEPTH / 4u) * 4u;
+            [[unroll]] for (uint j = 0u; j < 4u; j++) tileU[(deep + j) * PITCH_U + at / 4u][at % 4u] = nextU[i][j];
+        }
+        barrier();
+    }
+    for (uint s = 0u; s < SLICES; s++) {
+        if (slice == s) {
+            [[unroll]] for (uint r = 0u; r < 4u; r++) {
+                uint at = (4u * threadR + r) * (TILE_U / 4u) + threadU;
+                product[at] = s == 0u ? sum[r] : product[at] + sum[r];
+            }
+        }
+        barrier();
+        if (end == 0u) break; // all slices hold 0
+    }
+
+    for (uint e = thread; e < TILE_R * TILE_U; e += THREADS) {
+        uint row = rowOf[e / TILE_U], u = unit0 + e % TILE_U;
+        if (row == NONE || u >= H) continue;
+        uint at = (k * R + row) * H + u, z = (step * R + row) * (4u * H) + u;
+        float dhidden = dh[at];
+        if (end != 0u) dhidden += product[e / 4u][e % 4u];
+        if (mask[step * R + row] == 0u) {
+            if (end != 0u) dh[at] = dhidden;
+            gates[z] = 0.0;
+            gates[z + H] = 0.0;
+            gates[z + 2u * H] = 0.0;
+            gates[z + 3u * H] = 0.0;
+            continue;
+        }
+        uint from = ((k * (T + 1u) + t) * R + row) * H + u;
+        float i = gates[z], f = gates[z + H], g = gates[z + 2u * H], o = gates[z + 3u * H];
+        float tc = tanhBounded(c[from + R * H]);
+        float dcell = dc[at] + dhidden * o * (1.0 - tc * tc); // by c', both ways: directly and through h'
+        gates[z] = dcell * g * i * (1.0 - i);
+        gates[z + H] = dcell * c[from] * f * (1.0 - f);
+        gates[z + 2u * H] = dcell * i * (1.0 - g * g);
+        gates[z + 3u * H] = dhidden * tc * o * (1.0 - o);
+        dc[at] = dcell * f;
+        dh[at] = 0.0;
+    }
+}
