@@ -73,6 +73,13 @@ func (e cpuEngine) Unwrap() model.Engine { return e.Engine }
 
 func (e cpuEngine) String() string { return fmt.Sprintf("%s, chosen because %s", e.Engine, e.reason) }
 
+// SimulateDevice returns a device that is not there: an engine on it makes the choices that it would make on the real
+// one, and all that it does is counted, and nothing computed.
+func SimulateDevice(info vulkan.Info) *Device { return &Device{gpu: vulkan.Simulate(info)} }
+
+// Vulkan returns the Vulkan device; nil: it is the CPU.
+func (d *Device) Vulkan() *vulkan.Device { return d.gpu }
+
 // GPU describes the Vulkan device; false: it is the CPU.
 func (d *Device) GPU() (vulkan.Info, bool) {
 	if d.gpu == nil {

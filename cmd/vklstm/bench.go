@@ -19,7 +19,7 @@ import (
 )
 
 // benchGroups are what --only names, in the order in which they are measured: epoch first, since it tells the time from the start and the memory.
-var benchGroups = []string{"epoch", "step", "predict", "load"}
+var benchGroups = []string{"epoch", "step", "predict", "kernels", "dispatch", "load", "start"}
 
 // benchOptions are the flags of bench.
 type benchOptions struct {
@@ -32,6 +32,9 @@ type benchOptions struct {
 	peers       string
 	results     string
 	gflops, gbs float64
+	explain     bool
+	gpu         string
+	firstStep   string // a file: what "start" runs of this program
 }
 
 // benchCommand measures this machine.
@@ -47,7 +50,10 @@ five epochs of --windows windows after two that warm up, a step on one batch, pr
 With --dropout 0 its check is the peers' (Keras's; the others differ from it by some 0.0003, where Adam adds epsilon).
 
 "roofline" is the least time that the device's peak allows, as a share of the time measured, and what bounds it.
-The peak of this machine's cores and memory is measured; that of a GPU comes from a list, or from the flags.`,
+The peak of this machine's cores and memory is measured; that of a GPU comes from a list, or from the flags.
+
+--explain records the same step for a GPU that need not be there and counts dispatches, barriers, operations and bytes
+against that GPU's roofline. Nothing is measured then.`,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()
@@ -66,6 +72,10 @@ The peak of this machine's cores and memory is measured; that of a GPU comes fro
 	f.StringVar(&o.json, "json", "", "write the results to this `file`, one JSON object a line; - is standard output, in place of the tables")
 	f.StringVar(&o.peers, "peers", "", "`file` of lines that peers.py printed: compare the epoch with those of the same shape, mask and threads")
 	f.StringVar(&o.results, "results", "", "measure nothing; compare the lines of this `file`, which peers.py and bench --only epoch --json - printed")
+	f.BoolVar(&o.explain, "explain", false, "measure nothing; count what a training step hands to a GPU, which need not be there")
+	f.StringVar(&o.gpu, "gpu", "H100", "explain: which GPU: "+gpuNames())
+	f.StringVar(&o.firstStep, "first-step", "", "train on this file until the first step has ended, and print when what was reached")
+	f.Lookup("first-step").Hidden = true
 	f.Float64Var(&o.gflops, "peak-gflops", 0, "float32 peak of the device in GFLOP/s, for the roofline")
 	f.Float64Var(&o.gbs, "peak-gbs", 0, "memory bandwidth of the device in GB/s, for the roofline")
 	f.SortFlags = false
@@ -89,6 +99,9 @@ func (o *benchOptions) check() error {
 	case o.peers != "" && o.results != "":
 		return usagef("--peers measures and compares, --results only compares; give one")
 	}
+	if _, ok := bench.FindGPU(o.gpu); !ok {
+		return usagef("--gpu %q: it must be one of %s", o.gpu, gpuNames())
+	}
 	if err := o.w.Check(); err != nil {
 		return usagef("%v", err)
 	}
@@ -109,11 +122,21 @@ func (o *benchOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if o.firstStep != "" {
+		p, err := bench.FirstStep(ctx, o.device, o.firstStep, o.threads, bench.ProcessStart(started), started)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(p)
+	}
 	out := &benchOutput{w: &checkedWriter{w: os.Stdout}, toJSON: o.json}
 	var err error
-	if o.results != "" {
+	switch {
+	case o.explain:
+		err = o.explainOnly(ctx, out)
+	case o.results != "":
 		err = o.compareOnly(out)
-	} else {
+	default:
 		err = o.measure(ctx, out)
 	}
 	if e := out.close(); err == nil {
@@ -151,6 +174,34 @@ func (o *benchOptions) measure(ctx context.Context, out *benchOutput) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// gpuNames lists the GPUs that --gpu takes.
+func gpuNames() string {
+	var names []string
+	for _, g := range bench.GPUs() {
+		names = append(names, g.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// explainOnly counts a training step on a GPU that need not be there.
+func (o *benchOptions) explainOnly(ctx context.Context, out *benchOutput) error {
+	g, _ := bench.FindGPU(o.gpu)
+	if o.gflops > 0 {
+		g.TFLOPS = o.gflops / 1000
+	}
+	if o.gbs > 0 {
+		g.GBs = o.gbs
+	}
+	w := o.w
+	w.Windows = w.Batch
+	e, err := bench.Explain(ctx, g, w)
+	if err != nil {
+		return err
+	}
+	out.explanation(e)
 	return nil
 }
 
@@ -292,6 +343,51 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 			rows = append(rows, r)
 		}
 		return m.rows("Prediction", rows)
+	case "kernels", "dispatch":
+		v := m.d.Vulkan()
+		switch {
+		case v == nil && len(m.only) == 0:
+			return nil // everything that this device has is measured
+		case group == "kernels" && v != nil && v.Limits().TimestampPeriod == 0 && len(m.only) == 0:
+			m.out.note("kernels: left out, the device has no timestamps")
+			return nil
+		case group == "dispatch":
+			rows, err := bench.Dispatch(m.d)
+			if err != nil {
+				return err
+			}
+			return m.rows("The empty dispatch", rows)
+		}
+		w := m.w
+		w.Windows = w.Batch
+		rows, err := bench.Kernels(ctx, m.d, w)
+		if err != nil {
+			return err
+		}
+		return m.rows("Kernels of a step, "+w.Name(), rows)
+	case "start":
+		folder, err := os.MkdirTemp("", "vklstm-bench")
+		if err != nil {
+			return fmt.Errorf("bench: a folder for the file to train on: %w", err)
+		}
+		defer os.RemoveAll(folder)
+		program, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("bench: find this program: %w", err)
+		}
+		arguments := func(file string) []string {
+			return []string{"bench", "--first-step", file, "--device", m.device, "--threads", fmt.Sprint(m.threads)}
+		}
+		w := bench.Workload{Batch: 32, Time: 60, Features: 6, Units: 64, Dense: 32, Windows: 1000, Mask: bench.MaskNone}
+		rows, err := bench.Start(ctx, program, arguments, folder, w)
+		if err != nil {
+			return err
+		}
+		m.out.rows("From the start to the end of the first training step", rows, bench.Peak{})
+		if info, err := os.Stat(program); err == nil {
+			m.out.note(fmt.Sprintf("the program's file: %.1f MB", float64(info.Size())/1e6))
+		}
+		return nil
 	case "load":
 		folder, err := os.MkdirTemp("", "vklstm-bench")
 		if err != nil {

@@ -72,11 +72,7 @@ func TestBenchTables(t *testing.T) {
 		if r.status != 0 {
 			t.Fatalf("status %d: %s", r.status, r.errout)
 		}
-		for _, l := range strings.Split(r.out, "\n") {
-			if n := utf8.RuneCountInString(l); n > 80 && strings.ContainsRune(l, '│') {
-				t.Errorf("%d columns: %s", n, l)
-			}
-		}
+		narrow(t, r.out)
 		for _, w := range want {
 			if !strings.Contains(r.out, w) {
 				t.Errorf("no %q in\n%s", w, r.out)
@@ -88,6 +84,16 @@ func TestBenchTables(t *testing.T) {
 	r := vklstm(t, dir, "bench", "--results", "peers.jsonl")
 	if r.status != 1 || !strings.Contains(r.errout, "peers.jsonl: no line of vklstm") {
 		t.Errorf("without our lines: status %d, %s", r.status, r.errout)
+	}
+}
+
+// narrow fails unless tables fit 80 columns.
+func narrow(t *testing.T, out string) {
+	t.Helper()
+	for _, l := range strings.Split(out, "\n") {
+		if n := utf8.RuneCountInString(l); n > 80 && strings.ContainsAny(l, "│┌└├") {
+			t.Errorf("%d columns: %s", n, l)
+		}
 	}
 }
 
@@ -106,5 +112,54 @@ func TestBenchUsage(t *testing.T) {
 		if r.status != 2 || !strings.Contains(r.errout, tc.want) {
 			t.Errorf("%v: status %d, %s; want 2, %s", tc.args, r.status, r.errout, tc.want)
 		}
+	}
+}
+
+// --explain needs no driver.
+func TestBenchExplain(t *testing.T) {
+	t.Setenv("VK_DRIVER_FILES", "/nonexistent")
+	t.Setenv("VK_ICD_FILENAMES", "/nonexistent")
+	r := vklstm(t, t.TempDir(), "bench", "--explain", "--gpu", "rtx 4090")
+	if r.status != 0 {
+		t.Fatalf("status %d: %s", r.status, r.errout)
+	}
+	for _, want := range []string{"RTX 4090", "counted, not measured", "adam", "total", "barriers"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%s", want, r.out)
+		}
+	}
+	narrow(t, r.out)
+	if r := vklstm(t, t.TempDir(), "bench", "--explain", "--gpu", "Voodoo 2"); r.status != 2 || !strings.Contains(r.errout, "it must be one of H200") {
+		t.Errorf("unknown GPU: status %d, %s", r.status, r.errout)
+	}
+}
+
+// "start" runs the program itself until its first step.
+func TestBenchStart(t *testing.T) {
+	r := vklstm(t, t.TempDir(), "bench", "--device", "cpu", "--only", "start", "--threads", "1", "--json", "-")
+	if r.status != 0 {
+		t.Fatalf("status %d: %s", r.status, r.errout)
+	}
+	whole, steps := 0.0, 0.0
+	for _, l := range strings.Split(strings.TrimSpace(r.out), "\n") {
+		var row struct {
+			Bench, Name string
+			US          float64 `json:"wall_us"`
+		}
+		if err := json.Unmarshal([]byte(l), &row); err != nil || row.Bench != "start" {
+			t.Fatalf("%s: %v", l, err)
+		}
+		switch row.Name {
+		case "all, seen from outside":
+			whole = row.US
+		case "read 1000 windows", "make the engine", "first step":
+			if row.US <= 0 {
+				t.Errorf("%s took no time", row.Name)
+			}
+			steps += row.US
+		}
+	}
+	if whole <= 0 || steps > 1.5*whole { // medians of several runs each
+		t.Errorf("the parts take %v µs of %v", steps, whole)
 	}
 }

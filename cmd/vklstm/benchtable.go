@@ -63,9 +63,9 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 	if !b.forPeople() || len(rows) == 0 {
 		return
 	}
-	var counted, device, rated, roofed bool
+	var counted, walled, device, rated, roofed bool
 	for _, r := range rows {
-		counted, device = counted || r.Count > 0, device || r.Device > 0
+		counted, walled, device = counted || r.Count > 0, walled || r.Wall > 0, device || r.Device > 0
 		rated = rated || r.Flop > 0 || r.Bytes > 0
 		_, bound := r.Roofline(p)
 		roofed = roofed || bound != ""
@@ -79,7 +79,7 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 		}
 	}
 	add(counted, "a step")
-	add(true, "wall")
+	add(walled || !device, "wall")
 	add(device, "device")
 	add(rated, "rate")
 	add(roofed, "roofline")
@@ -105,7 +105,7 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 			count = fmt.Sprintf("%d ×", r.Count)
 		}
 		cell(counted, count)
-		cell(true, duration(r.Wall))
+		cell(walled || !device, duration(r.Wall))
 		cell(device, duration(r.Device))
 		cell(rated, rateText(r))
 		roof := ""
@@ -118,10 +118,59 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 	fmt.Fprintf(b.w, "\n%s\n", t.Render())
 }
 
-// rateText is the rate that says more: operations where they are counted, else bytes.
+// note writes a line below a table.
+func (b *benchOutput) note(text string) {
+	if b.forPeople() {
+		fmt.Fprintln(b.w, text)
+	}
+}
+
+// explanation writes what was counted.
+func (b *benchOutput) explanation(e bench.Explanation) {
+	w := e.Workload
+	b.line(struct {
+		Bench    string              `json:"bench"`
+		GPU      string              `json:"gpu"`
+		Engine   string              `json:"engine"`
+		Shape    bench.Shape         `json:"shape"`
+		Kernels  []bench.KernelCount `json:"kernels"`
+		Total    bench.KernelCount   `json:"total"`
+		Barriers float64             `json:"barriers"`
+		Overhead float64             `json:"assumed_barrier_us"`
+		Memory   uint64              `json:"device_bytes"`
+	}{"explain", e.GPU.Name, e.Engine, bench.Shape{Batch: w.Batch, Time: w.Time, Features: w.Features, Units: w.Units, Windows: w.Windows},
+		e.Kernels, e.Total, e.Barriers, micro(e.Overhead()), e.Memory})
+	if !b.forPeople() {
+		return
+	}
+	fmt.Fprintf(b.w, "%s\n%.3g TFLOP/s, %s GB/s, %d multiprocessors, %s\n", e.Engine, e.GPU.TFLOPS, number(e.GPU.GBs), e.GPU.Processors, e.GPU.Source)
+	t := report.NewTable()
+	t.SetTitle("One training step, " + w.Name() + ": counted, not measured")
+	t.AppendHeader(table.Row{"kernel", "dispatches", "MFLOP", "MB", "at least", "bound"})
+	var right []table.ColumnConfig
+	for i := 2; i <= 6; i++ {
+		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(right)
+	row := func(k bench.KernelCount) {
+		t.AppendRow(table.Row{k.Kernel, fmt.Sprintf("%g", k.Dispatches), number(k.Flop / 1e6), number(k.Bytes / 1e6), duration(k.Least), k.Bound})
+	}
+	for _, k := range e.Kernels {
+		row(k)
+	}
+	t.AppendSeparator()
+	row(e.Total)
+	fmt.Fprintf(b.w, "\n%s\n", t.Render())
+	fmt.Fprintf(b.w, "%g barriers, %g copies and fills; %.1f MB of device memory\n", e.Barriers, e.Copies, float64(e.Memory)/1e6)
+	fmt.Fprintf(b.w, "If a barrier costs %v, which is assumed, those take %s; the roofline alone allows %s,\nwith every byte from memory, as if no cache held it.\n",
+		bench.BarrierCost, duration(e.Overhead()), duration(e.Total.Least))
+}
+
+// rateText is the rate that says more: of the bytes where both are counted and there are few operations for each.
 func rateText(r bench.Row) string {
+	const many = 4 // operations for a byte: GPUs can do ten and more
 	switch {
-	case r.Flop > 0:
+	case r.Flop > 0 && r.Flop >= many*r.Bytes:
 		return number(r.GFLOPS()) + " GFLOP/s"
 	case r.Bytes > 0:
 		return number(r.GBs()) + " GB/s"

@@ -17,6 +17,15 @@ type (
 	Statistic = gpu.Statistic
 )
 
+// Submitted and KernelWork are what a device was handed; see package gpu.
+type (
+	Submitted  = gpu.Submitted
+	KernelWork = gpu.KernelWork
+)
+
+// Limits is what a device allows; see package gpu.
+type Limits = gpu.Limits
+
 // The errors that callers tell apart: no loader or driver, no device that the wish fits, and what a running
 // device or a compiler may answer.
 var (
@@ -40,3 +49,6 @@ func Open(want string) (*Device, error) { return gpu.Open(want) }
 
 // OpenCompiler opens a device, chosen as Open does, for compiling alone: it may lack memory.
 func OpenCompiler(want string) (*Compiler, error) { return gpu.OpenCompiler(want) }
+
+// Simulate returns a device that is not there: it counts and does not compute; see package gpu.
+func Simulate(info Info) *Device { return gpu.Simulate(info) }

@@ -1,6 +1,10 @@
 package bench
 
-import "strings"
+import (
+	"strings"
+
+	"vklstm/model/vulkan"
+)
 
 // GPU is what is known of a graphics card without having it.
 type GPU struct {
@@ -10,25 +14,32 @@ type GPU struct {
 	Processors  int     // multiprocessors (NVIDIA), workgroup processors or compute units (AMD), Xe cores (Intel)
 	Subgroup    int     // lanes that the driver gives compute shaders
 	MemoryGB    float64
-	SharedBytes int // of a workgroup, by Vulkan's limit
+	SharedBytes int    // of a workgroup, by Vulkan's limit
+	Source      string // where the figures come from
 }
 
-// gpus are makers' figures: NVIDIA's H100 and A100 data sheets and Ada, Ampere white papers; AMD's and Intel's product
-// pages. TFLOPS is 2 × lanes × boost clock; AMD's RDNA 3 counts its dual issue, which compilers seldom reach, so here it
-// is left out (half of what the maker prints).
+// The sources of gpus.
+const (
+	nvidia = "by NVIDIA's data sheet"
+	amd    = "by AMD's product page"
+	intel  = "by Intel's product page"
+)
+
+// gpus are makers' figures at the boost clock: 2 × lanes × clock. RDNA 3's page counts two operations a lane and cycle,
+// which compilers seldom reach: here it is half of what the page says.
 var gpus = []GPU{
-	{"H200", 66.9, 4800, 132, 32, 141, 49152},
-	{"H100 PCIe", 51.2, 2039, 114, 32, 80, 49152},
-	{"H100", 66.9, 3352, 132, 32, 80, 49152},
-	{"A100", 19.5, 1555, 108, 32, 40, 49152},
-	{"RTX 4090", 82.6, 1008, 128, 32, 24, 49152},
-	{"RTX 4070", 29.1, 504, 46, 32, 12, 49152},
-	{"RTX 3090", 35.6, 936, 82, 32, 24, 49152},
-	{"RTX 3060", 12.7, 360, 28, 32, 12, 49152},
-	{"RX 7900 XTX", 30.7, 960, 96, 64, 24, 65536},
-	{"RX 6800", 16.2, 512, 60, 64, 16, 65536},
-	{"RX 580", 6.2, 256, 36, 64, 8, 65536},
-	{"Arc A770", 19.7, 560, 32, 16, 16, 65536},
+	{"H200", 66.9, 4800, 132, 32, 141, 49152, nvidia + " (SXM)"},
+	{"H100 PCIe", 51.2, 2039, 114, 32, 80, 49152, nvidia},
+	{"H100", 66.9, 3352, 132, 32, 80, 49152, nvidia + " (SXM)"},
+	{"A100", 19.5, 1555, 108, 32, 40, 49152, nvidia + " (40 GB)"},
+	{"RTX 4090", 82.6, 1008, 128, 32, 24, 49152, nvidia},
+	{"RTX 4070", 29.1, 504, 46, 32, 12, 49152, nvidia},
+	{"RTX 3090", 35.6, 936, 82, 32, 24, 49152, nvidia},
+	{"RTX 3060", 12.7, 360, 28, 32, 12, 49152, nvidia},
+	{"RX 7900 XTX", 30.7, 960, 96, 64, 24, 65536, amd + ", without dual issue"},
+	{"RX 6800", 16.2, 512, 60, 64, 16, 65536, amd},
+	{"RX 580", 6.2, 256, 36, 64, 8, 65536, amd},
+	{"Arc A770", 19.7, 560, 32, 16, 16, 65536, intel},
 }
 
 // GPUs lists the known cards.
@@ -47,5 +58,19 @@ func FindGPU(name string) (GPU, bool) {
 
 // Peak is the card's peak.
 func (g GPU) Peak() Peak {
-	return Peak{GFLOPS: 1000 * g.TFLOPS, GBs: g.GBs, About: "the maker's figures for the " + g.Name}
+	return Peak{GFLOPS: 1000 * g.TFLOPS, GBs: g.GBs, About: g.Name + " " + g.Source}
+}
+
+// info is the card as a Vulkan driver would describe it. Limits that matter to the engines' choices are the card's; the
+// others are what all current drivers of discrete cards allow.
+func (g GPU) info() vulkan.Info {
+	memory := uint64(g.MemoryGB * 1e9)
+	return vulkan.Info{
+		Name: g.Name, Vendor: "simulated", Type: "discrete GPU", Driver: "simulated", API: "1.3.0", Memory: memory,
+		Limits: vulkan.Limits{
+			MaxWorkgroupCount: [3]uint32{65535, 65535, 65535}, MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: uint32(g.SharedBytes),
+			PushConstants: 128, StorageBuffers: 64, StorageRange: 1<<32 - 1, OffsetAlignment: 64,
+			SubgroupSize: uint32(g.Subgroup), SubgroupOps: 0xff, MaxAllocation: min(memory, 1<<32-1),
+		},
+	}
 }

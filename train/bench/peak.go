@@ -67,7 +67,7 @@ func CopyBandwidth() float64 {
 // it, and of the memory.
 func MeasureCPU(factory train.EngineFactory) (Peak, error) {
 	p := Peak{GBs: CopyBandwidth(), About: "memory measured by copying"}
-	e, err := factory(model.Classifier(1, 1, 1, 0, 1), []model.Options{{Loss: model.Focal(), Optimizer: model.DefaultAdam()}})
+	e, err := factory(model.Classifier(1, 1, 1, 0, 1), []model.Options{options()})
 	if err != nil {
 		return Peak{}, err
 	}

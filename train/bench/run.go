@@ -121,13 +121,18 @@ type trainer struct {
 	epochs int // that the engine was handed
 }
 
+// options are the peers': focal loss, Adam, no scaling, no augmentation.
+func options() model.Options {
+	return model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 1}
+}
+
 // newTrainer makes an engine that has the workload's windows and initial parameters.
 func newTrainer(factory train.EngineFactory, w Workload) (*trainer, error) {
 	if err := w.Check(); err != nil {
 		return nil, err
 	}
 	d := w.Data()
-	e, err := factory(w.Spec(), []model.Options{{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 1}})
+	e, err := factory(w.Spec(), []model.Options{options()})
 	if err != nil {
 		return nil, err
 	}
