@@ -54,13 +54,27 @@ type Input struct {
 	key     [2]uint32
 	tables  Tables
 	cells   []float32 // [T][F], the window before the warp
+	mask    []bool    // [T], of a window that is varied
 }
 
 // NewInput returns an Input for windows of T × F. The tables are those of NewTables(t, o.Augment); they are only
 // read.
 func NewInput(t, f int, o model.Options, tables Tables) *Input {
 	return &Input{t: t, f: f, scaling: o.Scaling.Fill(f), augment: o.Augment, key: philox.Key(o.Seed), tables: tables,
-		cells: make([]float32, t*f)}
+		cells: make([]float32, t*f), mask: make([]bool, t)}
+}
+
+// Varied writes the window raw[T][F] with this number, scaled and varied as epoch has it, to x[T][F], missing cells as
+// NaN: a step is masked when all of its cells are missing. Where the epoch does not vary the window it returns false and
+// leaves x alone.
+func (in *Input) Varied(x, raw []float32, window, epoch uint32) bool {
+	if !in.chosen(window, epoch) {
+		return false
+	}
+	in.gather(x, in.mask, raw)
+	in.warp(x, window, epoch)
+	in.vary(x, window, epoch)
+	return true
 }
 
 // Window writes the network's input x[T][F] and mask[T] (true = valid) for the measured window raw[T][F]. With

@@ -1,20 +1,24 @@
-// Package cpu is the engine of the CPU: float32 in Go on gonum's BLAS, on all cores.
+// Package cpu is the engine of the CPU: float32, on all cores, in C kernels that are compiled for each instruction set
+// (AVX-512, AVX2, SSE2; NEON) and chosen at run time. Without cgo New returns the engine of package portable, which is
+// the same in pure Go, and slower.
 //
-// A step's batch is split into blocks of 8 rows. A block runs forward, head, loss, backpropagation through time and
-// weight gradient alone, on one core and in that core's memory; the blocks' gradients are then added in block order.
-// So the time loop waits for nobody, the same bits come out for any number of threads, and memory grows with the
-// threads, not with the data.
+// A step's batch is sorted by the number of used steps of its windows and split into blocks of 8. A block runs forward,
+// head, loss, backpropagation through time and weight gradient alone, on one core and in that core's memory, so the time
+// loop waits for nobody. Blocks are summed in lanes, of which there are as many on any machine, and lanes in order, so the
+// same bits come out for any number of threads. One call into C per thread runs a whole epoch: threads meet at two
+// barriers in a step, and at no lock.
 //
-//	Epoch: for each step     for each block of 8 rows, on any core         for each model
-//	                         gather → forward → head → loss → backward     Optimizer.Step
-//	                                └ gradient, added in block order ┘
+//	vk_work: for each step   for each lane, on any core       barrier   for each part of the parameters   barrier
+//	                         its blocks: forward → head →               sum of the lanes → Adam
+//	                         loss → backward → gradient                 → the forms that products need
 //
-// Masked steps cost nothing: a row is the sequence of its valid steps, moved together, which is what carrying h and c
-// over the others comes to. The rows of a block are sorted by length, longest first, so that those still running are
-// a prefix. One product makes all of z, another all three gradients of the LSTM, because its variables lie one behind
-// the other in model.Layout:
+// Masked steps cost nothing: a row is the sequence of its used steps, moved together, which is what carrying h and c over
+// the others comes to, and the rows of a block that still run are a prefix.
 //
-//	z[N][4H] = [x | h | 1][N][F+H+1] · [kernel; recurrent_kernel; bias][F+H+1][4H]
+// One product in registers serves all three passes (kernels.inc, tile). Parameters lie in panels that hold all four gates
+// of as many units as a vector has floats, with recurrent kernel, kernel and bias one below the other:
 //
-// where N counts the valid steps of all rows, step by step.
+//	z[N][4H] = [h | x | 1][N][H+F+1] · [recurrent_kernel; kernel; bias][H+F+1][4H]
+//
+// so a tile's sums are what the cell needs, dz replaces the gates in place, and is then the right operand of the gradient.
 package cpu

@@ -1,39 +1,49 @@
+//go:build cgo
+
 package cpu
+
+// #include "kernels.h"
+import "C"
 
 import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"vklstm/model"
 	"vklstm/model/augment"
-	"vklstm/model/philox"
 )
+
+// blockRows is how many rows a block has. Results depend on it, because gradients are added block by block, so it is the
+// same everywhere.
+const blockRows = 8
 
 // Engine implements model.Engine on the CPU.
 type Engine struct {
+	isa     *C.vk_isa
+	spec    model.Spec
 	dims    model.Dims
 	opts    []model.Options
-	layout  model.Layout
 	tables  augment.Tables
-	drop    []dropout // of each model; time is set by the step
-	states  []*model.State
-	grads   [][]float32 // [k][P], of the step at hand
+	nets    []*net
 	windows model.Windows
+	used    []int32 // [N], steps of each window that are not masked
 	loaded  bool
-	asked   int // threads that New was asked for
 	workers []*worker
+	varied  []float32 // windows of the run at hand that its epoch varies
+
+	// For Progress, which others may call: the run at hand, and the epoch's steps before it and in all.
+	running    atomic.Pointer[C.vk_run]
+	before, of atomic.Int64
 }
 
 var _ model.Engine = (*Engine)(nil)
 
-// worker is what one thread has for itself; each part is made when first used.
+// worker is what one thread has for itself.
 type worker struct {
-	train  *block           // for training steps
-	single *block           // for predicting one row
-	infer  *block           // for predicting and evaluating blocks of rows
-	inputs []*augment.Input // of each model
-	grad   []float32        // [P], of the block at hand
+	scratch memory
+	inputs  []*augment.Input // of each model, made when first used
 }
 
 // maxBlockBytes bounds the working memory of one thread.
@@ -42,7 +52,23 @@ const maxBlockBytes = 1 << 36
 // New returns an engine for len(opts) models of spec side by side, all with zero parameters: SetState gives each its
 // own. It uses the given number of threads, 0 meaning all cores; results do not depend on it. The error says which layer
 // or size of spec is not supported, which option is out of range, or that a window is too large to be time-warped.
-func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
+func New(spec model.Spec, opts []model.Options, threads int, settings ...Setting) (model.Engine, error) {
+	e, err := newEngine(spec, opts, threads, settings...)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...Setting) (*Engine, error) {
+	var s set
+	for _, f := range settings {
+		f(&s)
+	}
+	isa, err := isaByName(s.isa)
+	if err != nil {
+		return nil, err
+	}
 	d, err := spec.Dims()
 	if err != nil {
 		return nil, err
@@ -53,11 +79,14 @@ func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
 	if threads < 0 {
 		return nil, fmt.Errorf("cpu: %d threads; at least 1, or 0 for all cores", threads)
 	}
-	if bytes := 4 * float64(blockRows*d.T) * float64(2*d.F+7*d.H+1); bytes > maxBlockBytes {
+	if bytes := 4 * float64(blockRows*d.T) * float64(d.F+7*d.H+1); bytes > maxBlockBytes {
 		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
-	e := &Engine{dims: d, opts: slices.Clone(opts), layout: spec.Layout(), asked: threads}
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts)}
 	warp := 0.0
 	for i, o := range opts {
 		if err := o.Check(d.F); err != nil {
@@ -69,27 +98,32 @@ func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
 			}
 			warp = max(warp, o.Augment.Warp)
 		}
-		e.drop = append(e.drop, dropout{key: philox.Key(o.Seed), threshold: philox.Below(spec.Rate()), scale: float32(1 / (1 - spec.Rate()))})
-		e.states = append(e.states, &model.State{Params: floats(e.layout.Size), M: floats(e.layout.Size), V: floats(e.layout.Size)})
-		e.grads = append(e.grads, floats(e.layout.Size))
+	}
+	for _, o := range opts {
+		n, err := newNet(isa, spec, d, o)
+		if err != nil {
+			e.free()
+			return nil, err
+		}
+		e.nets = append(e.nets, n)
 	}
 	e.tables = augment.NewTables(d.T, model.Augment{Warp: warp})
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
 	for range threads {
 		e.workers = append(e.workers, &worker{inputs: make([]*augment.Input, len(opts))})
 	}
+	// Memory of C is freed by Close; an engine that nobody closed is freed when it is collected.
+	runtime.SetFinalizer(e, (*Engine).free)
 	return e, nil
 }
 
 // String implements model.Engine.
 func (e *Engine) String() string {
-	why := "all cores"
-	if e.asked > 0 {
-		why = "as asked"
+	threads := "threads"
+	if len(e.workers) == 1 {
+		threads = "thread"
 	}
-	return fmt.Sprintf("CPU (%s) · %d threads, %s · blocks of %d windows (%d units, float32, gonum)", runtime.GOARCH, len(e.workers), why, blockRows, e.dims.H)
+	return fmt.Sprintf("CPU (%s, %s) · %d %s · blocks of %d windows (%d units, float32)",
+		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, blockRows, e.dims.H)
 }
 
 // Models implements model.Engine.
@@ -98,37 +132,60 @@ func (e *Engine) Models() int { return len(e.opts) }
 // Load implements model.Engine. It copies the windows. The error wraps model.ErrShape when there are not T·F values
 // for each label; the windows loaded before then stay.
 func (e *Engine) Load(w model.Windows) error {
-	if len(w.X) != len(w.Y)*e.size() {
+	size := e.size()
+	if len(w.X) != len(w.Y)*size {
 		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
 	}
 	e.windows = model.Windows{X: slices.Clone(w.X), Y: slices.Clone(w.Y)}
+	e.used = make([]int32, len(w.Y))
+	for i := range e.used {
+		e.used[i] = e.usedSteps(e.windows.X[i*size : (i+1)*size])
+	}
 	e.loaded = true
 	return nil
 }
 
+// usedSteps returns how many steps of a window are not masked.
+func (e *Engine) usedSteps(x []float32) int32 {
+	n := int32(0)
+	for ; len(x) > 0; x = x[e.dims.F:] {
+		if augment.Valid(x[:e.dims.F]) {
+			n++
+		}
+	}
+	return n
+}
+
 // State implements model.Engine; it returns no error.
-func (e *Engine) State(k int) (*model.State, error) { return e.states[k].Clone(), nil }
+func (e *Engine) State(k int) (*model.State, error) { return e.nets[k].state(), nil }
 
 // SetState implements model.Engine.
 func (e *Engine) SetState(k int, s *model.State) error {
-	if err := s.Check(e.layout.Size); err != nil {
+	n := e.nets[k]
+	if err := s.Check(n.layout.Size); err != nil {
 		return fmt.Errorf("cpu: model %d: %w", k, err)
 	}
-	own := e.states[k] // keeps its memory, which multiplyTransposed relies on
-	copy(own.Params, s.Params)
-	copy(own.M, s.M)
-	copy(own.V, s.V)
-	own.Step = s.Step
+	n.setState(s)
 	return nil
 }
 
-// Close implements model.Engine. It lets go of the windows and the working memory, and returns no error.
+// Close implements model.Engine. It frees the models, the windows and the working memory, and returns no error. The
+// engine cannot be used afterwards.
 func (e *Engine) Close() error {
-	e.windows, e.loaded = model.Windows{}, false
-	for _, w := range e.workers {
-		*w = worker{inputs: make([]*augment.Input, len(e.opts))}
-	}
+	runtime.SetFinalizer(e, nil)
+	e.free()
 	return nil
+}
+
+func (e *Engine) free() {
+	for _, n := range e.nets {
+		n.free()
+	}
+	for _, w := range e.workers {
+		w.scratch.free()
+		w.scratch = nil
+	}
+	e.nets, e.windows, e.used, e.loaded, e.varied = nil, model.Windows{}, nil, false, nil
 }
 
 // size returns the number of values in a window.
@@ -145,4 +202,22 @@ func (e *Engine) input(w *worker, k int) *augment.Input {
 		w.inputs[k] = augment.NewInput(e.dims.T, e.dims.F, e.opts[k], e.tables)
 	}
 	return w.inputs[k]
+}
+
+// need makes room in so many workers for blocks of so many rows.
+func (e *Engine) need(rows int, train bool, threads int) error {
+	n := e.nets[0].scratch(rows, train)
+	for _, w := range e.workers[:threads] {
+		if len(w.scratch) >= n {
+			continue
+		}
+		w.scratch.free()
+		w.scratch = nil
+		m, err := allocate(n)
+		if err != nil {
+			return err
+		}
+		w.scratch = m
+	}
+	return nil
 }

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package cpu
 
 import (
@@ -8,15 +10,14 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"vklstm/model"
 	"vklstm/model/enginetest"
 )
 
-func newEngine(tb testing.TB, spec model.Spec, opts []model.Options, threads int) *Engine {
+func testEngine(tb testing.TB, spec model.Spec, opts []model.Options, threads int, settings ...Setting) *Engine {
 	tb.Helper()
-	e, err := New(spec, opts, threads)
+	e, err := newEngine(spec, opts, threads, settings...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -24,13 +25,15 @@ func newEngine(tb testing.TB, spec model.Spec, opts []model.Options, threads int
 }
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, "cpu", func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
-		return newEngine(t, spec, opts, 2)
-	}, enginetest.Tolerances{})
+	for _, isa := range InstructionSets() {
+		enginetest.Run(t, isa, func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+			return testEngine(t, spec, opts, 2, InstructionSet(isa))
+		}, enginetest.Tolerances{})
+	}
 }
 
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {
-	return newEngine(b, spec, opts, 0)
+	return testEngine(b, spec, opts, 0)
 }
 
 func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked) }
@@ -53,7 +56,7 @@ func trained(t *testing.T, threads int) ([]model.Outcome, []*model.State) {
 	for i := range w.Y {
 		w.Y[i] = float32(i % 2)
 	}
-	e := newEngine(t, spec, []model.Options{options, options}, threads)
+	e := testEngine(t, spec, []model.Options{options, options}, threads)
 	defer e.Close()
 	if err := e.Load(w); err != nil {
 		t.Fatal(err)
@@ -143,7 +146,7 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
 	}
-	e := newEngine(t, good, []model.Options{options}, 0)
+	e := testEngine(t, good, []model.Options{options}, 0)
 	plans := []model.Plan{{Train: []int32{0}, Batch: 1, LearningRate: []float64{1}}}
 	if _, err := e.Epoch(t.Context(), plans); err == nil || !strings.Contains(err.Error(), "call Load") {
 		t.Errorf("Epoch without windows: %v", err)
@@ -162,7 +165,7 @@ func TestNewRefuses(t *testing.T) {
 // Working memory belongs to the blocks in flight: predicting many windows allocates their probabilities, and no more.
 func TestPredictDoesNotGrow(t *testing.T) {
 	spec := model.Classifier(10, 2, 16, 0, 4)
-	e := newEngine(t, spec, []model.Options{options}, 2)
+	e := testEngine(t, spec, []model.Options{options}, 2)
 	const n = 200_000
 	x := make([]float32, n*10*2)
 	for i := range x {
@@ -187,59 +190,3 @@ func TestPredictDoesNotGrow(t *testing.T) {
 	}
 }
 
-// Products of small integers are exact, so indices show; sizes straddle the parts and the unrolled loops.
-func TestProducts(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	random := func(n int) []float32 {
-		a := floats(n)
-		for i := range a {
-			a[i] = float32(rng.IntN(7) - 3)
-		}
-		return a
-	}
-	for _, s := range []struct{ m, n, k int }{{1, 1, 1}, {8, 256, 71}, {3, 5, 7}, {65, 193, 2}, {130, 400, 19}, {2, 192, 33}} {
-		m, n, k := s.m, s.n, s.k
-		lda, ldb, ldc := k+2, max(n, k)+3, n+1
-		a, b, at := random(m*lda), random(max(n, k)*ldb), random(k*m)
-		bt := random(k * n)
-		c, d, g := random(m*ldc), random(m*ldc), random(m*n)
-		wantC, wantD, wantG := append([]float32(nil), c...), append([]float32(nil), d...), append([]float32(nil), g...)
-		for i := range m {
-			for j := range n {
-				for l := range k {
-					wantC[i*ldc+j] += a[i*lda+l] * b[l*ldb+j]
-					wantD[i*ldc+j] += a[i*lda+l] * b[j*ldb+l]
-					wantG[i*n+j] += at[l*m+i] * bt[l*n+j]
-				}
-			}
-		}
-		multiply(m, n, k, a, lda, b, ldb, c, ldc)
-		multiplyTransposed(m, n, k, a, lda, b, ldb, d, ldc)
-		addGradient(k, m, n, at, bt, g)
-		for _, v := range []struct {
-			name      string
-			got, want []float32
-		}{{"multiply", c, wantC}, {"multiplyTransposed", d, wantD}, {"addGradient", g, wantG}} {
-			for i := range v.got {
-				if v.got[i] != v.want[i] {
-					t.Fatalf("%s of %d × %d × %d: element %d is %v, want %v", v.name, m, n, k, i, v.got[i], v.want[i])
-				}
-			}
-		}
-	}
-}
-
-// multiplyTransposed sums in an order that depends on the address.
-func TestFloatsLieAtMultiplesOf16(t *testing.T) {
-	var all [][]float32 // as an engine's are, on the heap
-	for n := range 200 {
-		for range 10 {
-			a := floats(n)
-			all = append(all, a)
-			if p := uintptr(unsafe.Pointer(unsafe.SliceData(a))); p%16 != 0 || len(a) != n || cap(a) != n {
-				t.Fatalf("floats(%d) are %d (room for %d) at %#x", n, len(a), cap(a), p)
-			}
-		}
-	}
-	runtime.KeepAlive(all)
-}

@@ -1,34 +1,19 @@
+//go:build cgo
+
 package cpu
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"vklstm/model"
 )
 
-// batch is one step of one model: a part of its plan.
-type batch struct {
-	k       int
-	epoch   uint32
-	windows []int32
-	weights []float32 // nil: all 1
-	// Where the windows' results go.
-	probability, loss []float32
-}
-
-// blocks returns how many blocks the batch has.
-func (b batch) blocks() int { return (len(b.windows) + blockRows - 1) / blockRows }
-
-// stepOf returns step s of the plan, whose results go to o.
-func stepOf(k int, p model.Plan, s int, o *model.Outcome) batch {
-	first, last := s*p.Batch, min((s+1)*p.Batch, len(p.Train))
-	b := batch{k: k, epoch: uint32(p.Epoch), windows: p.Train[first:last], probability: o.Probability[first:last], loss: o.Loss[first:last]}
-	if p.Weight != nil {
-		b.weights = p.Weight[first:last]
-	}
-	return b
-}
+// variedWindows is how many windows of a run may be varied by augmentation, which Go does before C runs: few, so that
+// they need little memory and a run ends soon, and enough to make its start cheap.
+const variedWindows = 1024
 
 // check panics unless there is a fitting plan for each model, and returns an error when windows are named but none are
 // loaded.
@@ -45,39 +30,179 @@ func (e *Engine) check(plans []model.Plan) error {
 	return nil
 }
 
-// Epoch implements model.Engine. Models take their steps in turn: step s of all, then step s+1 of those that have one.
+// Epoch implements model.Engine. Models take their steps side by side: a step's blocks are those of all models.
 func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
 	if err := e.check(plans); err != nil {
 		return nil, err
 	}
-	outcomes, steps := make([]model.Outcome, len(plans)), 0
+	outcomes := make([]model.Outcome, len(plans))
+	steps, perRun := 0, 0
 	for k, p := range plans {
-		steps = max(steps, p.Steps())
 		outcomes[k].Probability, outcomes[k].Loss = make([]float32, len(p.Train)), make([]float32, len(p.Train))
+		steps = max(steps, p.Steps())
+		if e.opts[k].Augment.Prob > 0 {
+			perRun += p.Batch
+		}
 	}
-	for s := range steps {
+	run := steps // steps in one run
+	if perRun > 0 {
+		run = max(1, variedWindows/perRun)
+	}
+	e.before.Store(0)
+	e.of.Store(int64(steps))
+	for first := 0; first < steps; {
 		if err := ctx.Err(); err != nil {
-			for k, p := range plans {
-				o := &outcomes[k]
-				n := min(len(p.Train), o.Steps*p.Batch)
-				o.Probability, o.Loss = o.Probability[:n], o.Loss[:n]
-			}
-			return outcomes, err
+			return cut(outcomes, plans), err
 		}
-		var batches []batch
+		jobs := e.jobs(plans, outcomes, first, min(first+run, steps))
+		done, err := e.run(ctx, training, jobs, len(e.workers))
+		if err != nil {
+			return cut(outcomes, plans), err
+		}
 		for k, p := range plans {
-			if s < p.Steps() {
-				batches = append(batches, stepOf(k, p, s, &outcomes[k]))
-				outcomes[k].Steps++
-			}
+			n := max(0, min(p.Steps(), first+done)-first)
+			outcomes[k].Steps += n
+			e.nets[k].step += n
 		}
-		e.gradients(batches)
-		e.each(len(batches), func(_ *worker, i int) {
-			k := batches[i].k
-			e.opts[k].Optimizer.Step(e.layout, e.states[k], e.grads[k], plans[k].LearningRate[s])
-		})
+		first += done
+		e.before.Store(int64(first))
 	}
 	return outcomes, e.evaluate(ctx, plans, outcomes)
+}
+
+// cut leaves in the outcomes what was done.
+func cut(outcomes []model.Outcome, plans []model.Plan) []model.Outcome {
+	for k, p := range plans {
+		o := &outcomes[k]
+		n := min(len(p.Train), o.Steps*p.Batch)
+		o.Probability, o.Loss = o.Probability[:n], o.Loss[:n]
+	}
+	return outcomes
+}
+
+// jobs lays out steps first … last−1 of the plans for C.
+func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last int) []job {
+	var jobs []job
+	slots := 0
+	for k, p := range plans {
+		end := min(last, p.Steps())
+		if first >= end {
+			continue
+		}
+		from, to := first*p.Batch, min(end*p.Batch, len(p.Train))
+		j := job{
+			k: k, x: e.windows.X, batch: p.Batch, time: e.nets[k].step,
+			block: []int64{0}, row: []int64{0}, src: make([]int32, to-from), at: make([]int32, to-from),
+			label: make([]float32, to-from), probability: outcomes[k].Probability[from:to], loss: outcomes[k].Loss[from:to],
+		}
+		if p.Weight != nil {
+			j.weight = p.Weight[from:to]
+		}
+		for i, w := range p.Train[from:to] {
+			j.label[i] = e.windows.Y[w]
+		}
+		for s := first; s < end; s++ {
+			lr := p.LearningRate[s]
+			j.alpha = append(j.alpha, float32(e.opts[k].Optimizer.Alpha(lr, e.nets[k].step+s-first+1)))
+			j.decay = append(j.decay, float32(e.opts[k].Optimizer.Decay(lr)))
+		}
+		if e.opts[k].Augment.Prob > 0 {
+			slots += to - from
+		}
+		jobs = append(jobs, j)
+	}
+	e.varied = slices.Grow(e.varied[:0], slots*e.size())[:slots*e.size()]
+	slot := 0
+	for i := range jobs {
+		j := &jobs[i]
+		p := plans[j.k]
+		windows := p.Train[first*p.Batch:][:len(j.src)]
+		used := make([]int32, len(windows))
+		copy(j.src, windows)
+		for i, w := range windows {
+			used[i] = e.used[w]
+		}
+		if e.opts[j.k].Augment.Prob > 0 {
+			e.vary(j, windows, used, uint32(p.Epoch), slot)
+			j.varied = e.varied
+			slot += len(windows)
+		}
+		var s sorter
+		for a := 0; a < len(windows); a += p.Batch {
+			n := min(p.Batch, len(windows)-a)
+			j.cut(s.longestFirst(used[a:a+n], int32(e.dims.T)), a, blockRows)
+			j.block = append(j.block, int64(len(j.row)-1))
+		}
+	}
+	return jobs
+}
+
+// vary fills the varied windows of a job, from the given slot on, on all threads.
+func (e *Engine) vary(j *job, windows, used []int32, epoch uint32, slot int) {
+	const at = 16 // windows at a time
+	e.each((len(windows)+at-1)/at, func(w *worker, part int) {
+		in := e.input(w, j.k)
+		for i := part * at; i < min(part*at+at, len(windows)); i++ {
+			x := e.varied[(slot+i)*e.size() : (slot+i+1)*e.size()]
+			if in.Varied(x, e.window(windows[i]), uint32(windows[i]), epoch) {
+				j.src[i], used[i] = int32(^(slot + i)), notMissing(x, e.dims.F)
+			}
+		}
+	})
+}
+
+// notMissing returns how many steps of f values have one that is not NaN.
+func notMissing(x []float32, f int) int32 {
+	n := int32(0)
+	for ; len(x) > 0; x = x[f:] {
+		if slices.ContainsFunc(x[:f], func(v float32) bool { return v == v }) {
+			n++
+		}
+	}
+	return n
+}
+
+// cut appends blocks of at most so many rows, as even as possible: the rows are order, counted from a; order is only read.
+// src and at of these rows, which lie at a, take the blocks' order.
+func (j *job) cut(order []int32, a, most int) {
+	n := len(order)
+	blocks := (n + most - 1) / most
+	src := slices.Clone(j.src[a : a+n])
+	for i, o := range order {
+		j.src[a+i], j.at[a+i] = src[o], int32(a)+o
+	}
+	for b := range blocks {
+		j.row = append(j.row, int64(a+n*(b+1)/blocks))
+	}
+}
+
+// sorter sorts by counting, or by comparing where counters would outnumber what is sorted by far.
+type sorter struct{ place, order []int32 }
+
+// longestFirst returns the positions of used, whose values are 0 … T, the largest value first and equal ones in order.
+// What it returns lasts until the next call.
+func (s *sorter) longestFirst(used []int32, T int32) []int32 {
+	s.order = slices.Grow(s.order[:0], len(used))[:len(used)]
+	if int(T) > 1000+16*len(used) {
+		for i := range s.order {
+			s.order[i] = int32(i)
+		}
+		slices.SortStableFunc(s.order, func(a, b int32) int { return cmp.Compare(used[b], used[a]) })
+		return s.order
+	}
+	s.place = slices.Grow(s.place[:0], int(T)+2)[:T+2]
+	clear(s.place)
+	for _, n := range used {
+		s.place[T-n+1]++
+	}
+	for i := 1; i < len(s.place); i++ {
+		s.place[i] += s.place[i-1]
+	}
+	for i, n := range used {
+		s.order[s.place[T-n]] = int32(i)
+		s.place[T-n]++
+	}
+	return s.order
 }
 
 // Gradient implements model.Engine.
@@ -88,72 +213,17 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	if err := e.check(plans); err != nil {
 		return nil, model.Outcome{}, err
 	}
-	grad := make([]float32, e.layout.Size)
+	grad := make([]float32, e.nets[k].layout.Size)
 	if plan.Steps() == 0 {
 		return grad, model.Outcome{}, nil
 	}
 	n := min(plan.Batch, len(plan.Train))
 	o := model.Outcome{Probability: make([]float32, n), Loss: make([]float32, n), Steps: 1}
-	e.gradients([]batch{stepOf(k, plan, 0, &o)})
-	copy(grad, e.grads[k])
+	outcomes := make([]model.Outcome, len(plans))
+	outcomes[k] = o
+	if _, err := e.run(context.Background(), gradients, e.jobs(plans, outcomes, 0, 1), len(e.workers)); err != nil {
+		return nil, model.Outcome{}, err
+	}
+	e.nets[k].unpack(grad, e.nets[k].grad)
 	return grad, o, nil
-}
-
-// gradients computes the gradient of each batch, of as many different models, into e.grads.
-func (e *Engine) gradients(batches []batch) {
-	type part struct{ batch, block int }
-	var parts []part
-	for i, b := range batches {
-		clear(e.grads[b.k])
-		for j := range b.blocks() {
-			parts = append(parts, part{i, j})
-		}
-	}
-	order := newTurns(len(e.opts))
-	e.each(len(parts), func(w *worker, i int) {
-		b, j := batches[parts[i].batch], parts[i].block
-		e.trainBlock(w, b, j)
-		order.take(b.k, j, func() {
-			sum := e.grads[b.k]
-			for i, g := range w.grad {
-				sum[i] += g
-			}
-		})
-	})
-}
-
-// trainBlock runs block j of the batch forward and back: results go to the batch's slices, the gradient to w.grad.
-func (e *Engine) trainBlock(w *worker, b batch, j int) {
-	if w.train == nil {
-		w.train, w.grad = newBlock(e.dims, blockRows, true), floats(e.layout.Size)
-	}
-	row0 := j * blockRows
-	rows := b.windows[row0:min(row0+blockRows, len(b.windows))]
-	in, m := e.input(w, b.k), w.train
-	m.begin()
-	for _, i := range rows {
-		m.add(in, e.window(i), true, uint32(i), b.epoch)
-	}
-	m.arrange()
-	params, grad := networkOf(e.layout, e.states[b.k].Params), networkOf(e.layout, w.grad)
-	drop := e.drop[b.k]
-	drop.time = uint32(e.states[b.k].Step)
-	if drop.threshold > 0 {
-		m.draw(drop, row0)
-	}
-	m.forward(params)
-	m.headForward(params, drop.threshold > 0)
-	for r, i := range m.order[:m.n] {
-		weight := 1.0
-		if b.weights != nil {
-			weight = float64(b.weights[row0+i])
-		}
-		z := float64(m.logit[r])
-		l, dl := loss(e.opts[b.k].Loss, z, float64(e.windows.Y[rows[i]]))
-		b.probability[row0+i], b.loss[row0+i] = float32(probability(z)), float32(weight*l)
-		m.dLogit[r] = float32(weight * dl / float64(len(b.windows)))
-	}
-	clear(w.grad)
-	m.headBackward(params, drop.threshold > 0, grad)
-	m.backward(params, w.grad)
 }

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package cpu
 
 import (
@@ -7,36 +9,54 @@ import (
 	"vklstm/model"
 )
 
+// inferRows is the most rows of a block that is only run forward: weights are read once for all of them. Results do not
+// depend on it.
+const inferRows = 24
+
+// rowsFor returns how many rows each block of n should have, so that all threads have work.
+func (e *Engine) rowsFor(n int) int {
+	return min(inferRows, max(blockRows, (n+2*len(e.workers)-1)/(2*len(e.workers))))
+}
+
 // evaluate runs each plan's Eval windows without dropout and augmentation.
 func (e *Engine) evaluate(ctx context.Context, plans []model.Plan, outcomes []model.Outcome) error {
-	type part struct{ k, first int }
-	var parts []part
-	evaluated := make([]model.Outcome, len(plans))
-	for k, p := range plans {
-		evaluated[k].EvalProbability, evaluated[k].EvalLoss = make([]float32, len(p.Eval)), make([]float32, len(p.Eval))
-		for first := 0; first < len(p.Eval); first += blockRows {
-			parts = append(parts, part{k, first})
-		}
-	}
-	e.each(len(parts), func(w *worker, i int) {
-		if ctx.Err() != nil {
-			return
-		}
-		k, first := parts[i].k, parts[i].first
-		list := plans[k].Eval[first:min(first+blockRows, len(plans[k].Eval))]
-		e.infer(w, k, len(list), func(r int) []float32 { return e.window(list[r]) }, func(r int, z float64) {
-			l, _ := loss(e.opts[k].Loss, z, float64(e.windows.Y[list[r]]))
-			evaluated[k].EvalProbability[first+r], evaluated[k].EvalLoss[first+r] = float32(probability(z)), float32(l)
-		})
-	})
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for k := range plans {
-		outcomes[k].EvalProbability, outcomes[k].EvalLoss = evaluated[k].EvalProbability, evaluated[k].EvalLoss
+	var jobs []job
+	var s sorter
+	for k, p := range plans {
+		n := len(p.Eval)
+		j := job{k: k, x: e.windows.X, row: []int64{0}, src: append([]int32(nil), p.Eval...), at: make([]int32, n),
+			label: make([]float32, n), probability: make([]float32, n), loss: make([]float32, n), batch: 1}
+		used := make([]int32, n)
+		for i, w := range p.Eval {
+			j.label[i], used[i] = e.windows.Y[w], e.used[w]
+		}
+		j.cut(s.longestFirst(used, int32(e.dims.T)), 0, e.rowsFor(n))
+		j.block = []int64{0, int64(len(j.row) - 1)}
+		if n > 0 {
+			jobs = append(jobs, j)
+		}
+		outcomes[k].EvalProbability, outcomes[k].EvalLoss = j.probability, j.loss
 	}
-	return nil
+	if len(jobs) == 0 {
+		return nil
+	}
+	_, err := e.run(ctx, evaluating, jobs, len(e.workers))
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		for k := range outcomes {
+			outcomes[k].EvalProbability, outcomes[k].EvalLoss = nil, nil
+		}
+	}
+	return err
 }
+
+// predictWindows is how many windows one run predicts: their blocks' lists stay small, whatever is asked for.
+const predictWindows = 1 << 16
 
 // Predict implements model.Engine. The error wraps model.ErrShape when x is no whole number of windows; it is ctx's
 // when that ends first.
@@ -45,43 +65,33 @@ func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, er
 	if len(x)%size != 0 {
 		return nil, fmt.Errorf("cpu: %d values are no whole number of %d × %d windows: %w", len(x), e.dims.T, e.dims.F, model.ErrShape)
 	}
-	n := len(x) / size
-	out := make([]float32, n)
-	e.each((n+blockRows-1)/blockRows, func(w *worker, i int) {
-		if ctx.Err() != nil {
-			return
+	out := make([]float32, len(x)/size)
+	for first := 0; first < len(out); first += predictWindows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		first := i * blockRows
-		e.infer(w, k, min(blockRows, n-first),
-			func(r int) []float32 { return x[(first+r)*size : (first+r+1)*size] },
-			func(r int, z float64) { out[first+r] = float32(probability(z)) })
-	})
+		last := min(first+predictWindows, len(out))
+		if err := e.predict(ctx, k, x[first*size:last*size], out[first:last]); err != nil {
+			return nil, err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// infer runs n rows, which window gives, by model k and hands each row's logit to result.
-func (e *Engine) infer(w *worker, k, n int, window func(r int) []float32, result func(r int, logit float64)) {
-	m := &w.infer
-	rows := blockRows
-	if n == 1 {
-		m, rows = &w.single, 1
+func (e *Engine) predict(ctx context.Context, k int, x, out []float32) error {
+	n, most := len(out), e.rowsFor(len(out))
+	blocks := (n + most - 1) / most
+	j := job{k: k, x: x, block: []int64{0, int64(blocks)}, row: make([]int64, blocks+1), src: make([]int32, n), probability: out, batch: 1}
+	for i := range j.src {
+		j.src[i] = int32(i)
 	}
-	if *m == nil {
-		*m = newBlock(e.dims, rows, false)
+	for b := range blocks {
+		j.row[b+1] = int64(n * (b + 1) / blocks)
 	}
-	b := *m
-	b.begin()
-	for r := range n {
-		b.add(e.input(w, k), window(r), false, 0, 0)
-	}
-	b.arrange()
-	params := networkOf(e.layout, e.states[k].Params)
-	b.forward(params)
-	b.headForward(params, false)
-	for r, i := range b.order[:n] {
-		result(i, float64(b.logit[r]))
-	}
+	j.at = j.src
+	_, err := e.run(ctx, evaluating, []job{j}, min(len(e.workers), blocks))
+	return err
 }

@@ -1,4 +1,4 @@
-package cpu
+package portable
 
 // backward runs the LSTM back from b.dh, the gradient by each row's last h, and adds the gradients of its three
 // variables to grad[F+H+1][4H], which lies as they do.

@@ -1,4 +1,4 @@
-package cpu
+package portable
 
 // forward runs the LSTM over the block's rows, and leaves each row's last h in b.h.
 func (b *block) forward(p network) {

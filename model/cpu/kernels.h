@@ -1,0 +1,93 @@
+// The CPU engine's kernels: one LSTM layer, dropout, a relu layer and a sigmoid output, in float32.
+//
+// Every array is memory of C, 64 bytes aligned, but for what a struct says is the caller's. Sizes are padded: H to
+// whole vectors, D to whole vectors; the padding's parameters are 0 and stay 0.
+#ifndef VKLSTM_KERNELS_H
+#define VKLSTM_KERNELS_H
+#include <stdint.h>
+
+// vk_net is one model.
+//
+// Its parameters, moments and gradients lie in panels. Panel j holds all four gates of VL units,
+//
+//	[K = H+F+1 rows: recurrent_kernel, kernel, bias][i f c o][VL]
+//
+// so that one tile of a product has all that VL units of the cell need. Behind the J panels lie dense/kernel [H][D],
+// dense/bias [D], dense_1/kernel [D], dense_1/bias [VL, the first counts].
+typedef struct {
+	int64_t F, H, D, T;     // features; units and dense units, padded; timesteps
+	int64_t K, KA, J;       // rows of a panel; K padded; panels
+	int64_t np;             // parameters, padding included
+	int64_t unit;           // real units: only they are dropped
+	float *p, *m, *v;       // [np]
+	float *w;               // [J][K][4][VL]: the panels, scaled so that 2^z is what an activation needs
+	float *ut;              // recurrent_kernel transposed, [column groups of 4 VL][4H as panels have them][4 VL or less]
+	float *grad;            // [lanes][np]
+	int64_t lanes;          // gradients that a step's blocks are summed into, in fixed order
+	const float *offset, *factor; // scaling [F]
+	int32_t focal;          // 1: focal loss, 0: binary crossentropy
+	double alpha, gamma;
+	uint32_t key[2], threshold; // dropout: philox key, and what a draw must not be below; threshold 0: none
+	float keep;             // scale of what is kept
+	int32_t adam;           // 1: Adam, 0: SGD
+	float b1, b2, epsilon;  // 1-beta1, 1-beta2
+	double clip, global_clip; // L2 norms; 0: none
+} vk_net;
+
+// vk_data are windows in the caller's memory. A step of x is used when any feature is neither 0 nor NaN; of varied
+// windows, which are scaled already, when any feature is not NaN. NaN becomes 0.
+typedef struct {
+	const float *x;         // [N][T][F]
+	const float *varied;    // [n][T][F]
+} vk_data;
+
+// vk_job is one model's share of a run, all in the caller's memory. Rows are in blocks, blocks in steps.
+typedef struct {
+	vk_net *net;
+	vk_data data;
+	int64_t steps;
+	const int64_t *block;   // [steps+1], first block of each step
+	const int64_t *row;     // [blocks+1], first row of each block
+	const int32_t *src;     // [rows], window: below 0 it is ~src of data.varied
+	const int32_t *at;      // [rows], the row's place in what follows
+	const float *label;     // [places], or NULL: logits are wanted in place of probabilities
+	const float *weight;    // [places], or NULL: all 1
+	float *probability, *loss; // [places]
+	int64_t batch;          // places of a step; dropout's row is at % batch
+	const float *alpha, *decay; // [steps], what Adam multiplies with
+	uint32_t time;          // optimizer steps taken before the first
+} vk_job;
+
+// vk_run is what threads share.
+typedef struct {
+	vk_job *jobs;
+	int64_t models;
+	int64_t steps;          // the most of any job
+	int32_t train;          // 0: only evaluate the blocks
+	int32_t update;         // 0: leave the gradient summed in lane 0
+	int32_t threads;
+	int32_t stop;           // set from outside: end after the step at hand
+	int64_t done;           // steps ended, read from outside
+	_Alignas(64) int64_t arrived;
+	_Alignas(64) int64_t turn;
+	_Alignas(64) int64_t next[2];
+} vk_run;
+
+// vk_isa is what the kernels offer for one instruction set.
+typedef struct {
+	const char *name;
+	int32_t vl;             // floats in a vector
+	int32_t ok;             // this machine has it
+	int64_t (*scratch)(const vk_net *, int64_t rows, int train); // floats that a thread needs for a block
+	void (*gradient)(const vk_net *, const vk_job *, int64_t block, double scale, uint32_t time, float *g, int add, float *scratch);
+	void (*infer)(const vk_net *, const vk_job *, int64_t block, float *scratch);
+	void (*sum)(vk_net *, int64_t lanes, int64_t part, int64_t parts);
+	void (*update)(vk_net *, int64_t lanes, float alpha, float decay, int64_t part, int64_t parts);
+	void (*derive)(vk_net *, int64_t part, int64_t parts); // w and ut from p
+	void (*activate)(int which, const float *x, float *y, int64_t n); // 0 sigmoid, 1 tanh: for tests
+	double (*peak)(int64_t rounds);  // runs 2*rounds*that many floating-point operations on registers alone
+} vk_isa;
+
+const vk_isa *vk_isa_get(int i); // best first; NULL behind the last
+void vk_work(const vk_isa *, vk_run *, int32_t thread, float *scratch);
+#endif

@@ -1,0 +1,139 @@
+#include "kernels.h"
+#include <math.h>
+#include <sched.h>
+#include <stddef.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+const vk_isa *vk_isa_base(int), *vk_isa_avx2(int), *vk_isa_avx512(int);
+
+const vk_isa *vk_isa_get(int i) {
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	int a2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	int a5 = a2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+	return i == 0 ? vk_isa_avx512(a5) : i == 1 ? vk_isa_avx2(a2) : i == 2 ? vk_isa_base(1) : NULL;
+#else
+	return i == 0 ? vk_isa_base(1) : NULL;
+#endif
+}
+
+// Subnormal numbers cost some cores a hundred cycles each, and gradients far back in time are full of them: in the
+// kernels they are 0, as on a GPU.
+static uint64_t flush_subnormals(void) {
+#if defined(__SSE2__)
+	uint32_t was = _mm_getcsr();
+	_mm_setcsr(was | 0x8040);
+	return was;
+#elif defined(__aarch64__)
+	uint64_t was;
+	__asm__ volatile("mrs %0, fpcr" : "=r"(was));
+	__asm__ volatile("msr fpcr, %0" : : "r"(was | 1 << 24));
+	return was;
+#else
+	return 0;
+#endif
+}
+
+static void restore(uint64_t was) {
+#if defined(__SSE2__)
+	_mm_setcsr((uint32_t)was);
+#elif defined(__aarch64__)
+	__asm__ volatile("msr fpcr, %0" : : "r"(was));
+#else
+	(void)was;
+#endif
+}
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+// barrier lets all threads through when the last has come: a short spin, as the others are microseconds away, and then
+// the core is offered to whoever else wants it.
+static void barrier(vk_run *R) {
+	int64_t turn = __atomic_load_n(&R->turn, __ATOMIC_ACQUIRE);
+	if (__atomic_add_fetch(&R->arrived, 1, __ATOMIC_ACQ_REL) == R->threads) {
+		__atomic_store_n(&R->arrived, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&R->turn, turn + 1, __ATOMIC_RELEASE);
+		return;
+	}
+	for (int i = 0; __atomic_load_n(&R->turn, __ATOMIC_ACQUIRE) == turn; i++) {
+		if (i < 2000) relax();
+		else sched_yield();
+	}
+}
+
+static int64_t blocks_of(const vk_job *J, int64_t s) { return s < J->steps ? J->block[s + 1] - J->block[s] : 0; }
+
+static int64_t lanes_of(const vk_job *J, int64_t s) {
+	int64_t n = blocks_of(J, s);
+	return n < J->net->lanes ? n : J->net->lanes;
+}
+
+// lane adds the gradients of one lane's blocks of step s: consecutive ones, in order.
+static void lane(const vk_isa *I, const vk_job *J, int64_t s, int64_t l, float *scratch) {
+	int64_t n = blocks_of(J, s), lanes = lanes_of(J, s), first = J->block[s];
+	double scale = 1. / (double)(J->row[first + n] - J->row[first]);
+	for (int64_t b = n * l / lanes; b < n * (l + 1) / lanes; b++)
+		I->gradient(J->net, J, first + b, scale, J->time + (uint32_t)s, J->net->grad + l * J->net->np, b > n * l / lanes, scratch);
+}
+
+static void train(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
+	for (int64_t s = 0; s < R->steps; s++) {
+		for (;;) {
+			int64_t i = __atomic_fetch_add(&R->next[s & 1], 1, __ATOMIC_RELAXED), k = 0;
+			while (k < R->models && i >= lanes_of(R->jobs + k, s)) i -= lanes_of(R->jobs + k++, s);
+			if (k == R->models) break;
+			lane(I, R->jobs + k, s, i, scratch);
+		}
+		barrier(R);
+		if (thread == 0) __atomic_store_n(&R->next[(s & 1) ^ 1], 0, __ATOMIC_RELAXED);
+		int clips = 0;
+		for (int64_t k = 0; k < R->models; k++) {
+			vk_job *J = R->jobs + k;
+			int64_t lanes = lanes_of(J, s);
+			int clip = J->net->clip > 0 || J->net->global_clip > 0;
+			if (lanes == 0) continue;
+			if (!R->update || clip) I->sum(J->net, lanes, thread, R->threads);
+			else I->update(J->net, lanes, J->alpha[s], J->decay[s], thread, R->threads);
+			clips |= R->update && clip;
+		}
+		if (clips) { // the norm needs all of the gradient
+			barrier(R);
+			for (int64_t k = 0; k < R->models; k++) {
+				vk_job *J = R->jobs + k;
+				if (lanes_of(J, s) > 0 && (J->net->clip > 0 || J->net->global_clip > 0))
+					I->update(J->net, 0, J->alpha[s], J->decay[s], thread, R->threads);
+			}
+		}
+		// One thread looks whether to stop, before the barrier behind which the others see it.
+		if (thread == 0) {
+			__atomic_store_n(&R->done, s + 1, __ATOMIC_RELAXED);
+			if (__atomic_load_n(&R->stop, __ATOMIC_RELAXED)) R->steps = s + 1;
+		}
+		barrier(R);
+	}
+}
+
+static void evaluate(const vk_isa *I, vk_run *R, float *scratch) {
+	while (!__atomic_load_n(&R->stop, __ATOMIC_RELAXED)) {
+		int64_t i = __atomic_fetch_add(&R->next[0], 1, __ATOMIC_RELAXED), k = 0;
+		while (k < R->models && i >= blocks_of(R->jobs + k, 0)) i -= blocks_of(R->jobs + k++, 0);
+		if (k == R->models) break;
+		I->infer(R->jobs[k].net, R->jobs + k, i, scratch);
+	}
+}
+
+// vk_work is one thread's share of a run.
+void vk_work(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
+	uint64_t was = flush_subnormals();
+	if (R->train) train(I, R, thread, scratch);
+	else evaluate(I, R, scratch);
+	restore(was);
+}

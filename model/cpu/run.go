@@ -1,0 +1,147 @@
+//go:build cgo
+
+package cpu
+
+/*
+#include <stdlib.h>
+#include "kernels.h"
+*/
+import "C"
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// job is one model's share of a run: see vk_job in kernels.h.
+type job struct {
+	k                 int
+	x, varied         []float32
+	block, row        []int64
+	src, at           []int32
+	label, weight     []float32 // weight nil: all 1; label nil: only probabilities
+	probability, loss []float32
+	batch             int
+	alpha, decay      []float32
+	time              int
+}
+
+// steps returns how many steps the job has.
+func (j *job) steps() int { return len(j.block) - 1 }
+
+// kind says what a run does.
+type kind int
+
+const (
+	evaluating kind = iota // forward of all blocks of the jobs' only step
+	training               // steps, with the optimizer's
+	gradients              // one step; the gradient stays in the first lane
+)
+
+// run lets up to so many threads do the jobs, one call of C each. It returns the number of steps that were done, which is
+// less than the jobs have when ctx ended.
+func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (int, error) {
+	rows, most := 1, 0
+	for _, j := range jobs {
+		most = max(most, j.steps())
+		for b := range len(j.row) - 1 {
+			rows = max(rows, int(j.row[b+1]-j.row[b]))
+		}
+		if what == evaluating {
+			continue
+		}
+		blocks := 0
+		for s := range j.steps() {
+			blocks = max(blocks, int(j.block[s+1]-j.block[s]))
+		}
+		if err := e.nets[j.k].needGradients(blocks); err != nil {
+			return 0, err
+		}
+	}
+	if err := e.need(rows, what != evaluating, threads); err != nil {
+		return 0, err
+	}
+	// The shared state is memory of C, as its cache lines must be its own. What it points to is pinned.
+	m, err := allocate(int(unsafe.Sizeof(C.vk_run{})+uintptr(len(jobs))*unsafe.Sizeof(C.vk_job{})+3) / 4)
+	if err != nil {
+		return 0, err
+	}
+	defer m.free()
+	r := (*C.vk_run)(unsafe.Pointer(&m[0]))
+	list := unsafe.Slice((*C.vk_job)(unsafe.Add(unsafe.Pointer(r), unsafe.Sizeof(C.vk_run{}))), len(jobs))
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	for i, j := range jobs {
+		list[i] = C.vk_job{
+			net:   e.nets[j.k].c,
+			data:  C.vk_data{x: floatsOf(&pin, j.x), varied: floatsOf(&pin, j.varied)},
+			steps: C.int64_t(j.steps()), block: (*C.int64_t)(pinned(&pin, j.block)), row: (*C.int64_t)(pinned(&pin, j.row)),
+			src: (*C.int32_t)(pinned(&pin, j.src)), at: (*C.int32_t)(pinned(&pin, j.at)),
+			label: floatsOf(&pin, j.label), weight: floatsOf(&pin, j.weight),
+			probability: floatsOf(&pin, j.probability), loss: floatsOf(&pin, j.loss),
+			batch: C.int64_t(j.batch), alpha: floatsOf(&pin, j.alpha), decay: floatsOf(&pin, j.decay), time: C.uint32_t(j.time),
+		}
+	}
+	r.jobs, r.models, r.steps, r.threads = &list[0], C.int64_t(len(jobs)), C.int64_t(most), C.int32_t(threads)
+	if what != evaluating {
+		r.train = 1
+	}
+	if what == training {
+		r.update = 1
+	}
+	defer context.AfterFunc(ctx, func() { atomic.StoreInt32((*int32)(&r.stop), 1) })()
+	if what == training {
+		e.running.Store(r)
+		defer e.running.Store(nil)
+	}
+	var done sync.WaitGroup
+	for t := 1; t < threads; t++ {
+		done.Go(func() { C.vk_work(e.isa, r, C.int32_t(t), e.workers[t].scratch.c()) })
+	}
+	C.vk_work(e.isa, r, 0, e.workers[0].scratch.c())
+	done.Wait()
+	return int(r.done), nil
+}
+
+// pinned returns the address of a slice's elements, nil for none, which stay where they are until pin lets go.
+func pinned[T any](pin *runtime.Pinner, a []T) unsafe.Pointer {
+	if len(a) == 0 {
+		return nil
+	}
+	pin.Pin(&a[0])
+	return unsafe.Pointer(&a[0])
+}
+
+func floatsOf(pin *runtime.Pinner, a []float32) *C.float { return (*C.float)(pinned(pin, a)) }
+
+// each calls f for items 0 … n−1 on as many threads as there are workers and items.
+func (e *Engine) each(n int, f func(w *worker, item int)) {
+	if n <= 1 || len(e.workers) == 1 {
+		for i := range n {
+			f(e.workers[0], i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for _, w := range e.workers[:min(n, len(e.workers))] {
+		done.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(w, int(i))
+			}
+		})
+	}
+	done.Wait()
+}
+
+// Progress implements model.Engine.
+func (e *Engine) Progress() (done, of int) {
+	n := e.before.Load()
+	if r := e.running.Load(); r != nil {
+		n += atomic.LoadInt64((*int64)(&r.done))
+	}
+	return int(n), int(e.of.Load())
+}
