@@ -189,4 +189,3 @@ func TestPredictDoesNotGrow(t *testing.T) {
 		t.Errorf("predicting %d windows allocated %d bytes; at most %d", n, got, most)
 	}
 }
-

@@ -92,7 +92,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		from, to := first*p.Batch, min(end*p.Batch, len(p.Train))
 		j := job{
 			k: k, x: e.windows.X, batch: p.Batch, time: e.nets[k].step,
-			block: []int64{0}, row: []int64{0}, src: make([]int32, to-from), at: make([]int32, to-from),
+			block: []int64{0}, row: []int64{0}, src: make([]int32, to-from), at: make([]int32, to-from), whole: make([]int32, to-from),
 			label: make([]float32, to-from), probability: outcomes[k].Probability[from:to], loss: outcomes[k].Loss[from:to],
 		}
 		if p.Weight != nil {
@@ -130,7 +130,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		var s sorter
 		for a := 0; a < len(windows); a += p.Batch {
 			n := min(p.Batch, len(windows)-a)
-			j.cut(s.longestFirst(used[a:a+n], int32(e.dims.T)), a, blockRows)
+			j.cut(s.longestFirst(used[a:a+n], int32(e.dims.T)), used[a:a+n], int32(e.dims.T), a, blockRows)
 			j.block = append(j.block, int64(len(j.row)-1))
 		}
 	}
@@ -162,14 +162,17 @@ func notMissing(x []float32, f int) int32 {
 	return n
 }
 
-// cut appends blocks of at most so many rows, as even as possible: the rows are order, counted from a; order is only read.
-// src and at of these rows, which lie at a, take the blocks' order.
-func (j *job) cut(order []int32, a, most int) {
+// cut appends blocks of at most so many rows, as even as possible: the rows are order, counted from a. What the job says of
+// these rows, from a on, takes the blocks' order; used are their numbers of used steps.
+func (j *job) cut(order, used []int32, T int32, a, most int) {
 	n := len(order)
 	blocks := (n + most - 1) / most
 	src := slices.Clone(j.src[a : a+n])
 	for i, o := range order {
-		j.src[a+i], j.at[a+i] = src[o], int32(a)+o
+		j.src[a+i], j.at[a+i], j.whole[a+i] = src[o], int32(a)+o, 0
+		if used[o] == T {
+			j.whole[a+i] = 1
+		}
 	}
 	for b := range blocks {
 		j.row = append(j.row, int64(a+n*(b+1)/blocks))

@@ -50,6 +50,7 @@ typedef struct {
 	const int64_t *row;     // [blocks+1], first row of each block
 	const int32_t *src;     // [rows], window: below 0 it is ~src of data.varied
 	const int32_t *at;      // [rows], the row's place in what follows
+	const int32_t *whole;   // [rows], not 0: no step of the row is masked; NULL: not known
 	const float *label;     // [places], or NULL: logits are wanted in place of probabilities
 	const float *weight;    // [places], or NULL: all 1
 	float *probability, *loss; // [places]
@@ -68,8 +69,9 @@ typedef struct {
 	int32_t threads;
 	int32_t stop;           // set from outside: end after the step at hand
 	int64_t done;           // steps ended, read from outside
-	_Alignas(64) int64_t arrived;
-	_Alignas(64) int64_t turn;
+	_Alignas(64) int32_t arrived; // threads at the barrier
+	int32_t asleep;         // threads that wait for turn without spinning
+	_Alignas(64) uint32_t turn; // counts barriers
 	_Alignas(64) int64_t next[2];
 } vk_run;
 

@@ -27,13 +27,13 @@ func (e *Engine) evaluate(ctx context.Context, plans []model.Plan, outcomes []mo
 	var s sorter
 	for k, p := range plans {
 		n := len(p.Eval)
-		j := job{k: k, x: e.windows.X, row: []int64{0}, src: append([]int32(nil), p.Eval...), at: make([]int32, n),
+		j := job{k: k, x: e.windows.X, row: []int64{0}, src: append([]int32(nil), p.Eval...), at: make([]int32, n), whole: make([]int32, n),
 			label: make([]float32, n), probability: make([]float32, n), loss: make([]float32, n), batch: 1}
 		used := make([]int32, n)
 		for i, w := range p.Eval {
 			j.label[i], used[i] = e.windows.Y[w], e.used[w]
 		}
-		j.cut(s.longestFirst(used, int32(e.dims.T)), 0, e.rowsFor(n))
+		j.cut(s.longestFirst(used, int32(e.dims.T)), used, int32(e.dims.T), 0, e.rowsFor(n))
 		j.block = []int64{0, int64(len(j.row) - 1)}
 		if n > 0 {
 			jobs = append(jobs, j)

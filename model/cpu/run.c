@@ -1,7 +1,12 @@
+#define _GNU_SOURCE
 #include "kernels.h"
-#include <math.h>
 #include <sched.h>
 #include <stddef.h>
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -54,19 +59,41 @@ static inline void relax(void) {
 #endif
 }
 
-// barrier lets all threads through when the last has come: a short spin, as the others are microseconds away, and then
-// the core is offered to whoever else wants it.
+// wait sleeps while *turn is this, or at least lets others run; wake ends it for all. A thread that spun on while its
+// core has other work would keep the one it waits for from running.
+static void wait(uint32_t *turn, uint32_t this) {
+#if defined(__linux__)
+	syscall(SYS_futex, turn, FUTEX_WAIT_PRIVATE, this, NULL, NULL, 0);
+#else
+	(void)turn, (void)this;
+	sched_yield();
+#endif
+}
+static void wake(uint32_t *turn) {
+#if defined(__linux__)
+	syscall(SYS_futex, turn, FUTEX_WAKE_PRIVATE, 1 << 30, NULL, NULL, 0);
+#else
+	(void)turn;
+#endif
+}
+
+// barrier lets all threads through when the last has come. It spins for some 50 µs, as the others are microseconds away
+// when every thread has a core, and then sleeps.
 static void barrier(vk_run *R) {
-	int64_t turn = __atomic_load_n(&R->turn, __ATOMIC_ACQUIRE);
-	if (__atomic_add_fetch(&R->arrived, 1, __ATOMIC_ACQ_REL) == R->threads) {
-		__atomic_store_n(&R->arrived, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&R->turn, turn + 1, __ATOMIC_RELEASE);
+	uint32_t turn = __atomic_load_n(&R->turn, __ATOMIC_SEQ_CST);
+	if (__atomic_add_fetch(&R->arrived, 1, __ATOMIC_SEQ_CST) == R->threads) {
+		__atomic_store_n(&R->arrived, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&R->turn, turn + 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&R->asleep, __ATOMIC_SEQ_CST) > 0) wake(&R->turn);
 		return;
 	}
-	for (int i = 0; __atomic_load_n(&R->turn, __ATOMIC_ACQUIRE) == turn; i++) {
-		if (i < 2000) relax();
-		else sched_yield();
+	for (int i = 0; i < 1500; i++) {
+		if (__atomic_load_n(&R->turn, __ATOMIC_ACQUIRE) != turn) return;
+		relax();
 	}
+	__atomic_add_fetch(&R->asleep, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&R->turn, __ATOMIC_SEQ_CST) == turn) wait(&R->turn, turn);
+	__atomic_sub_fetch(&R->asleep, 1, __ATOMIC_SEQ_CST);
 }
 
 static int64_t blocks_of(const vk_job *J, int64_t s) { return s < J->steps ? J->block[s + 1] - J->block[s] : 0; }

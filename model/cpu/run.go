@@ -22,6 +22,7 @@ type job struct {
 	x, varied         []float32
 	block, row        []int64
 	src, at           []int32
+	whole             []int32   // 1: no step of the row is masked; nil: not known
 	label, weight     []float32 // weight nil: all 1; label nil: only probabilities
 	probability, loss []float32
 	batch             int
@@ -80,6 +81,7 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 			data:  C.vk_data{x: floatsOf(&pin, j.x), varied: floatsOf(&pin, j.varied)},
 			steps: C.int64_t(j.steps()), block: (*C.int64_t)(pinned(&pin, j.block)), row: (*C.int64_t)(pinned(&pin, j.row)),
 			src: (*C.int32_t)(pinned(&pin, j.src)), at: (*C.int32_t)(pinned(&pin, j.at)),
+			whole: (*C.int32_t)(pinned(&pin, j.whole)),
 			label: floatsOf(&pin, j.label), weight: floatsOf(&pin, j.weight),
 			probability: floatsOf(&pin, j.probability), loss: floatsOf(&pin, j.loss),
 			batch: C.int64_t(j.batch), alpha: floatsOf(&pin, j.alpha), decay: floatsOf(&pin, j.decay), time: C.uint32_t(j.time),
