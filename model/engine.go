@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,9 @@ type Engine interface {
 	// step at hand, skips the evaluation and returns what was done with ctx's error: the State is whole, and
 	// Outcome.Steps says how far each model got.
 	Epoch(ctx context.Context, plans []Plan) ([]Outcome, error)
+	// Progress returns how many training steps of the epoch at hand, or of the last one, are done, and of how many, the
+	// longest plan's. Any goroutine may call it while Epoch runs; it costs Epoch nothing.
+	Progress() (done, of int)
 	// Gradient computes the first step of plan for model k without taking it: the gradient of the step's loss
 	// sum(w·l)/B by every parameter, flat in Layout order, before any clipping; and the step's Outcome.
 	Gradient(k int, plan Plan) ([]float32, Outcome, error)
@@ -41,6 +45,22 @@ type Engine interface {
 	// Close frees the device's memory.
 	Close() error
 }
+
+// StepCount counts the steps of an epoch for Engine.Progress: one goroutine counts, any may read. The zero value has
+// counted none of none.
+type StepCount struct{ done, of atomic.Int64 }
+
+// Begin starts an epoch of so many steps.
+func (c *StepCount) Begin(of int) {
+	c.done.Store(0)
+	c.of.Store(int64(of))
+}
+
+// Add counts n steps more.
+func (c *StepCount) Add(n int) { c.done.Add(int64(n)) }
+
+// Progress returns the steps done, and of how many.
+func (c *StepCount) Progress() (done, of int) { return int(c.done.Load()), int(c.of.Load()) }
 
 // Windows is what an Engine is loaded with.
 type Windows struct {

@@ -57,6 +57,8 @@ func (f *fakeEngine) String() string { return "a device of paper (as the test as
 func (f *fakeEngine) Models() int    { return 1 }
 func (f *fakeEngine) Close() error   { f.closed++; return nil }
 
+func (f *fakeEngine) Progress() (done, of int) { return f.state.Step, f.state.Step }
+
 func (f *fakeEngine) Load(w model.Windows) error { f.y = w.Y; return nil }
 
 func (f *fakeEngine) State(int) (*model.State, error) { return f.state.Clone(), nil }

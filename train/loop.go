@@ -171,7 +171,9 @@ func (r *Run) epoch(ctx context.Context, epoch int) (Epoch, int, error) {
 		}
 	}
 	start := time.Now()
+	unwatch := r.progress.watch(r, epoch)
 	out, err := r.engine.Epoch(ctx, []model.Plan{plan})
+	unwatch()
 	steps := 0
 	if len(out) == 1 {
 		steps = out[0].Steps

@@ -181,9 +181,37 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 	p.line(text)
 	if p.bar != nil {
 		p.bar.Describe(fmt.Sprintf("epoch %d/%d, %.0f windows/s", min(e.Epoch+2, r.Config.Epochs), r.Config.Epochs, e.rate()))
-		_ = p.bar.Add64(int64(e.Windows))
+		_ = p.bar.Set64(int64(e.Epoch+1) * int64(e.Windows))
 	}
 	return nil
+}
+
+// watch moves the bar while an epoch trains, and returns what ends that.
+func (p *Progress) watch(r *Run, epoch int) (stop func()) {
+	if p.bar == nil {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				n := len(r.Parts.Train)
+				if steps, of := r.engine.Progress(); of == r.steps() {
+					_ = p.bar.Set64(int64(epoch)*int64(n) + int64(min(steps*r.Config.Batch, n)))
+				}
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 // rate returns windows trained on per second.

@@ -33,9 +33,8 @@ type Engine struct {
 	workers []*worker
 	varied  []float32 // windows of the run at hand that its epoch varies
 
-	// For Progress, which others may call: the run at hand, and the epoch's steps before it and in all.
-	running    atomic.Pointer[C.vk_run]
-	before, of atomic.Int64
+	steps   model.StepCount          // of the runs that have ended
+	running atomic.Pointer[C.vk_run] // the run at hand, if any, which counts its own
 }
 
 var _ model.Engine = (*Engine)(nil)

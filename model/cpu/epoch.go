@@ -48,8 +48,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 	if perRun > 0 {
 		run = max(1, variedWindows/perRun)
 	}
-	e.before.Store(0)
-	e.of.Store(int64(steps))
+	e.steps.Begin(steps)
 	for first := 0; first < steps; {
 		if err := ctx.Err(); err != nil {
 			return cut(outcomes, plans), err
@@ -65,7 +64,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 			e.nets[k].step += n
 		}
 		first += done
-		e.before.Store(int64(first))
+		e.steps.Add(done)
 	}
 	return outcomes, e.evaluate(ctx, plans, outcomes)
 }

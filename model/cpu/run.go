@@ -95,6 +95,9 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 		r.update = 1
 	}
 	defer context.AfterFunc(ctx, func() { atomic.StoreInt32((*int32)(&r.stop), 1) })()
+	if ctx.Err() != nil {
+		r.stop = 1 // It ends after its first step; what waits for ctx would be told at some time.
+	}
 	if what == training {
 		e.running.Store(r)
 		defer e.running.Store(nil)
@@ -141,9 +144,9 @@ func (e *Engine) each(n int, f func(w *worker, item int)) {
 
 // Progress implements model.Engine.
 func (e *Engine) Progress() (done, of int) {
-	n := e.before.Load()
+	done, of = e.steps.Progress()
 	if r := e.running.Load(); r != nil {
-		n += atomic.LoadInt64((*int64)(&r.done))
+		done += int(atomic.LoadInt64((*int64)(&r.done)))
 	}
-	return int(n), int(e.of.Load())
+	return done, of
 }

@@ -10,7 +10,13 @@ import (
 
 // narrow is the reference with states in float32, as other engines have them: it rounds its own behind each step.
 // Otherwise a training that goes on from a State would not be bit for bit the one that was not interrupted.
-type narrow struct{ *reference.Engine }
+type narrow struct {
+	*reference.Engine
+	count *model.StepCount
+}
+
+// Progress implements model.Engine.
+func (e narrow) Progress() (done, of int) { return e.count.Progress() }
 
 // Epoch implements model.Engine.
 func (e narrow) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
@@ -23,6 +29,7 @@ func (e narrow) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome,
 		steps = max(steps, p.Steps())
 		last[k] = model.Plan{Epoch: p.Epoch, Eval: p.Eval}
 	}
+	e.count.Begin(steps)
 	for s := range steps {
 		if err := ctx.Err(); err != nil {
 			return outcomes, err
@@ -49,6 +56,7 @@ func (e narrow) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome,
 				return outcomes, err
 			}
 		}
+		e.count.Add(1)
 	}
 	if err := ctx.Err(); err != nil {
 		return outcomes, err
@@ -67,6 +75,6 @@ func TestReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return narrow{e}
+		return narrow{e, new(model.StepCount)}
 	}, Tolerances{})
 }

@@ -208,6 +208,13 @@ func (s suite) cancelled(t *testing.T) {
 			whole := s.engine(t, c.spec, c.opts, c.windows, c.start)
 			plans := c.epochs[0]
 			want := epoch(t, whole, plans)
+			steps := 0
+			for _, p := range plans {
+				steps = max(steps, p.Steps())
+			}
+			if done, of := whole.Progress(); done != steps || of != steps {
+				t.Errorf("progress of a whole epoch is %d of %d steps, want all %d", done, of, steps)
+			}
 			middle := false
 			for looks := range 4 {
 				e := s.engine(t, c.spec, c.opts, c.windows, c.start)
@@ -217,6 +224,13 @@ func (s suite) cancelled(t *testing.T) {
 				}
 				if !errors.Is(err, context.Canceled) {
 					t.Fatalf("a cancelled epoch returned %v", err)
+				}
+				taken := 0
+				for _, o := range out {
+					taken = max(taken, o.Steps)
+				}
+				if done, of := e.Progress(); done != taken || of != steps {
+					t.Errorf("progress is %d of %d steps after %d of %d", done, of, taken, steps)
 				}
 				var left []model.Plan
 				for k, o := range out {

@@ -49,6 +49,7 @@ func newFaulty(fault string) Factory {
 }
 
 func (e *faulty) String() string                       { return "faulty: " + e.fault }
+func (e *faulty) Progress() (done, of int)             { return 0, 0 }
 func (e *faulty) Models() int                          { return len(e.states) }
 func (e *faulty) Load(w model.Windows) error           { e.windows = w; return nil }
 func (e *faulty) State(k int) (*model.State, error)    { return e.states[k].Clone(), nil }

@@ -13,6 +13,7 @@ import (
 // inputs are those that package augment defines in float32; from there on everything is float64. State and Outcome
 // round to float32; State64, SetState64, Epoch64 and Gradient64 do not.
 type Engine struct {
+	model.StepCount
 	network Network
 	rate    float64
 	options []model.Options
@@ -151,6 +152,11 @@ func (e *Engine) Epoch64(ctx context.Context, plans []model.Plan) ([]Outcome, er
 	for _, p := range plans {
 		p.Check(len(e.windows.Y))
 	}
+	steps := 0
+	for _, p := range plans {
+		steps = max(steps, p.Steps())
+	}
+	e.Begin(steps)
 	for s := 0; ; s++ {
 		busy := false
 		for k, p := range plans {
@@ -167,6 +173,7 @@ func (e *Engine) Epoch64(ctx context.Context, plans []model.Plan) ([]Outcome, er
 		if !busy {
 			break
 		}
+		e.Add(1)
 	}
 	for k, p := range plans {
 		for _, i := range p.Eval {

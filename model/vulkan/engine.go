@@ -12,6 +12,7 @@ import (
 
 // Engine implements model.Engine on a Vulkan device.
 type Engine struct {
+	model.StepCount
 	dev      *gpu.Device
 	spec     model.Spec
 	dims     model.Dims

@@ -258,7 +258,9 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 	if e.hostAdam {
 		run = w.gradient
 	}
+	e.Begin(sch.train)
 	done, err := e.submit(ctx, run, sch.train, &spent, func(n int) error {
+		e.Add(n)
 		if e.hostAdam {
 			return e.updateOnHost(plans, w)
 		}

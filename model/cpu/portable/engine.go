@@ -12,6 +12,7 @@ import (
 
 // Engine implements model.Engine on the CPU.
 type Engine struct {
+	model.StepCount
 	dims    model.Dims
 	opts    []model.Options
 	layout  model.Layout

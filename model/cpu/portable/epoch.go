@@ -55,6 +55,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 		steps = max(steps, p.Steps())
 		outcomes[k].Probability, outcomes[k].Loss = make([]float32, len(p.Train)), make([]float32, len(p.Train))
 	}
+	e.Begin(steps)
 	for s := range steps {
 		if err := ctx.Err(); err != nil {
 			for k, p := range plans {
@@ -76,6 +77,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 			k := batches[i].k
 			e.opts[k].Optimizer.Step(e.layout, e.states[k], e.grads[k], plans[k].LearningRate[s])
 		})
+		e.Add(1)
 	}
 	return outcomes, e.evaluate(ctx, plans, outcomes)
 }
