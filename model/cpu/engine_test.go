@@ -32,6 +32,37 @@ func TestEngine(t *testing.T) {
 	}
 }
 
+// A vector holds 4, 8 or 16 floats, a tile up to 6 rows and 4 vectors, a block 8 rows; a panel is worked on in pieces of
+// 96, 192 or 384 rows, and a weight gradient in pieces of 64 row-steps.
+func TestSizes(t *testing.T) {
+	for _, isa := range InstructionSets() {
+		t.Run(isa, func(t *testing.T) {
+			size := func(B, T, F, H, D int) enginetest.Size { return enginetest.Size{B: B, T: T, F: F, H: H, D: D} }
+			enginetest.Sizes(t, func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+				return testEngine(t, spec, opts, 2, InstructionSet(isa))
+			}, enginetest.Tolerances{},
+				size(3, 4, 2, 3, 3), size(3, 4, 2, 4, 4), size(3, 4, 2, 5, 5), size(3, 4, 2, 15, 15), size(3, 4, 2, 16, 16), size(3, 4, 2, 17, 17),
+				size(3, 4, 2, 31, 1), size(3, 4, 2, 33, 2), size(3, 4, 2, 47, 3), size(3, 4, 2, 49, 3), size(3, 4, 2, 63, 3), size(3, 4, 2, 65, 3),
+				size(2, 3, 14, 80, 3), size(2, 3, 15, 80, 3), size(2, 3, 16, 80, 3), // 95, 96, 97 rows of a panel
+				size(2, 3, 1, 190, 3), size(2, 3, 2, 190, 3), // 192, 193 when padded to 4 or 8
+				size(2, 2, 70, 321, 3),
+				size(4, 3, 3, 8, 4), size(5, 3, 3, 8, 4), size(6, 3, 3, 8, 4), size(7, 3, 3, 8, 4), size(8, 3, 3, 8, 4), size(9, 3, 3, 8, 4), size(13, 3, 3, 8, 4),
+				size(7, 9, 3, 8, 4), size(8, 8, 3, 8, 4), size(8, 9, 3, 8, 4), // 63 or fewer, 64, 72 row-steps of a block
+				size(513, 2, 2, 5, 3), size(1031, 2, 2, 5, 3), // more blocks than lanes
+			)
+		})
+	}
+}
+
+// Lanes are fewer than blocks when a network is large: one lane's blocks are added up where they are made.
+func TestFewLanes(t *testing.T) {
+	enginetest.Sizes(t, func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+		e := testEngine(t, spec, opts, 3)
+		e.nets[0].c.lanes = 2
+		return e
+	}, enginetest.Tolerances{}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4, Rows: 90})
+}
+
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {
 	return testEngine(b, spec, opts, 0)
 }
