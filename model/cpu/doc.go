@@ -15,7 +15,7 @@
 // Masked steps cost nothing: a row is the sequence of its used steps, moved together, which is what carrying h and c over
 // the others comes to, and the rows of a block that still run are a prefix.
 //
-// One product in registers serves all three passes (kernels.inc, tile). Parameters lie in panels that hold all four gates
+// One product in registers serves all three passes (generic.h, tile). Parameters lie in panels that hold all four gates
 // of as many units as a vector has floats, with recurrent kernel, kernel and bias one below the other:
 //
 //	z[N][4H] = [h | x | 1][N][H+F+1] · [recurrent_kernel; kernel; bias][H+F+1][4H]

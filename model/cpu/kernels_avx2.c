@@ -12,7 +12,7 @@
 #define VMIN(a, b) ((vf)_mm256_min_ps((__m256)(a), (__m256)(b)))
 #define VMAX(a, b) ((vf)_mm256_max_ps((__m256)(a), (__m256)(b)))
 #define VSQRT(a) ((vf)_mm256_sqrt_ps((__m256)(a)))
-#include "kernels.inc"
+#include "generic.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) __m512 exp2_512(__m512 z) {
 	return _mm512_scalef_ps(_mm512_fmadd_ps(q, r, _mm512_set1_ps(1)), z);
 }
 #define EXP2(z) ((vf)exp2_512((__m512)(z)))
-#include "kernels.inc"
+#include "generic.h"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -23,4 +23,4 @@
 #define VSQRT(a) ((vf){sqrtf((a)[0]), sqrtf((a)[1]), sqrtf((a)[2]), sqrtf((a)[3])})
 #endif
 #define ISA _base
-#include "kernels.inc"
+#include "generic.h"

@@ -1,3 +1,4 @@
+// A header, though it holds code: go build looks for changes in files that it knows, and an .inc is none.
 // The kernels, written once in GCC's vector extensions and compiled for each instruction set. The including file sets
 // VL (floats in a vector), MR (rows of a register tile), ISA and NAME, and what the extensions lack: VMIN, VMAX (both
 // return the second operand when one is NaN), VSQRT. RECIPROCAL, EXP2PARTS and EXP2 may be set to something faster.
