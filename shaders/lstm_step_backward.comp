@@ -4,17 +4,21 @@
 // dh += dz of the step behind·recurrent_kernelᵀ; then dz replaces the gates, and dh is 0, and dc leaves as far as it flows
 // through the cell. A masked step has dz = 0 and passes dh and dc on. Rows are taken in the order of active_rows for the step
 // behind, so that a tile of rows that were masked there needs no product.
+// With HALF, the recurrent kernel is rounded to float16 for the product, and dz is, times its model's scale, which the sum is
+// freed of; the sum is float32.
 // The threads form SLICES, each of which has the whole tile, 4 × 4 elements a thread, and multiplies its part of every DEPTH of
 // the 4H: a tile is small and its sums are long. A slice's sum runs in order, and the slices are added in order.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "dispatch.glsl"
 #include "activations.glsl"
+#include "half.glsl"
 layout(local_size_x = 128, local_size_x_id = 0) in;
 layout(constant_id = 0) const uint THREADS = 128u;
 layout(constant_id = 1) const uint SLICES = 8u;
 layout(constant_id = 2) const uint THREADS_U = 4u; // threads of a slice along the units of a tile
 layout(constant_id = 3) const uint DEPTH = 32u;    // a multiple of 4, of SLICES, and of what shares the loads evenly (LOADS_Z, LOADS_U)
+layout(constant_id = 4) const uint HALF = 0u;
 layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P
 layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at t+1: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
@@ -25,6 +29,7 @@ layout(binding = 4) readonly buffer ParamsBuf { vec4 params4[]; }; // params[K][
 layout(binding = 5) readonly buffer CellBuf { float c[]; };     // c[K][T+1][R][H]; slots t and t+1
 layout(binding = 6) buffer DHiddenBuf { float dh[]; };          // dh[K][R][H]
 layout(binding = 7) buffer DCellBuf { float dc[]; };            // dc[K][R][H]
+layout(binding = 8) readonly buffer ScaleBuf { float scale[]; }; // scale[K][2], a power of two and its inverse; read with HALF only
 
 const uint TEAM = THREADS / SLICES, THREADS_R = TEAM / THREADS_U; // threads of a slice, and those along its rows
 const uint TILE_R = 4u * THREADS_R, TILE_U = 4u * THREADS_U;
@@ -56,11 +61,13 @@ void main() {
             uint e = thread + i * THREADS, at = e / (DEPTH / 4u), deep = next + e % (DEPTH / 4u) * 4u;
             nextZ[i] = vec4(0.0);
             if (first + at < busy && deep < end) nextZ[i] = gates4[((behind * R + rowOf[at]) * 4u * H + deep) / 4u];
+            if (HALF != 0u) nextZ[i] = roundedToHalf(nextZ[i] * scale[2u * k]);
         }
         [[unroll]] for (uint i = 0u; i < LOADS_U; i++) {
             uint e = thread + i * THREADS, u = unit0 + e / (DEPTH / 4u), deep = next + e % (DEPTH / 4u) * 4u;
             nextU[i] = vec4(0.0);
             if (u < H && deep < end) nextU[i] = params4[(recurrent + u * 4u * H + deep) / 4u];
+            if (HALF != 0u) nextU[i] = roundedToHalf(nextU[i]);
         }
         if (next != 0u) {
             [[unroll]] for (uint d = 0u; d < DEPTH / SLICES; d++) {
@@ -97,7 +104,7 @@ void main() {
         if (row == NONE || u >= H) continue;
         uint at = (k * R + row) * H + u, z = (step * R + row) * (4u * H) + u;
         float dhidden = dh[at];
-        if (end != 0u) dhidden += product[e / 4u][e % 4u];
+        if (end != 0u) dhidden += product[e / 4u][e % 4u] * (HALF != 0u ? scale[2u * k + 1u] : 1.0);
         if (mask[step * R + row] == 0u) {
             if (end != 0u) dh[at] = dhidden;
             gates[z] = 0.0;

@@ -3,12 +3,14 @@
 // z = z of the input + h·recurrent_kernel; i, f, o = sigmoid(z), g = tanh(z_c); c' = f·c + i·g; h' = o·tanh(c'). The gates
 // replace z. A masked step carries h and c forward, and its gates are 0. Rows are taken in the order of active_rows, so that a
 // tile of masked rows leaves at once. Each product is one sum over 0, 1, …, H − 1 in that order.
+// With HALF, h and the recurrent kernel are rounded to float16 for their product; its sum is float32.
 // A thread keeps all four gates of 4·ROWS4 rows and UNITS units. Tiles of h and of the recurrent kernel pass through shared
 // memory, DEPTH of H at a time; the next ones are fetched while these are multiplied.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "dispatch.glsl"
 #include "activations.glsl"
+#include "half.glsl"
 layout(local_size_x = 64, local_size_x_id = 0) in;
 layout(constant_id = 0) const uint THREADS = 64u;
 layout(constant_id = 1) const uint THREADS_U = 16u; // threads along the units of a tile; the others lie along its rows
@@ -16,6 +18,7 @@ layout(constant_id = 2) const uint ROWS4 = 1u;      // vec4s of rows that a thre
 layout(constant_id = 3) const uint UNITS = 1u;      // units that a thread has
 layout(constant_id = 4) const uint DEPTH = 16u;     // a multiple of 4, and of what shares the loads evenly (LOADS_H, LOADS_U)
 layout(constant_id = 5) const uint VECTOR_H = 0u;   // H is a multiple of 4
+layout(constant_id = 6) const uint HALF = 0u;
 layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // offset: of recurrent_kernel[H][4H] in params
 layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: z in, activated out
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
@@ -65,6 +68,7 @@ void main() {
         [[unroll]] for (uint i = 0u; i < LOADS_H; i++) {
             uint e = thread + i * THREADS, at = e / (DEPTH / 4u);
             nextH[i] = fetchHidden(before, first + at < busy ? rowOf[at] : NONE, next + e % (DEPTH / 4u) * 4u, end);
+            if (HALF != 0u) nextH[i] = roundedToHalf(nextH[i]);
         }
         [[unroll]] for (uint i = 0u; i < LOADS_U; i++) {
             uint e = thread + i * THREADS, u = unit0 + e % TILE_U, deep = next + e / TILE_U;
@@ -73,6 +77,7 @@ void main() {
                 uint at = recurrent + deep * 4u * H + u;
                 nextU[i] = vec4(params[at], params[at + H], params[at + 2u * H], params[at + 3u * H]);
             }
+            if (HALF != 0u) nextU[i] = roundedToHalf(nextU[i]);
         }
         if (next != 0u) {
             uint filled = min(DEPTH, (end - next + DEPTH + 3u) / 4u * 4u);

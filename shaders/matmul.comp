@@ -3,11 +3,13 @@
 // op(A) is M×inner: A holds it row by row, or its transpose (inner×M) with TRANSPOSE_A; op(B) is inner×N: B holds it row by
 // row, or its transpose (N×inner) with TRANSPOSE_B. Each element is one sum over its part of inner in order, then bias, then
 // what C held. With more than one part, part s of model k is written to C[k·splits + s], for split_sum to add up.
+// With HALF, A is rounded to float16, and B is, times its model's scale, which the sum is freed of; the sum is float32.
 // A thread keeps 4·ROWS4 × 4·COLUMNS4 elements in registers. Tiles of A and B pass through shared memory, DEPTH of inner at a
 // time, past the edges filled with 0; the next tiles are fetched while these are multiplied.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "dispatch.glsl"
+#include "half.glsl"
 layout(local_size_x = 64, local_size_x_id = 2) in;
 layout(constant_id = 0) const uint TRANSPOSE_A = 0u;
 layout(constant_id = 1) const uint TRANSPOSE_B = 0u;
@@ -19,6 +21,7 @@ layout(constant_id = 6) const uint DEPTH = 16u;    // a multiple of 4, and of wh
 layout(constant_id = 7) const uint VECTOR_A = 0u;  // each line of A, of B, of C starts at a multiple of 4 elements and has
 layout(constant_id = 8) const uint VECTOR_B = 0u;  // a multiple of 4 of them
 layout(constant_id = 9) const uint VECTOR_C = 0u;
+layout(constant_id = 10) const uint HALF = 0u;
 layout(push_constant) uniform Dims {
     uint M, N, inner, models;
     uint offsetA, strideA, offsetB, strideB, offsetC, strideC, offsetBias, strideBias; // elements; stride: from model to model
@@ -32,6 +35,7 @@ layout(binding = 1) readonly buffer B4Buf { vec4 b4[]; };
 layout(binding = 2) readonly buffer BiasBuf { float added[]; }; // offsetBias + k·strideBias + [N]; read with bias only
 layout(binding = 3) buffer CBuf { float c[]; };                // offsetC + (k·splits + s)·strideC + [M][N]
 layout(binding = 3) buffer C4Buf { vec4 c4[]; };
+layout(binding = 4) readonly buffer ScaleBuf { float scale[]; }; // scale[models][2], a power of two and its inverse; read with HALF only
 
 const uint THREADS_M = THREADS / THREADS_N;
 const uint TILE_M = 4u * THREADS_M * ROWS4, TILE_N = 4u * THREADS_N * COLUMNS4;
@@ -80,6 +84,7 @@ void main() {
     uint k = part / splits;
     if (k >= models) return; // the same for all threads of the group
     uint baseA = offsetA + k * strideA, baseB = offsetB + k * strideB;
+    float scaleB = HALF != 0u ? scale[2u * k] : 1.0;
     uint start = part % splits * span, end = min(inner, start + span);
     uint threadM = thread / THREADS_N, threadN = thread % THREADS_N;
 
@@ -90,10 +95,12 @@ void main() {
         [[unroll]] for (uint i = 0u; i < LOADS_A; i++) {
             uvec2 at = place(TRANSPOSE_A == 0u, thread + i * THREADS, TILE_M);
             nextA[i] = fetchA(baseA, row0 + at.x, next + at.y, end);
+            if (HALF != 0u) nextA[i] = roundedToHalf(nextA[i]);
         }
         [[unroll]] for (uint i = 0u; i < LOADS_B; i++) {
             uvec2 at = place(TRANSPOSE_B != 0u, thread + i * THREADS, TILE_N);
             nextB[i] = fetchB(baseB, column0 + at.x, next + at.y, end);
+            if (HALF != 0u) nextB[i] = roundedToHalf(nextB[i] * scaleB);
         }
         if (next != start) {
             uint filled = min(DEPTH, (end - next + DEPTH + 3u) / 4u * 4u); // a short inner, as 6 features, skips most of the zeros
@@ -143,6 +150,7 @@ void main() {
         [[unroll]] for (uint i = 0u; i < 4u * ROWS4; i++) {
             uint row = row0 + 4u * (threadM + i / 4u * THREADS_M) + i % 4u, at = baseC + row * N + column;
             vec4 v = sum[i * COLUMNS4 + j];
+            if (HALF != 0u) v *= scale[2u * k + 1u];
             if (bias != 0u) v += add;
             if (row < M && VECTOR_C != 0u && column < N) {
                 if (accumulate != 0u) v += c4[at / 4u];

@@ -20,6 +20,26 @@ type Device struct {
 
 	gpu    *vulkan.Device // nil: the CPU
 	reason string         // why the CPU
+	mixed  bool
+}
+
+// The values of SetPrecision.
+const (
+	PrecisionFloat32 = "float32"
+	PrecisionMixed   = "mixed" // a GPU takes the recurrent products of float16 and adds them up in float32
+)
+
+// SetPrecision chooses in what the engines of the device compute, PrecisionFloat32 at first. The error says what the device
+// lacks.
+func (d *Device) SetPrecision(precision string) error {
+	switch {
+	case precision != PrecisionFloat32 && precision != PrecisionMixed:
+		return fmt.Errorf("precision %q: it must be %s or %s", precision, PrecisionFloat32, PrecisionMixed)
+	case precision == PrecisionMixed && d.gpu == nil:
+		return fmt.Errorf("precision %s: the CPU engine, chosen because %s, computes in float32 alone; mixed precision needs a GPU", precision, d.reason)
+	}
+	d.mixed = precision == PrecisionMixed
+	return nil
 }
 
 // OpenDevice opens the device that want names: "cpu"; "auto", the best real GPU, and the CPU where there is none;
@@ -50,10 +70,14 @@ func OpenDevice(want string) (*Device, error) {
 // NewEngine returns an engine for len(opts) models of spec on the device.
 func (d *Device) NewEngine(spec model.Spec, opts []model.Options) (model.Engine, error) {
 	if d.gpu != nil {
+		var settings []vulkan.Setting
 		if d.HostAdam {
-			return vulkan.New(d.gpu, spec, opts, vulkan.HostAdam())
+			settings = append(settings, vulkan.HostAdam())
 		}
-		return vulkan.New(d.gpu, spec, opts)
+		if d.mixed {
+			settings = append(settings, vulkan.Mixed())
+		}
+		return vulkan.New(d.gpu, spec, opts, settings...)
 	}
 	e, err := cpu.New(spec, opts, d.Threads)
 	if err != nil {

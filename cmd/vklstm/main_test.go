@@ -159,6 +159,8 @@ func TestBadUse(t *testing.T) {
 		{[]string{"train", "--epochs", "many"}, 2, "many"},
 		{[]string{"train", "--seed", "-1"}, 1, "seed"},
 		{[]string{"train", "--adam", "gpu"}, 1, "adam"},
+		{[]string{"train", "--device", "cpu", "--precision", "half"}, 1, "it must be float32 or mixed"},
+		{[]string{"train", "--device", "cpu", "--precision", "mixed"}, 1, "mixed precision needs a GPU"},
 		{[]string{"train", "--log-format", "xml"}, 1, "log-format"},
 		{[]string{"train", "--augment", "odd"}, 1, "moderate"},
 		{[]string{"help", "nonsense"}, 2, "nonsense"},

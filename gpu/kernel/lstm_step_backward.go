@@ -21,6 +21,11 @@ type LSTMStepBackward struct {
 	K, R, T, H, P int
 	KernelOffset  int // of recurrent_kernel[H][4H] in a model's parameters; a multiple of 4, as P
 	Step          int // in [0,T)
+
+	// Half takes the product of float16: recurrent_kernel is rounded, and dz times its model's scale. The sum, freed of the
+	// scale, is float32.
+	Half  bool
+	Scale f32 // scale[K][2], as GradientScale leaves it; used with Half only
 }
 
 // backTile is how a workgroup of lstm_step_backward.comp divides rows, units and the inner dimension.
@@ -58,23 +63,28 @@ func (k LSTMStepBackward) Record(rec *gpu.Recording) {
 	t := planBack(k.K, k.R, k.H, rec.Limits())
 	product := min(k.T-1-k.Step, 1) * 4 * k.H * k.H // of a row's dz behind and the recurrent kernel; there is none at the last step
 	work(rec, k.K*k.R*(2*product+26*k.H), k.K*(product+k.R*(min(k.T-1-k.Step, 1)*4*k.H+(2*4+2+4)*k.H+2)))
-	rec.DispatchWith(t.constants(), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+	scale := gpu.Read(k.Params) // something must be bound
+	if k.Half {
+		scale = gpu.Read(k.Scale, k.K, 2)
+	}
+	rec.DispatchWith(t.constants(k.Half), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
 		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset),
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Rows, k.K, k.T, k.R), gpu.Read(k.Count, k.K, k.T),
 		gpu.Read(k.Mask, k.K, k.T, k.R), gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.H*4*k.H)),
 		gpu.Read(k.Cell, k.K, k.T+1, k.R, k.H),
-		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H))
+		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H), scale)
 }
 
-func (t backTile) constants() []uint32 {
-	return []uint32{uint32(t.threads), uint32(t.slices), uint32(t.threadsU), uint32(t.depth)}
+func (t backTile) constants(half bool) []uint32 {
+	return []uint32{uint32(t.threads), uint32(t.slices), uint32(t.threadsU), uint32(t.depth), word(half)}
 }
 
-// StepBackwardConstants lists the specialisation constants that a step may have, one for each tile.
+// StepBackwardConstants lists the specialisation constants that a step may have, one for each tile, and with
+// float16.
 func StepBackwardConstants() [][]uint32 {
 	var list [][]uint32
 	for _, t := range backTiles {
-		list = append(list, t.constants())
+		list = append(list, t.constants(false), t.constants(true))
 	}
 	return list
 }

@@ -12,8 +12,9 @@ type LSTMStepForward struct {
 	Hidden        f32 // h[K][T+1][R][H]: slot Step is read, slot Step+1 written; slot 0 is taken for 0
 	Cell          f32 // c[K][T+1][R][H], as Hidden
 	K, R, T, H, P int
-	KernelOffset  int // of recurrent_kernel[H][4H] in a model's parameters
-	Step          int // in [0,T)
+	KernelOffset  int  // of recurrent_kernel[H][4H] in a model's parameters
+	Step          int  // in [0,T)
+	Half          bool // the product is taken of h and recurrent_kernel rounded to float16, its sum in float32
 }
 
 // stepTile is how a workgroup of lstm_step_forward.comp divides rows and units.
@@ -54,23 +55,23 @@ func (k LSTMStepForward) Record(rec *gpu.Recording) {
 	product := min(k.Step, 1) * 4 * k.H * k.H // of a row and the recurrent kernel; before the first step h is 0
 	// A cell is three sigmoids, two tanh, three products, one sum.
 	work(rec, k.K*k.R*(2*product+4*min(k.Step, 1)*k.H+9*k.H), k.K*(product+k.R*((2*4+4)*k.H+1)))
-	rec.DispatchWith(t.constants(k.H%4 == 0), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+	rec.DispatchWith(t.constants(k.H%4 == 0, k.Half), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
 		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset),
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Rows, k.K, k.T, k.R), gpu.Read(k.Count, k.K, k.T),
 		gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.H*4*k.H)),
 		gpu.ReadWrite(k.Hidden, k.K, k.T+1, k.R, k.H), gpu.ReadWrite(k.Cell, k.K, k.T+1, k.R, k.H))
 }
 
-func (t stepTile) constants(fours bool) []uint32 {
-	return []uint32{uint32(t.threads), uint32(t.threadsU), uint32(t.rows4), uint32(t.units), uint32(t.depth), word(fours)}
+func (t stepTile) constants(fours, half bool) []uint32 {
+	return []uint32{uint32(t.threads), uint32(t.threadsU), uint32(t.rows4), uint32(t.units), uint32(t.depth), word(fours), word(half)}
 }
 
-// StepForwardConstants lists the specialisation constants that a step may have, one for each tile and whether H is a multiple
-// of 4.
+// StepForwardConstants lists the specialisation constants that a step may have, one for each tile, whether H is a multiple of
+// 4, and with float16.
 func StepForwardConstants() [][]uint32 {
 	var list [][]uint32
 	for _, t := range stepTiles {
-		list = append(list, t.constants(false), t.constants(true))
+		list = append(list, t.constants(false, false), t.constants(true, false), t.constants(false, true), t.constants(true, true))
 	}
 	return list
 }

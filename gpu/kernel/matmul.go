@@ -20,6 +20,11 @@ type Matmul struct {
 	// product's size alone.
 	Parts f32
 
+	// Half takes the product of float16: A is rounded, and B times its model's scale. The sum, freed of the scale, is
+	// float32, and bias and C are added in float32.
+	Half  bool
+	Scale f32 // scale[Models][2], as GradientScale leaves it; used with Half only
+
 	M, N, Inner, Models    int
 	TransposeA, TransposeB bool
 	Accumulate             bool // add to C
@@ -117,6 +122,10 @@ func (k Matmul) record(rec *gpu.Recording, p plan) {
 	if k.Bias {
 		bias = gpu.Read(k.BiasVector, span(k.OffsetBias, k.Models, k.StrideBias, k.N))
 	}
+	scale := gpu.Read(k.B)
+	if k.Half {
+		scale = gpu.Read(k.Scale, k.Models, 2)
+	}
 	groups := k.Models * p.splits * ceil(k.M, p.rows()) * ceil(k.N, p.columns())
 	work(rec, 2*k.Models*k.M*k.N*k.Inner, k.Models*((k.M+k.N)*k.Inner+p.splits*k.M*k.N*(1+int(word(k.Accumulate)))))
 	rec.DispatchWith(k.constants(p.tile), "matmul", gpu.Groups(groups),
@@ -124,7 +133,7 @@ func (k Matmul) record(rec *gpu.Recording, p plan) {
 			p.splits, p.span, word(k.Accumulate), word(k.Bias)),
 		gpu.Read(k.A, span(k.OffsetA, k.Models, k.StrideA, k.M*k.Inner)),
 		gpu.Read(k.B, span(k.OffsetB, k.Models, k.StrideB, k.Inner*k.N)),
-		bias, gpu.ReadWrite(k.C, span(k.OffsetC, k.Models*p.splits, k.StrideC, k.M*k.N)))
+		bias, gpu.ReadWrite(k.C, span(k.OffsetC, k.Models*p.splits, k.StrideC, k.M*k.N)), scale)
 }
 
 // constants are the specialisation constants of the product with a tile.
@@ -138,24 +147,24 @@ func (k Matmul) constants(t tile) []uint32 {
 	if k.TransposeB {
 		lineB = k.Inner
 	}
-	return t.constants(k.TransposeA, k.TransposeB,
+	return t.constants(k.Half, k.TransposeA, k.TransposeB,
 		fours(k.OffsetA, k.StrideA, lineA), fours(k.OffsetB, k.StrideB, lineB), fours(k.OffsetC, k.StrideC, k.N))
 }
 
-func (t tile) constants(transposeA, transposeB, fourA, fourB, fourC bool) []uint32 {
+func (t tile) constants(half, transposeA, transposeB, fourA, fourB, fourC bool) []uint32 {
 	return []uint32{
 		word(transposeA), word(transposeB),
 		uint32(t.threads), uint32(t.threadsN), uint32(t.rows4), uint32(t.columns4), uint32(t.depth),
-		word(fourA), word(fourB), word(fourC),
+		word(fourA), word(fourB), word(fourC), word(half),
 	}
 }
 
-// MatmulConstants lists the specialisation constants that a product may have, one for each tile: with A or B transposed, and
-// with lines of A, B and C that lie at multiples of 4 elements.
-func MatmulConstants(transposeA, transposeB, fourA, fourB, fourC bool) [][]uint32 {
+// MatmulConstants lists the specialisation constants that a product may have, one for each tile: of float16, with A or B
+// transposed, and with lines of A, B and C that lie at multiples of 4 elements.
+func MatmulConstants(half, transposeA, transposeB, fourA, fourB, fourC bool) [][]uint32 {
 	var list [][]uint32
 	for _, t := range tiles {
-		list = append(list, t.constants(transposeA, transposeB, fourA, fourB, fourC))
+		list = append(list, t.constants(half, transposeA, transposeB, fourA, fourB, fourC))
 	}
 	return list
 }

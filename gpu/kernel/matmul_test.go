@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"vklstm/gpu"
@@ -12,12 +13,14 @@ import (
 	"vklstm/model/reference"
 )
 
-// matmulShapes are M, N, Inner, the models side by side, and whether the sum may be cut.
-var matmulShapes = []struct {
+// matmulShape is a product: M, N, Inner, the models side by side, and whether the sum may be cut.
+type matmulShape struct {
 	name                string
 	M, N, Inner, Models int
 	split               bool
-}{
+}
+
+var matmulShapes = []matmulShape{
 	{"one element", 1, 1, 1, 1, false},
 	{"one column", 32, 1, 32, 3, false},
 	{"one row", 1, 37, 5, 1, false},
@@ -43,14 +46,15 @@ type product struct {
 	k          kernel.Matmul
 	split      bool
 	a, b, bias []float32
+	scale      []float32 // [Models][2]; with Half
 	c          []float32 // before
 	want, tol  []float64 // of all of C's buffer
 }
 
 // newProduct fills a Matmul's buffers, with gaps before and between the matrices, from value. The gaps of the factors and
 // of bias are NaN, so that a product with one of them is seen; C's gaps must survive. The matrices start at multiples of 4
-// elements, or at none.
-func newProduct(rng *rand.Rand, k kernel.Matmul, fours bool, value func(n int) []float32) product {
+// elements, or at none. With Half, the device rounds as mode says.
+func newProduct(rng *rand.Rand, k kernel.Matmul, fours bool, mode reference.HalfRounding, value func(n int) []float32) product {
 	// lay lies matrices of size elements in a buffer: the first at an offset, with a gap between them.
 	lay := func(size int) (offset, stride, total int) {
 		offset, stride = 1+2*rng.IntN(5), size+1+rng.IntN(7)
@@ -82,6 +86,11 @@ func newProduct(rng *rand.Rand, k kernel.Matmul, fours bool, value func(n int) [
 	for m := range k.Models {
 		a := wide(p.a[k.OffsetA+m*k.StrideA:][:k.M*k.Inner])
 		b := wide(p.b[k.OffsetB+m*k.StrideB:][:k.Inner*k.N])
+		if k.Half {
+			s := math.Ldexp(1, 5*m%9-3)
+			p.scale = append(p.scale, float32(s), float32(1/s))
+			a, b = halves(a, 1, mode), halves(b, s, mode)
+		}
 		sum := reference.MatMul(k.TransposeA, k.TransposeB, k.M, k.N, k.Inner, a, b)
 		size := reference.MatMul(k.TransposeA, k.TransposeB, k.M, k.N, k.Inner, magnitudes(a), magnitudes(b))
 		for i := range sum {
@@ -105,6 +114,9 @@ func (p *product) run(t *testing.T, d *gpu.Device) []float32 {
 	k.A, k.B, k.C = put(t, d, "A", p.a), put(t, d, "B", p.b), put(t, d, "C", p.c)
 	if k.Bias {
 		k.BiasVector = put(t, d, "bias", p.bias)
+	}
+	if k.Half {
+		k.Scale = put(t, d, "scale", p.scale)
 	}
 	if p.split {
 		if n := kernel.Partials(k.M, k.N, k.Inner, k.Models, d.Limits()); n > 0 {
@@ -136,7 +148,7 @@ func forMatmul(t *testing.T, value func(rng *rand.Rand, n int) []float32, f func
 					t.Run(fmt.Sprintf("transposeA=%v,transposeB=%v,accumulate=%v,bias=%v,fours=%v", k.TransposeA, k.TransposeB, k.Accumulate, k.Bias, fours),
 						func(t *testing.T) {
 							rng := source(t)
-							p := newProduct(rng, k, fours, func(n int) []float32 { return value(rng, n) })
+							p := newProduct(rng, k, fours, 0, func(n int) []float32 { return value(rng, n) })
 							p.split = s.split
 							f(t, d, p)
 						})
@@ -161,6 +173,84 @@ func TestMatmulIntegers(t *testing.T) {
 		}
 		equal(t, "C", p.run(t, d), want)
 	})
+}
+
+// halves rounds values to float16 times scale.
+func halves(values []float64, scale float64, mode reference.HalfRounding) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = reference.RoundHalf(v*scale, mode) / scale
+	}
+	return out
+}
+
+// halfMode asks a device how it rounds to float16, which Vulkan leaves open: 1 + 3·2⁻¹² becomes 1 + 2⁻¹⁰ or 1.
+func halfMode(tb testing.TB, d *gpu.Device) reference.HalfRounding {
+	tb.Helper()
+	c := blank[float32](tb, d, "C", 1)
+	run(tb, d, kernel.Matmul{A: put(tb, d, "A", []float32{1 + 3*0x1p-12}), B: put(tb, d, "B", []float32{1}), C: c, M: 1, N: 1, Inner: 1, Models: 1,
+		Half: true, Scale: put(tb, d, "scale", []float32{1, 1})})
+	switch got := get(tb, c)[0]; got {
+	case 1 + 0x1p-10:
+		return reference.HalfNearest
+	case 1:
+		return reference.HalfCut
+	default:
+		tb.Fatalf("1 + 3·2⁻¹² as a float16 is %v; Vulkan allows 1 + 2⁻¹⁰ and 1", got)
+		return 0
+	}
+}
+
+// Operands of float16 give the float32 sum of the rounded numbers: the tolerance is float32's. Numbers that are subnormal
+// in float16, which a device may take for 0, are left out.
+func TestMatmulHalf(t *testing.T) {
+	devices(t, func(t *testing.T, d *gpu.Device) {
+		mode := halfMode(t, d)
+		for _, name := range []string{"one element", "primes", "recurrent", "weight gradient", "weight gradient in parts", "two parts", "tiles of 64", "tiles of 128"} {
+			s := matmulShapes[slices.IndexFunc(matmulShapes, func(s matmulShape) bool { return s.name == name })]
+			for kind, transposed := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/transposeA=%v", name, transposed), func(t *testing.T) {
+					rng := source(t)
+					k := kernel.Matmul{M: s.M, N: s.N, Inner: s.Inner, Models: s.Models, TransposeA: transposed, Accumulate: kind == 1, Half: true}
+					p := newProduct(rng, k, kind == 1, mode, func(n int) []float32 { return normals(rng, n) })
+					p.split = s.split
+					nearEach(t, "C", p.run(t, d), p.want, p.tol)
+					// Whole numbers up to 2048 are float16, whatever the scale.
+					p = newProduct(rng, k, kind == 1, mode, func(n int) []float32 { return integers(rng, n, 9) })
+					p.split = s.split
+					want := make([]float32, len(p.want))
+					for i, v := range p.want {
+						want[i] = float32(v)
+					}
+					equal(t, "C of whole numbers", p.run(t, d), want)
+				})
+			}
+		}
+	})
+}
+
+// normals are n values in ±1 that are not too small for float16 times 2⁻³.
+func normals(rng *rand.Rand, n int) []float32 {
+	out := randoms(rng, n, 1)
+	for i, v := range out {
+		if math.Abs(float64(v)) < 0x1p-10 {
+			out[i] = 0.5
+		}
+	}
+	return out
+}
+
+// What float16 cannot hold becomes the largest that it can; NaN and the scale's inverse stay.
+func TestMatmulHalfRange(t *testing.T) {
+	d := gputest.Device(t)
+	c := blank[float32](t, d, "C", 4)
+	run(t, d, kernel.Matmul{A: put(t, d, "A", []float32{1}), B: put(t, d, "B", []float32{1e6, -70000, 65504, float32(math.NaN())}), C: c,
+		M: 1, N: 4, Inner: 1, Models: 1, Half: true, Scale: put(t, d, "scale", []float32{1, 1})})
+	got := get(t, c)
+	gputest.Near(t, "C", got[:3], []float64{65504, -65504, 65504}, 0)
+	if got[3] == got[3] {
+		t.Errorf("NaN became %v", got[3])
+	}
 }
 
 // A stride of 0 gives all models the same matrix.

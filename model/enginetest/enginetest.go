@@ -14,6 +14,8 @@ type Tolerances struct {
 	// Rounding is how many times as far from the reference as the worst of the imitations of float32 an element may
 	// be; 0 means 4 (see tolerance).
 	Rounding float64
+	// Half says that the engine takes products of float16 as reference.NewHalfRounding imitates it.
+	Half bool
 	// Equal is how far two ways to the same probability may differ (predicted and evaluated, with padding and
 	// without, in another order of rows), in units of 2⁻²⁴. 0: bit for bit.
 	Equal float64

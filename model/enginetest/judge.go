@@ -150,7 +150,11 @@ func (s suite) judge(t *testing.T, c scenario) truth {
 	}
 	square := map[string]float64{}
 	for i := range imitations {
-		run := c.reference(t, reference.NewRounding(uint64(i)))
+		rounding := reference.NewRounding(uint64(i))
+		if s.tol.Half {
+			rounding = reference.NewHalfRounding(uint64(i))
+		}
+		run := c.reference(t, rounding)
 		for _, name := range exact.names {
 			for j, want := range exact.values[name] {
 				d := math.Abs(run.values[name][j] - want)

@@ -78,9 +78,10 @@ func (n Network) Forward(params, x []float64, mask []bool, draw Draw) *Pass {
 		z[i] = bias[i%z4]
 	}
 	n.matMulAdd(false, false, n.T*B, z4, n.F, p.X, n.variable(params, model.Kernel), z)
+	recurrent := n.Rounding.Half(n.variable(params, model.RecurrentKernel), 1)
 	for t := range n.T {
 		hPrev, cPrev, zt := slot(p.H, t, B*H), slot(p.C, t, B*H), slot(z, t, B*z4)
-		n.matMulAdd(false, false, B, z4, H, hPrev, n.variable(params, model.RecurrentKernel), zt)
+		n.matMulAdd(false, false, B, z4, H, n.Rounding.Half(hPrev, 1), recurrent, zt)
 		gates, h, c := LSTMCellForward(zt, p.Mask[t], hPrev, cPrev)
 		n.Rounding.cellForward(p.Mask[t], cPrev, gates, h, c)
 		copy(zt, gates)
@@ -121,17 +122,18 @@ func (n Network) Backward(params []float64, p *Pass, dlogit []float64) (grad, dx
 
 	dh, dc := Dropout(dDropped, H, 0, p.draw.Time, p.draw.Key, p.draw.Rate), make([]float64, B*H)
 	dz := make([]float64, n.T*B*z4)
+	scale, recurrent := GradientScale(dh), n.Rounding.Half(n.variable(params, model.RecurrentKernel), 1)
 	for t := n.T - 1; t >= 0; t-- {
 		gates, cPrev, c, mask := slot(p.Gates, t, B*z4), slot(p.C, t, B*H), slot(p.C, t+1, B*H), p.Mask[t]
 		dzt, dhOut, dcOut := LSTMCellBackward(gates, cPrev, c, mask, dh, dc)
 		n.Rounding.cellBackward(mask, gates, cPrev, c, dh, dc, dzt, dcOut)
-		n.matMulAdd(false, true, B, H, z4, dzt, n.variable(params, model.RecurrentKernel), dhOut)
+		n.matMulAdd(false, true, B, H, z4, n.Rounding.Half(dzt, scale), recurrent, dhOut)
 		copy(slot(dz, t, B*z4), dzt)
 		dh, dc = dhOut, dcOut
 	}
 	// h before each step is slots 0 … T−1. Both kernels' gradients need no history either.
 	n.matMulAdd(true, false, n.F, z4, n.T*B, p.X, dz, n.variable(grad, model.Kernel))
-	n.matMulAdd(true, false, H, z4, n.T*B, p.H, dz, n.variable(grad, model.RecurrentKernel))
+	n.matMulAdd(true, false, H, z4, n.T*B, n.Rounding.Half(p.H, 1), n.Rounding.Half(dz, scale), n.variable(grad, model.RecurrentKernel))
 	n.columnSum(dz, n.variable(grad, model.Bias))
 
 	dx = make([]float64, n.T*B*n.F)

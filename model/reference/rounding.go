@@ -25,6 +25,8 @@ import (
 type Rounding struct {
 	rng            *rand.Rand
 	sigmoid, tanhs float64 // ±1: activations always err to this side, by all they may; 0: at random
+	half           bool    // the recurrent products are taken of float16
+	halves         HalfRounding
 }
 
 const (
@@ -40,6 +42,31 @@ func NewRounding(i uint64) *Rounding {
 		r.sigmoid, r.tanhs = float64(1-2*int(i>>1&1)), float64(1-2*int(i>>2&1))
 	}
 	return r
+}
+
+// NewHalfRounding returns NewRounding of an engine that takes the products with the recurrent kernel, and its gradient, of
+// float16, dz times GradientScale. Runs round it to the nearest or towards 0, as Vulkan allows; half of them to either
+// neighbour at random, since runs that all round alike would not show how far an element may go.
+func NewHalfRounding(i uint64) *Rounding {
+	r := NewRounding(i)
+	r.half, r.halves = true, [...]HalfRounding{HalfNearest, HalfEither, HalfCut, HalfEither}[i%4]
+	return r
+}
+
+// Half returns values as a product takes them: rounded to float16 times scale, a power of two, where that is imitated.
+func (r *Rounding) Half(values []float64, scale float64) []float64 {
+	if r == nil || !r.half {
+		return values
+	}
+	out := make([]float64, len(values))
+	for i, v := range values {
+		mode := r.halves
+		if mode == HalfEither {
+			mode = HalfCut + HalfRounding(r.rng.IntN(2))
+		}
+		out[i] = RoundHalf(v*scale, mode) / scale
+	}
+	return out
 }
 
 // any returns a number in ±1.

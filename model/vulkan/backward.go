@@ -28,11 +28,14 @@ func (n *network) recordBackward(rec *gpu.Recording, grads f32, row0 int) {
 		K: n.K, R: R, H: H, S: n.batch.steps, Row0: row0, InStride: R * H, Train: true,
 	}.Record(rec)
 	rec.Fill(n.act.dc, 0)
+	if n.half {
+		kernel.GradientScale{D: gpu.As[uint32](n.act.dh), Scale: gpu.As[uint32](n.act.scale), K: n.K, N: R * H}.Record(rec)
+	}
 	for t := T - 1; t >= 0; t-- {
 		kernel.LSTMStepBackward{
 			Gates: n.act.gates, Rows: n.act.rows, Count: n.act.count, Mask: n.act.mask, Params: n.params, Cell: n.act.c,
 			DHidden: n.act.dh, DCell: n.act.dc,
-			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t,
+			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t, Half: n.half, Scale: n.act.scale,
 		}.Record(rec)
 	}
 	n.recordWeight(rec, grads, add, model.Kernel, gemmInput{gpu.As[float32](n.act.cells), 0, T * R * F}, F, n.act.gates, 4*H, T*R)
@@ -49,7 +52,7 @@ type gemmInput struct {
 // recordWeight records grads[v][m][n] (+)= Σ over rows of x[row][m]·dy[row][n].
 func (n *network) recordWeight(rec *gpu.Recording, grads f32, add bool, v int, x gemmInput, m int, dy f32, width, rows int) {
 	kernel.Matmul{
-		A: x.buf, B: dy, C: grads, BiasVector: n.params, Parts: n.act.parts,
+		A: x.buf, B: dy, C: grads, BiasVector: n.params, Parts: n.act.parts, Half: n.half && v == model.RecurrentKernel, Scale: n.act.scale,
 		M: m, N: width, Inner: rows, Models: n.K, TransposeA: true, Accumulate: add,
 		OffsetA: x.offset, StrideA: x.stride, StrideB: rows * width, OffsetC: n.offset(v), StrideC: n.P,
 	}.Record(rec)

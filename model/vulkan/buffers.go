@@ -106,6 +106,7 @@ type activations struct {
 	dDense        f32 // [K][R][D], before the relu
 	dDropped      f32 // [K][R][H]
 	dh, dc        f32 // [K][R][H]
+	scale         f32 // [K][2]: what dz is multiplied by in float16, and the inverse
 	parts         f32 // partial sums of one variable's gradient; none where no sum is cut
 }
 
@@ -131,6 +132,7 @@ func newActivations(a *alloc, s shape, train bool) activations {
 		v.dDropped = a.floats("dropout.d", rows*s.H)
 		v.dh = a.floats("lstm.dh", rows*s.H)
 		v.dc = a.floats("lstm.dc", rows*s.H)
+		v.scale = a.floats("grads.scale", s.K*2)
 		if n := s.parts(a.dev.Limits()); n > 0 {
 			v.parts = a.floats("grads.parts", n)
 		}

@@ -20,6 +20,7 @@ type Engine struct {
 	layout   model.Layout
 	stride   int // P: floats per model on the device
 	hostAdam bool
+	half     bool // Mixed
 
 	// Tests lower these to have several chunks and passes on little data; 0: the device's limits alone.
 	chunkLimit, rowLimit int
@@ -53,6 +54,12 @@ type Setting func(*Engine)
 // HostAdam lets model.Optimizer.Step, in Go, update the parameters: gradients come back after each step, and
 // parameters go up. It is for comparing with adam_update.comp, and slower.
 func HostAdam() Setting { return func(e *Engine) { e.hostAdam = true } }
+
+// Mixed takes the products with the recurrent kernel, and its gradient, of float16, and adds them up in float32. Their
+// operands are bounded: |h| ≤ 1, the recurrent kernel starts orthogonal, and dz is multiplied by a power of two that
+// gradient_scale.comp finds at each step and that the sums are freed of, so that no step must be skipped. Everything else
+// is float32, the products with the input among it, whose values may lie anywhere: parameters, moments, Adam, State.
+func Mixed() Setting { return func(e *Engine) { e.half = true } }
 
 // New returns an engine for len(opts) models of spec on dev, all with zero parameters: SetState gives each its
 // own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
@@ -173,7 +180,11 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 
 // String says which device computes, and by which path.
 func (e *Engine) String() string {
-	return fmt.Sprintf("%s · general path (%d units, float32)", e.dev, e.dims.H)
+	precision := "float32"
+	if e.half {
+		precision = "mixed precision: recurrent products of operands rounded to float16, at float32's speed, since the device has no cooperative matrices"
+	}
+	return fmt.Sprintf("%s · general path (%d units, %s)", e.dev, e.dims.H, precision)
 }
 
 // Models returns the number of models side by side.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"vklstm/gpu"
@@ -209,6 +210,30 @@ func TestHostAdam(t *testing.T) {
 	for k := range a {
 		near(t, "probability after three epochs", a[k].EvalProbability, b[k].EvalProbability, 1e-4)
 	}
+}
+
+// TestMixed: rounding to float16 moves the numbers, and not far; a run says that it does it.
+func TestMixed(t *testing.T) {
+	dev := gputest.Device(t)
+	s := newSmall(20, 2)
+	a, _ := s.train(t, s.open(t, dev), 2, 8)
+	e := s.open(t, dev, Mixed())
+	b, _ := s.train(t, e, 2, 8)
+	for k := range a {
+		if reflect.DeepEqual(a[k].EvalProbability, b[k].EvalProbability) {
+			t.Errorf("model %d: mixed precision gives the same bits as float32", k)
+		}
+		// Each of some 6 steps and 7 time steps rounds by 2⁻¹¹; Adam's step of 0.01 may turn where a gradient is near 0.
+		near(t, "probability", b[k].EvalProbability, a[k].EvalProbability, 0.02)
+	}
+	if !strings.Contains(e.String(), "mixed") {
+		t.Errorf("the engine calls itself %q", e)
+	}
+	p, err := e.Predict(t.Context(), 0, s.win.X)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "predicted and evaluated", p, b[0].EvalProbability, 0)
 }
 
 // near compares two engines' numbers.

@@ -55,7 +55,7 @@ func (e *Engine) prepare(b, s int) (*workspace, error) {
 	if e.train == nil {
 		w := &workspace{network: network{
 			shape: want, layout: e.layout, params: e.params, options: e.options, scaling: e.scaling, tables: e.tables,
-			chunks: e.chunks, label: e.label, cursor: e.cursor,
+			chunks: e.chunks, label: e.label, cursor: e.cursor, half: e.half,
 		}, pass: alloc{dev: e.dev}, epoch: alloc{dev: e.dev}}
 		w.act = newActivations(&w.pass, want, true)
 		if err := w.zeroStart(); err != nil {

@@ -19,6 +19,7 @@ type network struct {
 	cursor  u32 // [1]
 	batch   batch
 	act     activations
+	half    bool // recurrent products of float16
 }
 
 // batch are the buffers that say which windows the steps of an epoch take, and where the results go.
@@ -73,7 +74,7 @@ func (n *network) recordForward(rec *gpu.Recording, row0 int, train bool) {
 	for t := range T {
 		kernel.LSTMStepForward{
 			Gates: n.act.gates, Rows: n.act.rows, Count: n.act.count, Params: n.params, Hidden: n.act.h, Cell: n.act.c,
-			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t,
+			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t, Half: n.half,
 		}.Record(rec)
 	}
 	kernel.Dropout{

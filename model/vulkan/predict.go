@@ -49,7 +49,7 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 		}
 	}
 	p := &predictor{network: network{
-		shape: s, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables,
+		shape: s, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, half: e.half,
 	}, k: k, pass: alloc{dev: e.dev}}
 	a := &p.pass
 	p.options, p.scaling, p.cursor = a.words("predict.options", optionWords), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)

@@ -21,17 +21,18 @@ var variants = []struct {
 	{"dropout", nil},
 	{"gather", nil},
 	{"gradient_norm", nil},
+	{"gradient_scale", nil},
 	{"loss", nil},
 	{"lstm_step_backward", kernel.StepBackwardConstants()},
 	{"lstm_step_forward", kernel.StepForwardConstants()},
 	{"mask", nil},
 	{"matmul", slices.Concat(
-		kernel.MatmulConstants(false, false, false, true, true), // x·kernel + bias
-		kernel.MatmulConstants(false, false, true, true, true),  // the same where F is a multiple of 4
-		kernel.MatmulConstants(true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
-		kernel.MatmulConstants(true, false, false, true, true),
-		kernel.MatmulConstants(true, false, true, false, false),
-		kernel.MatmulConstants(true, false, false, false, false),
+		kernel.MatmulConstants(false, false, false, false, true, true), // x·kernel + bias
+		kernel.MatmulConstants(false, false, false, true, true, true),  // the same where F is a multiple of 4
+		kernel.MatmulConstants(false, true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
+		kernel.MatmulConstants(false, true, false, false, true, true),
+		kernel.MatmulConstants(false, true, false, true, false, false),
+		kernel.MatmulConstants(false, true, false, false, false, false),
 	)},
 	{"sgd_update", nil},
 	{"split_sum", [][]uint32{{0}, {1}}}, // accumulate
