@@ -32,6 +32,7 @@ func steps() []step {
 		{name: "test-cpu", about: "the tests of the packages that touch no Vulkan", fast: true,
 			run: func(c *checker) result { return c.tests(false, driver{name: "none"}) }},
 	}
+	list = append(list, step{name: "test-nocgo", about: "the tests of the CPU engine and of training, built without cgo", run: (*checker).nocgo})
 	for i, d := range (&checker{}).drivers() {
 		list = append(list, step{name: "test-" + d.name, about: "the tests of the packages that touch Vulkan, on " + d.about,
 			run: func(c *checker) result { return c.tests(true, c.drivers()[i]) }})

@@ -104,6 +104,15 @@ func (c *checker) suite(d driver, packages []string, flags ...string) result {
 	return r
 }
 
+// nocgo runs the tests of what computes without cgo, which takes another engine.
+func (c *checker) nocgo() result {
+	s, err := c.goTest(command{env: append(c.testEnv(driver{}), "CGO_ENABLED=0", "VKLSTM_REQUIRE_DEVICE=0")}, "-skip", leftOut, "./model/cpu/...", "./train")
+	if err != nil {
+		return bad(err.Error())
+	}
+	return s.result(c.setup, c.shared)
+}
+
 // race runs the packages that start goroutines under the race detector, on one driver.
 func (c *checker) race() result {
 	if !found("gcc") && !found("clang") && !found("cc") {

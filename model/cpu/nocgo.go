@@ -21,7 +21,11 @@ func New(spec model.Spec, opts []model.Options, threads int, settings ...Setting
 	if s.isa != "" {
 		return nil, fmt.Errorf("cpu: no instruction set %q; this program was built without cgo", s.isa)
 	}
-	return portable.New(spec, opts, threads)
+	e, err := portable.New(spec, opts, threads)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // InstructionSets returns the names of the instruction sets that the kernels are compiled for and this machine has, best

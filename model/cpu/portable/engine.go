@@ -22,7 +22,6 @@ type Engine struct {
 	grads   [][]float32 // [k][P], of the step at hand
 	windows model.Windows
 	loaded  bool
-	asked   int // threads that New was asked for
 	workers []*worker
 }
 
@@ -58,7 +57,7 @@ func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
 		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
-	e := &Engine{dims: d, opts: slices.Clone(opts), layout: spec.Layout(), asked: threads}
+	e := &Engine{dims: d, opts: slices.Clone(opts), layout: spec.Layout()}
 	warp := 0.0
 	for i, o := range opts {
 		if err := o.Check(d.F); err != nil {
@@ -86,11 +85,12 @@ func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
 
 // String implements model.Engine.
 func (e *Engine) String() string {
-	why := "all cores"
-	if e.asked > 0 {
-		why = "as asked"
+	threads := "threads"
+	if len(e.workers) == 1 {
+		threads = "thread"
 	}
-	return fmt.Sprintf("CPU (%s) · %d threads, %s · blocks of %d windows (%d units, float32, gonum)", runtime.GOARCH, len(e.workers), why, blockRows, e.dims.H)
+	return fmt.Sprintf("CPU (%s, pure Go: built without cgo, much slower than with it) · %d %s · blocks of %d windows (%d units, float32)",
+		runtime.GOARCH, len(e.workers), threads, blockRows, e.dims.H)
 }
 
 // Models implements model.Engine.
