@@ -41,6 +41,7 @@ type Run struct {
 	Reason       string    // why it ended, for people
 
 	engine    model.Engine
+	closed    bool
 	order     func(epoch int) []int32 // the training windows in the epoch's order
 	callbacks []Callback
 	progress  *Progress

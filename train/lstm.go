@@ -50,7 +50,7 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
-	defer r.engine.Close()
+	defer r.close()
 	r.callbacks = []Callback{r.progress, warnings(notes), &EarlyStopping{Monitor: monitor, Patience: cfg.Patience}}
 	if files.checkpoint != "" {
 		r.callbacks = append(r.callbacks, &Checkpoint{Path: files.checkpoint})
@@ -154,6 +154,14 @@ func (r *Run) open(ctx context.Context) error {
 		e.Close()
 	}
 	return err
+}
+
+// close closes the engine; a second call does nothing.
+func (r *Run) close() {
+	if !r.closed {
+		r.closed = true
+		r.engine.Close()
+	}
 }
 
 // initial returns spec.Init(seed), which takes minutes for thousands of units, unless ctx ends before.
@@ -276,6 +284,7 @@ func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, erro
 			note(e)
 		}
 	}
+	r.close() // the pictures need the memory
 	write := func(path string, content func(io.Writer) error) {
 		if path == "" {
 			return

@@ -147,12 +147,17 @@ func Load(folder string, w Workload) ([]Row, error) {
 
 // WriteNPZ writes the windows and labels as numpy does, by a method of archive/zip.
 func WriteNPZ(path string, w Workload, d Data, method uint16) error {
+	return WriteRepeated(path, w, d, method, 1)
+}
+
+// WriteRepeated is WriteNPZ of n times the windows, one after the other, which takes no more memory.
+func WriteRepeated(path string, w Workload, d Data, method uint16, n int) error {
 	return train.WriteFile(path, func(out io.Writer) error {
 		z := zip.NewWriter(out)
 		for _, a := range []struct {
 			name, shape string
 			values      []float32
-		}{{"X", fmt.Sprintf("(%d, %d, %d)", w.Windows, w.Time, w.Features), d.X}, {"y", fmt.Sprintf("(%d,)", w.Windows), d.Y}} {
+		}{{"X", fmt.Sprintf("(%d, %d, %d)", n*w.Windows, w.Time, w.Features), d.X}, {"y", fmt.Sprintf("(%d,)", n*w.Windows), d.Y}} {
 			f, err := z.CreateHeader(&zip.FileHeader{Name: a.name + ".npy", Method: method})
 			if err != nil {
 				return err
@@ -167,8 +172,10 @@ func WriteNPZ(path string, w Workload, d Data, method uint16) error {
 			if _, err := io.WriteString(f, header); err != nil {
 				return err
 			}
-			if err := binary.Write(f, binary.LittleEndian, a.values); err != nil {
-				return err
+			for range n {
+				if err := binary.Write(f, binary.LittleEndian, a.values); err != nil {
+					return err
+				}
 			}
 		}
 		return z.Close()

@@ -2,10 +2,12 @@ package report
 
 import (
 	"fmt"
+	"image"
 	"image/color"
 	"io"
 	"math"
 
+	"git.sr.ht/~sbinet/gg"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -71,7 +73,7 @@ func label(x, y float64, text string, size vg.Length, c color.Color) (*plotter.L
 // write draws the plots, rows of equal length, on one canvas of w × h below a strip that head draws into, and
 // encodes it as PNG.
 func write(out io.Writer, w, h, strip vg.Length, head func(draw.Canvas), rows ...[]*plot.Plot) error {
-	img := vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dpi), vgimg.UseBackgroundColor(color.White))
+	img := canvas(w, h)
 	dc := draw.New(img)
 	if head != nil {
 		head(draw.Crop(dc, 0, 0, h-strip, 0))
@@ -91,6 +93,16 @@ func write(out io.Writer, w, h, strip vg.Length, head func(draw.Canvas), rows ..
 		return fmt.Errorf("report: encode png: %w", err)
 	}
 	return nil
+}
+
+// canvas is a white picture of w × h. vgimg would make it itself, and then a copy of it to draw on.
+func canvas(w, h vg.Length) *vgimg.Canvas {
+	pixels := func(l vg.Length) int { return int(l/vg.Inch*dpi + 0.5) }
+	img := image.NewRGBA(image.Rect(0, 0, pixels(w), pixels(h)))
+	ctx := gg.NewContextForRGBA(img)
+	ctx.SetLineCapButt()
+	ctx.InvertY()
+	return vgimg.NewWith(vgimg.UseImageWithContext(img, ctx), vgimg.UseDPI(dpi))
 }
 
 // runs splits a curve into its stretches of finite values, x counting from 1: a plotter refuses NaN, and a gap

@@ -372,6 +372,31 @@ func TestMemoryFollowsTheData(t *testing.T) {
 	}
 }
 
+// An entry whose size its packed bytes bear out gets its memory once: growing would hold the array nearly twice.
+func TestMemoryIsTakenOnce(t *testing.T) {
+	const n = firstGrow + firstGrow/4
+	for _, method := range []uint16{zip.Store, zip.Deflate} {
+		data := make([]byte, n)
+		for i, rng := 0, rand.New(rand.NewPCG(1, 2)); i < n; i++ {
+			data[i] = byte(rng.Uint32() & 3) // two bits of eight: it packs to some quarter, and no further
+		}
+		z := zipped(t, "X", npy(descr("|u1", fmt.Sprintf("(%d,)", n)), data), method)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f, err := New("data.npz", bytes.NewReader(z), int64(len(z)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := f.Float32("X"); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 4*n+4*n/10 {
+			t.Errorf("method %d, %d packed bytes: %d bytes allocated for %d", method, len(z), used, 4*n)
+		}
+	}
+}
+
 // A deflated entry is read, and grows, in steps: its end must be found whatever its size is.
 func TestDeflatedInSteps(t *testing.T) {
 	const n = 3*chunk/4 + 7 // three chunks and a bit

@@ -18,7 +18,8 @@ type float interface{ float32 | float64 }
 
 const (
 	chunk     = 256 << 10 // bytes converted at a time, a multiple of every item size
-	firstGrow = 16 << 20  // elements allocated before any was read
+	firstGrow = 16 << 20  // elements allocated before any was read, whatever the file's size
+	usual     = 16        // bytes of numbers that a packed byte may stand for before memory waits for them
 )
 
 func numbers[T float](f *File, name string) ([]T, []int, error) {
@@ -34,8 +35,13 @@ func numbers[T float](f *File, name string) ([]T, []int, error) {
 		return nil, nil, err
 	}
 	n, _ := product(h.Shape) // fits: check multiplied it by ItemSize
-	// A packed entry may claim 1032 times its size, so memory follows what was really unpacked.
-	out := make([]T, 0, min(n, firstGrow))
+	// A packed entry may claim 1032 times its size: beyond what numbers usually pack to, memory follows what was really
+	// unpacked. Below, it is taken at once, for growing would need it twice.
+	room := firstGrow
+	if packed := f.entry(name).CompressedSize64; packed < 1<<48 { // check has compared it with the file's size
+		room = max(room, int(packed)*usual/h.ItemSize)
+	}
+	out := make([]T, 0, min(n, room))
 	buf := make([]byte, min(chunk, n*h.ItemSize))
 	for len(out) < n {
 		part := min(n-len(out), chunk/h.ItemSize)

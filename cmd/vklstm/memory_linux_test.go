@@ -1,0 +1,48 @@
+package main
+
+import (
+	"archive/zip"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"vklstm/train/bench"
+)
+
+// peakMemory runs the program and returns the most memory that it held, in bytes. The system counts what the test itself
+// held when it started the program, so that must be less.
+func peakMemory(t *testing.T, args ...string) int64 {
+	t.Helper()
+	c := exec.Command(program, args...)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+}
+
+// Training holds at most three times its windows, the program itself included, and what an epoch leaves behind is collected
+// before it is half of that: 40,000 windows of 60 × 6, 58 MB, on the CPU engine.
+func TestMemory(t *testing.T) {
+	t.Setenv("GOGC", "")
+	dir := t.TempDir()
+	const repeats = 40
+	w := bench.Workload{Batch: 32, Time: 60, Features: 6, Units: 4, Dense: 2, Windows: 1000, Mask: bench.MaskNone}
+	file := filepath.Join(dir, "data.npz")
+	if err := bench.WriteRepeated(file, w, w.Data(), zip.Deflate, repeats); err != nil {
+		t.Fatal(err)
+	}
+	size := int64(4 * repeats * w.Windows * w.Time * w.Features)
+	after := func(epochs string) int64 {
+		return peakMemory(t, "train", "--device", "cpu", "--data", file, "--epochs", epochs, "--batch", "256", "--lstm-units", "4", "--dense-units", "2",
+			"--quiet", "--patience", "100", "--plot-dir", filepath.Join(dir, "plots"), "--history-dir", dir)
+	}
+	two, many := after("2"), after("30")
+	if two > 3*size {
+		t.Errorf("%d bytes are held for windows of %d", two, size)
+	}
+	if many > two+size/2 {
+		t.Errorf("%d bytes are held after 30 epochs, %d after two", many, two)
+	}
+	t.Logf("windows %d, the program alone %d, two epochs %d, 30 epochs %d", size, peakMemory(t, "--version"), two, many)
+}
