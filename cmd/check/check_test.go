@@ -48,10 +48,10 @@ func TestChoose(t *testing.T) {
 		want string
 	}{
 		{"gofmt,race", false, "gofmt race"},
-		{"test", false, "test-cpu test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader"},
+		{"test", false, "test-cpu test-nocgo test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader"},
 		{"test-device", false, "test-device"},
 		{"", true, "gofmt vet staticcheck test-cpu test-one"},
-		{"", false, "gofmt vet staticcheck build spirv kernels test-cpu test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader newer-layer live-layer live-kernel live-table race gogc"},
+		{"", false, "gofmt vet staticcheck build spirv kernels test-cpu test-nocgo test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader newer-layer live-layer live-kernel live-table race gogc"},
 	} {
 		got, err := choose(steps(), tc.only, tc.fast)
 		if err != nil || strings.Join(names(got), " ") != tc.want {

@@ -4,8 +4,7 @@ package cpu
 type Setting func(*set)
 
 type set struct {
-	isa  string
-	rows int
+	isa string
 }
 
 // InstructionSet takes the kernels that are compiled for this instruction set, one of InstructionSets, in place of the
