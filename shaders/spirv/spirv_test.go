@@ -80,10 +80,10 @@ func TestAliases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Bindings) != 4 || m.Contiguous() != nil {
-		t.Fatalf("bindings %+v, want a, b, added and c", m.Bindings)
+	if len(m.Bindings) != 5 || m.Contiguous() != nil {
+		t.Fatalf("bindings %+v, want a, b, added, c and scale", m.Bindings)
 	}
-	for i, name := range []string{"a", "b", "added", "c"} {
+	for i, name := range []string{"a", "b", "added", "c", "scale"} {
 		if b := m.Bindings[i]; b.Name != name || b.NonWritable != (name != "c") || b.NonReadable {
 			t.Errorf("binding %d is %+v, want %s", i, b, name)
 		}
