@@ -129,6 +129,8 @@ func lowered(have, want Limits) Limits {
 	have.OffsetAlignment = max(have.OffsetAlignment, want.OffsetAlignment) // a larger alignment is the stricter one
 	have.SubgroupSize = min(have.SubgroupSize, want.SubgroupSize)
 	have.SubgroupOps &= want.SubgroupOps
+	have.SubgroupSmallest = min(have.SubgroupSmallest, want.SubgroupSmallest) // 0 takes full subgroups away
+	have.Multiprocessors = min(have.Multiprocessors, want.Multiprocessors)
 	have.TimestampPeriod = min(have.TimestampPeriod, want.TimestampPeriod)
 	have.MaxAllocation = min(have.MaxAllocation, want.MaxAllocation)
 	return have

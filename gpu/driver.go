@@ -16,7 +16,7 @@ type driver interface {
 	PipelineLayout(set vk.Handle, pushBytes uint32) (vk.Handle, error)
 	Cache(initial []byte) (vk.Handle, error)
 	CacheData(cache vk.Handle) ([]byte, error)
-	Pipeline(code []byte, layout, cache vk.Handle, constants []uint32) (vk.Handle, error)
+	Pipeline(code []byte, layout, cache vk.Handle, constants []uint32, subgroups bool) (vk.Handle, error)
 	Commands(family uint32, timestamps bool, stamps int) (commands, error)
 	Name(kind vk.Kind, h vk.Handle, name string)
 	Destroy(kind vk.Kind, h vk.Handle)
@@ -28,11 +28,17 @@ type driver interface {
 type commands interface {
 	Sets(layouts []vk.Handle, writes, out []uint64) error
 	Record(ops, sets []uint64) error
-	Submit(times uint32) error
+	Submit(parts []part) error
 	Wait(nanoseconds uint64) (bool, error)
 	Ticks() (begin, end uint64, err error)
 	Stamps(out []uint64) error
 	Close()
+}
+
+// part is a recording of a submission, and how often it runs.
+type part struct {
+	c     commands
+	times uint32
 }
 
 // vulkanDriver is Vulkan's own device.
@@ -44,5 +50,17 @@ func (d vulkanDriver) Commands(family uint32, timestamps bool, stamps int) (comm
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return vulkanCommands{c}, nil
+}
+
+// vulkanCommands are Vulkan's own.
+type vulkanCommands struct{ *vk.Commands }
+
+// Submit implements commands.
+func (c vulkanCommands) Submit(parts []part) error {
+	list := make([]vk.Part, len(parts))
+	for i, p := range parts {
+		list[i] = vk.Part{C: p.c.(vulkanCommands).Commands, Times: p.times}
+	}
+	return c.Commands.Submit(list)
 }

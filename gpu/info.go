@@ -20,6 +20,9 @@ type Limits struct {
 	OffsetAlignment   uint64    // bytes: a view starts at a multiple of it
 	SubgroupSize      uint32    // lanes; 0 where the driver does not say
 	SubgroupOps       uint32    // what subgroups can do in compute, VkSubgroupFeatureFlags: 1 basic, 2 vote, 4 arithmetic, 8 ballot, 0x10 shuffle, 0x80 quad
+	SubgroupSmallest  uint32    // lanes of the smallest and the largest subgroup that a kernel which needs full
+	SubgroupLargest   uint32    // subgroups may get; 0: the device does not promise full ones, and cannot run such kernels
+	Multiprocessors   uint32    // compute units, each of which holds at least one workgroup; 0: the driver does not say
 	TimestampPeriod   float64   // ns per tick; 0: the device has no timestamps
 	MaxAllocation     uint64    // bytes of one buffer
 }
@@ -105,7 +108,11 @@ func describe(index int, p vk.Physical) Info {
 			OffsetAlignment:   max(p.OffsetAlignment, 4),
 			SubgroupSize:      p.SubgroupSize,
 			SubgroupOps:       p.SubgroupOps,
+			Multiprocessors:   p.Multiprocessors,
 		},
+	}
+	if p.FullSubgroups {
+		i.Limits.SubgroupSmallest, i.Limits.SubgroupLargest = p.SubgroupSmallest, p.SubgroupLargest
 	}
 	if i.Vendor == "" {
 		i.Vendor = fmt.Sprintf("vendor %#x", p.VendorID)

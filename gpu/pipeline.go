@@ -68,6 +68,12 @@ func (k *kernel) fits(constants []uint32, l Limits) error {
 		return fmt.Errorf("%d bytes of push constants; the device allows %d", k.module.PushBytes, l.PushConstants)
 	case len(k.module.Bindings) > int(l.StorageBuffers):
 		return fmt.Errorf("%d buffers; the device allows %d", len(k.module.Bindings), l.StorageBuffers)
+	case k.module.SubgroupOps != 0 && l.SubgroupSmallest == 0:
+		return fmt.Errorf("full subgroups; the device does not promise them")
+	case k.module.SubgroupOps != 0 && s[0]%l.SubgroupLargest != 0:
+		return fmt.Errorf("full subgroups in workgroups of %d threads; they must be a multiple of %d on this device", s[0], l.SubgroupLargest)
+	case k.module.SubgroupOps&^l.SubgroupOps != 0:
+		return fmt.Errorf("subgroup operations %#x; the device has %#x", k.module.SubgroupOps, l.SubgroupOps)
 	}
 	return nil
 }
@@ -169,7 +175,7 @@ func (p *pipelines) compile(k *kernel, constants []uint32) (c pipeline, err erro
 		}
 		p.layouts[shape] = c.layout
 	}
-	if c.handle, err = p.d.vk.Pipeline(k.code, c.layout, p.cache, constants); err != nil {
+	if c.handle, err = p.d.vk.Pipeline(k.code, c.layout, p.cache, constants, k.module.SubgroupOps != 0); err != nil {
 		return c, err
 	}
 	p.d.vk.Name(vk.KindPipeline, c.handle, k.name)

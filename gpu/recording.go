@@ -29,6 +29,7 @@ type Recording struct {
 	omit    func(barrier int) bool // a test's way to leave barriers out
 
 	mu      sync.Mutex // guards the run
+	parts   []Times    // what runs; guarded by d.mu, as Device.settle asks for it
 	c       commands
 	running bool
 	result  error

@@ -27,12 +27,43 @@ func (r *Recording) RunN(n int) error {
 func (r *Recording) Start() error { return r.StartN(1) }
 
 // StartN is Start with n submissions in one, as RunN makes them.
-func (r *Recording) StartN(n int) error {
-	if n < 1 || n > math.MaxInt32 {
-		panic(fmt.Sprintf("gpu: run %q %d times", r.name, n))
+func (r *Recording) StartN(n int) error { return r.start([]Times{{r, n}}) }
+
+// Times is a recording and how often it runs.
+type Times struct {
+	*Recording
+	N int
+}
+
+// RunAll runs the parts one after the other in one submission, waits for the last, and says how long the device worked
+// (0 on devices without timestamps). The parts are of one device; none may be running.
+func RunAll(parts ...Times) (time.Duration, error) {
+	if len(parts) == 0 {
+		return 0, nil
 	}
-	if err := r.End(); err != nil {
-		return err
+	r := parts[0].Recording
+	if err := r.start(parts); err != nil {
+		return 0, err
+	}
+	if err := r.Wait(); err != nil {
+		return 0, err
+	}
+	return r.DeviceTime(), nil
+}
+
+// start submits parts, of which r is the first, with r's timestamps and fence.
+func (r *Recording) start(parts []Times) error {
+	list := make([]part, len(parts))
+	for _, p := range parts {
+		if p.N < 1 || p.N > math.MaxInt32 {
+			panic(fmt.Sprintf("gpu: run %q %d times", p.name, p.N))
+		}
+		if p.d != r.d {
+			panic(fmt.Sprintf("gpu: run %q with %q, which is of another device", r.name, p.name))
+		}
+		if err := p.End(); err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,23 +74,28 @@ func (r *Recording) StartN(n int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := d.usable()
-	if err == nil && r.c == nil {
-		err = errors.New("recording was freed")
-	}
-	if err == nil {
-		for a := range r.uses {
-			a.mustLive(fmt.Sprintf("run %q", r.name))
+	for i, p := range parts {
+		if err == nil && p.c == nil {
+			err = errors.New("recording was freed")
 		}
-		err = d.submit(r.c, uint32(n))
+		if err == nil {
+			for a := range p.uses {
+				a.mustLive(fmt.Sprintf("run %q", p.name))
+			}
+			list[i] = part{p.c, uint32(p.N)}
+		}
 	}
 	if err == nil {
-		d.submitted.add(r, n)
+		err = d.submit(r.c, list)
+	}
+	if err == nil {
+		d.submitted.add(parts)
 	}
 	if err != nil {
 		r.result = fmt.Errorf("gpu: run %q: %w", r.name, err)
 		return r.result
 	}
-	r.running, r.result, r.ticks = true, nil, 0
+	r.running, r.result, r.ticks, r.parts = true, nil, 0, parts
 	d.inflight[r] = true
 	return nil
 }
@@ -84,19 +120,28 @@ func (r *Recording) finish() error {
 			}
 		}
 	}
-	stamps := make([]uint64, len(r.stamps))
-	if err == nil {
-		err = r.c.Stamps(stamps)
+	r.d.mu.Lock()
+	parts := r.parts
+	r.d.mu.Unlock()
+	stamps := make([][]uint64, len(parts))
+	for i, p := range parts {
+		stamps[i] = make([]uint64, len(p.stamps))
+		if err == nil {
+			err = p.c.Stamps(stamps[i])
+		}
 	}
 	r.running = false
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()
+	r.parts = nil
 	delete(r.d.inflight, r)
 	if err != nil {
 		r.result = fmt.Errorf("gpu: run %q: %w", r.name, r.d.failed(err))
 		return r.result
 	}
-	r.d.submitted.time(r, stamps)
+	for i, p := range parts {
+		r.d.submitted.time(p.Recording, stamps[i])
+	}
 	return nil
 }
 
@@ -133,14 +178,24 @@ func (r *Recording) release() {
 	r.running = false
 }
 
-// submit hands commands to the queue. The caller holds d.mu.
-func (d *Device) submit(c commands, times uint32) error {
+// touches reports whether the running submission uses a buffer. The caller holds d.mu.
+func (r *Recording) touches(a *allocation) bool {
+	for _, p := range r.parts {
+		if p.uses[a] {
+			return true
+		}
+	}
+	return false
+}
+
+// submit hands parts to the queue, with c's fence. The caller holds d.mu.
+func (d *Device) submit(c commands, parts []part) error {
 	if d.inject != nil {
 		err := d.inject
 		d.inject = nil
 		return d.failed(err)
 	}
-	if err := c.Submit(times); err != nil {
+	if err := c.Submit(parts); err != nil {
 		return d.failed(err)
 	}
 	return nil

@@ -77,7 +77,7 @@ func (s *simulated) SetLayout(int) (vk.Handle, error)                    { retur
 func (s *simulated) PipelineLayout(vk.Handle, uint32) (vk.Handle, error) { return s.handle() }
 func (s *simulated) Cache([]byte) (vk.Handle, error)                     { return s.handle() }
 func (s *simulated) CacheData(vk.Handle) ([]byte, error)                 { return nil, errSimulated }
-func (s *simulated) Pipeline([]byte, vk.Handle, vk.Handle, []uint32) (vk.Handle, error) {
+func (s *simulated) Pipeline([]byte, vk.Handle, vk.Handle, []uint32, bool) (vk.Handle, error) {
 	return s.handle()
 }
 func (s *simulated) Name(vk.Kind, vk.Handle, string)              {}
@@ -92,7 +92,7 @@ type simulatedCommands struct{}
 
 func (simulatedCommands) Sets([]vk.Handle, []uint64, []uint64) error { return nil }
 func (simulatedCommands) Record([]uint64, []uint64) error            { return nil }
-func (simulatedCommands) Submit(uint32) error                        { return nil }
+func (simulatedCommands) Submit([]part) error                        { return nil }
 func (simulatedCommands) Wait(uint64) (bool, error)                  { return true, nil }
 func (simulatedCommands) Ticks() (uint64, uint64, error)             { return 0, 0, nil }
 func (simulatedCommands) Stamps([]uint64) error                      { return nil }

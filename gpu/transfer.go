@@ -36,7 +36,7 @@ func (d *Device) settle(a *allocation) {
 	d.mu.Lock()
 	var users []*Recording
 	for r := range d.inflight {
-		if r.uses[a] {
+		if r.touches(a) {
 			users = append(users, r)
 		}
 	}
@@ -88,7 +88,7 @@ func (d *Device) move(r region, access func(host []byte, at uint64), up bool) er
 		if err := s.c.Record(ops, nil); err != nil {
 			return d.failed(err)
 		}
-		if err := d.submit(s.c, 1); err != nil {
+		if err := d.submit(s.c, []part{{s.c, 1}}); err != nil {
 			return err
 		}
 		if _, err := s.c.Wait(forever); err != nil {

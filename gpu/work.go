@@ -101,21 +101,23 @@ func (w *work) add(kernel string, counted *[2]float64, args []Arg) {
 }
 
 // add counts a submission. The caller holds d.mu.
-func (s *Submitted) add(r *Recording, times int) {
+func (s *Submitted) add(parts []Times) {
 	if s.Kernels == nil {
 		s.Kernels = map[string]KernelWork{}
 	}
 	s.Submissions++
-	s.Dispatches += times * r.stats.Dispatches
-	s.Barriers += times * (r.stats.Barriers + 1)
-	s.Copies += times * r.stats.Copies
-	s.Fills += times * r.stats.Fills
-	for name, w := range r.work.kernels {
-		k := s.Kernels[name]
-		k.Dispatches += times * w.Dispatches
-		k.Flop += float64(times) * w.Flop
-		k.Bytes += float64(times) * w.Bytes
-		s.Kernels[name] = k
+	for _, p := range parts {
+		s.Dispatches += p.N * p.stats.Dispatches
+		s.Barriers += p.N * (p.stats.Barriers + 1)
+		s.Copies += p.N * p.stats.Copies
+		s.Fills += p.N * p.stats.Fills
+		for name, w := range p.work.kernels {
+			k := s.Kernels[name]
+			k.Dispatches += p.N * w.Dispatches
+			k.Flop += float64(p.N) * w.Flop
+			k.Bytes += float64(p.N) * w.Bytes
+			s.Kernels[name] = k
+		}
 	}
 }
 

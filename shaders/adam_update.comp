@@ -17,6 +17,7 @@ layout(binding = 5) buffer ParamsBuf { float params[]; };             // params[
 layout(binding = 6) buffer MBuf { float m[]; };                       // m[K][P]
 layout(binding = 7) buffer VBuf { float v[]; };                       // v[K][P]
 #include "clip.glsl"
+#include "optimizer.glsl"
 
 void main() {
     uint i = threadIndex();
@@ -24,10 +25,8 @@ void main() {
     uint k = i / P, o = k * OPTIONS, s = (cursor[0] * K + k) * SCHEDULE;
     if (uintBitsToFloat(schedule[s + INVERSE_BATCH]) == 0.0) return;
     float g = grads[i] * clip(k, i - k * P, uintBitsToFloat(options[o + CLIPNORM]), uintBitsToFloat(options[o + GLOBAL_CLIPNORM]));
-    float p = params[i] - params[i] * uintBitsToFloat(schedule[s + DECAY]);
-    float first = m[i] + (g - m[i]) * uintBitsToFloat(options[o + ONE_MINUS_BETA1]);
-    float second = v[i] + (g * g - v[i]) * uintBitsToFloat(options[o + ONE_MINUS_BETA2]);
+    float first = m[i], second = v[i];
+    params[i] = adamStep(params[i], g, first, second, o, s);
     m[i] = first;
     v[i] = second;
-    params[i] = p - uintBitsToFloat(schedule[s + ALPHA]) * first / (sqrt(second) + uintBitsToFloat(options[o + EPSILON]));
 }

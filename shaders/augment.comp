@@ -17,6 +17,7 @@ layout(binding = 3) readonly buffer ScalingBuf { float scaling[]; };        // s
 layout(binding = 4) readonly buffer QuantileBuf { float quantile[]; };      // quantile[32768], upper half of the normal distribution
 layout(binding = 5) readonly buffer CursorBuf { uint cursor[]; };           // cursor[1]
 layout(binding = 6) writeonly buffer MaskBuf { uint mask[]; };              // mask[K][T][R], 1 = valid
+#include "noise.glsl"
 
 void main() {
     uint i = threadIndex();
@@ -38,14 +39,7 @@ void main() {
         }
         if (chosen && !isMissing(bits)) {
             if (sigma != 0.0) {
-                uint word = noise[cell % 4u];
-                precise float z = quantile[word >> 16 & 32767u];
-                precise float change = sigma * (word >> 31 != 0u ? -z : z);
-                precise float v = uintBitsToFloat(bits) + change;
-                float low = scaling[(k * 4u + 2u) * F + f], high = scaling[(k * 4u + 3u) * F + f];
-                v = v < high ? v : high;
-                v = v > low ? v : low;
-                bits = floatBitsToUint(v);
+                bits = noisy(bits, noise[cell % 4u], sigma, scaling[(k * 4u + 2u) * F + f], scaling[(k * 4u + 3u) * F + f]);
             }
             if (lost[cell % 4u] >> 8 < below) bits = MISSING;
         }

@@ -14,6 +14,7 @@ layout(binding = 3) readonly buffer ScheduleBuf { uint schedule[]; }; // schedul
 layout(binding = 4) readonly buffer CursorBuf { uint cursor[]; };     // cursor[1]
 layout(binding = 5) buffer ParamsBuf { float params[]; };             // params[K][P]
 #include "clip.glsl"
+#include "optimizer.glsl"
 
 void main() {
     uint i = threadIndex();
@@ -21,6 +22,5 @@ void main() {
     uint k = i / P, o = k * OPTIONS, s = (cursor[0] * K + k) * SCHEDULE;
     if (uintBitsToFloat(schedule[s + INVERSE_BATCH]) == 0.0) return;
     float g = grads[i] * clip(k, i - k * P, uintBitsToFloat(options[o + CLIPNORM]), uintBitsToFloat(options[o + GLOBAL_CLIPNORM]));
-    float p = params[i];
-    params[i] = p - p * uintBitsToFloat(schedule[s + DECAY]) - uintBitsToFloat(schedule[s + ALPHA]) * g;
+    params[i] = sgdStep(params[i], g, s);
 }

@@ -22,8 +22,13 @@ type Engine struct {
 	hostAdam bool
 	half     bool // Mixed
 
-	// Tests lower these to have several chunks and passes on little data; 0: the device's limits alone.
-	chunkLimit, rowLimit int
+	want     string    // the path that was asked for
+	tuning   Tuning    // of the resident path
+	resident *resident // nil: the general path
+	why      string    // the path
+
+	// Tests lower these to have several chunks, passes and submissions on little data; 0: the device's limits alone.
+	chunkLimit, rowLimit, stepLimit, evalLimit int
 
 	fixed   alloc // lives as long as the engine
 	params  f32   // [K][P]
@@ -38,10 +43,12 @@ type Engine struct {
 	steps  []int // optimizer steps taken by each model
 	data   alloc // the loaded windows
 	chunks []chunk
-	label  f32 // [N]
-	n      int // loaded windows
+	label  f32     // [N]
+	n      int     // loaded windows
+	length []int32 // of each loaded window: its valid steps
 
-	train *workspace // made at the first epoch for its batch
+	train *workspace  // made at the first epoch for its batch
+	evals *evaluation // made at the first epoch that evaluates
 	infer []*predictor
 }
 
@@ -87,6 +94,9 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 		s(e)
 	}
 	e.stride = (e.layout.Size + 63) / 64 * 64
+	if err := e.choosePath(); err != nil {
+		return nil, err
+	}
 	if err := e.makeFixed(); err != nil {
 		e.Close()
 		return nil, err
@@ -95,14 +105,45 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 }
 
 // shapeFor plans the passes for batches of b windows.
-func (e *Engine) shapeFor(b int) (shape, error) {
-	s, err := planShape(e.dims, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+func (e *Engine) shapeFor(b int) (s shape, err error) {
+	if e.resident != nil {
+		s, err = planResident(e.dims, e.resident, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+	} else {
+		s, err = planShape(e.dims, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+	}
 	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
 		passes := (b + e.rowLimit - 1) / e.rowLimit
 		s.R = (b + passes - 1) / passes
 		s.B = passes * s.R
 	}
 	return s, err
+}
+
+// evalBytes is what the activations of an evaluation may take on the general path, unless one training batch takes more.
+const evalBytes = 64 << 20
+
+// evalShape plans the batches in which n windows are evaluated, all in one where memory allows: evaluation knows no batch
+// size, and few large batches keep a GPU busy where many small ones would not.
+func (e *Engine) evalShape(n int) (shape, error) {
+	d, k := e.dims, len(e.opts)
+	each := 4 * k * d.T * (6*d.H + d.F + 1) // gates, h and c, x and mask
+	room := evalBytes
+	if e.resident != nil {
+		each, room = 4*k*d.T*e.resident.InputWidth(), min(inputBytes, int(e.dev.Limits().StorageRange))
+	}
+	rows := max(1, room/each)
+	if e.train != nil && e.resident == nil {
+		rows = max(rows, e.train.R)
+	}
+	if e.evalLimit > 0 {
+		rows = min(rows, e.evalLimit)
+	}
+	b := min(n, rows)
+	b = (n + (n+b-1)/b - 1) / ((n + b - 1) / b) // as few batches, of equal size
+	if e.resident != nil {
+		return shape{Dims: d, K: k, P: e.stride, B: b, R: b}, nil
+	}
+	return planShape(d, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 }
 
 // makeFixed allocates and fills what does not depend on data or batch.
@@ -178,15 +219,6 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 	return w
 }
 
-// String says which device computes, and by which path.
-func (e *Engine) String() string {
-	precision := "float32"
-	if e.half {
-		precision = "mixed precision: recurrent products of operands rounded to float16, at float32's speed, since the device has no cooperative matrices"
-	}
-	return fmt.Sprintf("%s · general path (%d units, %s)", e.dev, e.dims.H, precision)
-}
-
 // Models returns the number of models side by side.
 func (e *Engine) Models() int { return len(e.opts) }
 
@@ -254,8 +286,21 @@ func (e *Engine) Load(w model.Windows) error {
 		e.forgetData()
 		return err
 	}
-	e.n = n
+	e.n, e.length = n, lengths(w.X, e.dims.T, e.dims.F)
 	return nil
+}
+
+// lengths counts the valid steps of each window of x[n][T][F], as mask.comp finds them.
+func lengths(x []float32, t, f int) []int32 {
+	out := make([]int32, len(x)/(t*f))
+	for i := range out {
+		for s := range t {
+			if augment.Valid(x[(i*t+s)*f : (i*t+s+1)*f]) {
+				out[i]++
+			}
+		}
+	}
+	return out
 }
 
 // upload makes a chunk of the windows x and computes their masks.
@@ -277,8 +322,12 @@ func (e *Engine) forgetData() {
 		e.train.free()
 		e.train = nil
 	}
+	if e.evals != nil {
+		e.evals.free()
+		e.evals = nil
+	}
 	e.data.free()
-	e.chunks, e.n = nil, 0
+	e.chunks, e.n, e.length = nil, 0, nil
 }
 
 // Close frees the device's memory; the device itself stays open.

@@ -18,8 +18,11 @@ type network struct {
 	label   f32 // [N]
 	cursor  u32 // [1]
 	batch   batch
-	act     activations
-	half    bool // recurrent products of float16
+	act     activations // general path
+	path    *resident   // nil: general path
+	kept    kept        // resident path
+	input   input       // resident path
+	half    bool        // general path: recurrent products of float16
 }
 
 // batch are the buffers that say which windows the steps of an epoch take, and where the results go.

@@ -33,11 +33,10 @@ func (p *predictor) free() {
 
 // predictor returns the one for model k and at least rows windows, as far as the device allows.
 func (e *Engine) predictor(k, rows int) (*predictor, error) {
-	s, err := planShape(e.dims, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
+	s, err := e.predictShape(rows)
 	if err != nil {
 		return nil, err
 	}
-	s.B = s.R
 	for i, p := range e.infer {
 		if p.k == k && p.R == s.R {
 			return p, nil
@@ -49,13 +48,13 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 		}
 	}
 	p := &predictor{network: network{
-		shape: s, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, half: e.half,
+		shape: s, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, half: e.half,
 	}, k: k, pass: alloc{dev: e.dev}}
 	a := &p.pass
 	p.options, p.scaling, p.cursor = a.words("predict.options", optionWords), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
 	p.label = a.floats("predict.y", s.R)
-	p.batch = newBatch(a, s, 1)
-	p.act = newActivations(a, s, false)
+	p.epochBuffers(a, 1)
+	p.activate(a, false)
 	c := chunk{n: s.R, raw: a.words("predict.x", s.R*s.T*s.F), valid: a.words("predict.valid", s.R*s.T)}
 	p.chunks = []chunk{c}
 	if a.err != nil {
@@ -70,12 +69,25 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 	return p, nil
 }
 
+// predictShape plans a pass over rows windows of one model, fewer where the device asks for it.
+func (e *Engine) predictShape(rows int) (shape, error) {
+	if r := e.resident; r != nil {
+		rows = max(1, min(rows, int(e.dev.Limits().StorageRange)/(4*e.dims.T*max(r.InputWidth(), e.dims.F))))
+		return shape{Dims: e.dims, K: 1, P: e.stride, B: rows, R: rows}, nil
+	}
+	s, err := planShape(e.dims, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
+	s.B = s.R
+	return s, err
+}
+
 // prepare fills the buffers that stay and makes the recording.
 func (p *predictor) prepare(e *Engine, c chunk) error {
 	p.mask = e.dev.NewRecording("predict")
 	rec := p.mask
-	rec.Fill(p.act.h, 0)
-	rec.Fill(p.act.c, 0)
+	if p.path == nil {
+		rec.Fill(p.act.h, 0)
+		rec.Fill(p.act.c, 0)
+	}
 	rec.Fill(p.label, 0)
 	rec.Fill(p.cursor, 0)
 	rec.Fill(p.batch.schedule, 0)
@@ -84,12 +96,20 @@ func (p *predictor) prepare(e *Engine, c chunk) error {
 	}
 	p.run = e.dev.NewRecording("predict")
 	kernel.Mask{Raw: c.raw, Valid: c.valid, N: p.R, T: p.T, F: p.F}.Record(p.run)
-	p.recordInput(p.run, 0, false, false)
-	p.recordForward(p.run, 0, false)
+	p.recordEvaluation(p.run)
 	if err := p.run.End(); err != nil {
 		return err
 	}
 	weight := make([]float32, p.R)
+	if p.path != nil {
+		place := make([]uint32, p.R)
+		for i := range place {
+			place[i] = uint32(i)
+		}
+		if err := p.input.place.Write(place); err != nil {
+			return err
+		}
+	}
 	for _, err := range []error{
 		p.options.Write(optionsOf(e.opts[p.k], e.spec.Rate(), 0)), p.scaling.Write(scalingWords(e.opts[p.k:p.k+1], p.F)), p.batch.weight.Write(weight),
 	} {

@@ -34,9 +34,36 @@ var variants = []struct {
 		kernel.MatmulConstants(false, true, false, true, false, false),
 		kernel.MatmulConstants(false, true, false, false, false, false),
 	)},
+	{"resident_input", nil},
+	{"resident_lstm", residentConstants(func(n kernel.ResidentNet, lanes int, train bool) []uint32 {
+		return kernel.ResidentLSTM{ResidentNet: n, LG: lanes, Train: train}.Constants()
+	})},
+	{"resident_update", [][]uint32{{kernel.GradientOnly}, {kernel.WithAdam}, {kernel.WithSGD}}},
+	{"resident_weight", residentConstants(func(n kernel.ResidentNet, lanes int, train bool) []uint32 {
+		if lanes != 16 || !train {
+			return nil // neither is a constant of its
+		}
+		return kernel.ResidentWeight{ResidentNet: n}.Constants()
+	})},
 	{"sgd_update", nil},
 	{"split_sum", [][]uint32{{0}, {1}}}, // accumulate
 	{"time_warp", nil},
+}
+
+// residentConstants are the constants of a kernel of the resident path: at the production shape for every number of lanes that
+// share a sum, and the ends of what its registers are asked to hold, where AMD's subgroups let 16 lanes share. Above 64 units the path
+// is taken on RDNA alone (wellCounted), and GCN, which the table holds too, would spill.
+func residentConstants(of func(n kernel.ResidentNet, lanes int, train bool) []uint32) (list [][]uint32) {
+	for _, s := range []struct{ H, F, HP, lanes int }{
+		{64, 6, 64, 4}, {64, 6, 64, 8}, {64, 6, 64, 16}, {64, 51, 64, 16}, {10, 6, 16, 16}, {32, 34, 32, 16},
+	} {
+		for _, train := range []bool{true, false} {
+			if c := of(kernel.ResidentNet{H: s.H, F: s.F, D: 32, HP: s.HP}, s.lanes, train); c != nil {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
 }
 
 // Variants lists every pipeline that an engine may create. Where constants follow from a model's size, the shapes that

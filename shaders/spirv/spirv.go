@@ -24,6 +24,9 @@ type Module struct {
 	Bindings  []Binding // by set and index
 	PushBytes uint32    // size of the push constants
 
+	// SubgroupOps is what the shader does with subgroups, as VkSubgroupFeatureFlags; 0: nothing.
+	SubgroupOps uint32
+
 	defs        map[uint32]instruction // types and constants, by result id
 	dec         map[uint32]decorations
 	names       map[uint32]string
@@ -57,6 +60,7 @@ type decorations struct {
 const (
 	opName, opMemberName                                               = 5, 6
 	opEntryPoint, opExecutionMode, opExecModeID                        = 15, 16, 331
+	opCapability                                                       = 17
 	opTypeVoid, opTypeBool, opTypeInt, opTypeFloat                     = 19, 20, 21, 22
 	opTypeVector, opTypeMatrix                                         = 23, 24
 	opTypeArray, opTypeRuntimeArray, opTypeStruct                      = 28, 29, 30
@@ -71,6 +75,9 @@ const (
 	decBuiltIn, decNonWritable, decNonReadable                           = 11, 24, 25
 	decBinding, decSet, decOffset                                        = 33, 34, 35
 	builtInWorkgroupSize                                                 = 25
+
+	// The capabilities lie in the order of Vulkan's flags: basic, vote, arithmetic, ballot, shuffle, …, quad.
+	capGroupNonUniform, capGroupNonUniformQuad = 61, 68
 
 	classUniform, classWorkgroup, classPush, classStorage = 2, 4, 9, 12
 )
@@ -116,6 +123,10 @@ func Parse(code []byte) (*Module, error) {
 			m.defs[id] = instruction{op, a}
 		}
 		switch op {
+		case opCapability:
+			if a[0] >= capGroupNonUniform && a[0] <= capGroupNonUniformQuad {
+				m.SubgroupOps |= 1 << (a[0] - capGroupNonUniform)
+			}
 		case opEntryPoint:
 			if a[0] != 5 || text(a[2:]) != "main" {
 				return nil, fmt.Errorf("spirv: entry point %q of kind %d; one compute shader main is expected", text(a[2:]), a[0])
@@ -203,7 +214,7 @@ func follows(op uint16, a []uint32) []uint32 {
 
 // leastWords is the number of operands without which an instruction cannot be read.
 var leastWords = map[uint16]int{
-	opName: 1, opMemberName: 2, opEntryPoint: 3, opExecutionMode: 2, opExecModeID: 2, opDecorate: 2, opMemberDecorate: 3,
+	opName: 1, opMemberName: 2, opCapability: 1, opEntryPoint: 3, opExecutionMode: 2, opExecModeID: 2, opDecorate: 2, opMemberDecorate: 3,
 	opTypeVoid: 1, opTypeBool: 1, opTypeInt: 3, opTypeFloat: 2, opTypeVector: 3, opTypeMatrix: 3, opTypeArray: 3,
 	opTypeRuntimeArray: 2, opTypeStruct: 1, opTypePointer: 3, opConstantTrue: 2, opConstantFalse: 2, opConstant: 3,
 	opConstantComposite: 2, opSpecTrue: 2, opSpecFalse: 2, opSpecConstant: 3, opSpecComposite: 2, opSpecOp: 3, opVariable: 3,

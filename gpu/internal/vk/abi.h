@@ -17,6 +17,8 @@ enum {
 	ST_COMMAND_POOL_CREATE_INFO = 39, ST_COMMAND_BUFFER_ALLOCATE_INFO = 40, ST_COMMAND_BUFFER_BEGIN_INFO = 42,
 	ST_MEMORY_BARRIER = 46, ST_PROPERTIES_2 = 1000059001, ST_SUBGROUP_PROPERTIES = 1000094000,
 	ST_OBJECT_NAME_INFO = 1000128000, ST_MESSENGER_CREATE_INFO = 1000128004, ST_MAINTENANCE_3_PROPERTIES = 1000168000,
+	ST_SM_BUILTINS_PROPERTIES = 1000154001, ST_CORE_PROPERTIES = 1000185000, ST_CORE_BUILTINS_PROPERTIES = 1000497001,
+	ST_SUBGROUP_SIZE_PROPERTIES = 1000225000, ST_SUBGROUP_SIZE_FEATURES = 1000225002, ST_FEATURES_2 = 1000059000,
 	ST_DRIVER_PROPERTIES = 1000196000, ST_VALIDATION_FEATURES = 1000247000, ST_LAYER_SETTINGS_CREATE_INFO = 1000496000,
 };
 
@@ -36,6 +38,12 @@ typedef struct { uint32_t sType; void *pNext; uint64_t properties[256]; } Proper
 typedef struct { uint32_t sType; void *pNext; uint32_t size, stages, operations, quads; } SubgroupProperties;
 typedef struct { uint32_t sType; void *pNext; uint32_t maxPerSetDescriptors; uint64_t maxMemoryAllocationSize; } Maintenance3Properties;
 typedef struct { uint32_t sType; void *pNext; uint32_t driver; char name[256], info[256]; uint8_t conformance[4]; } DriverProperties;
+typedef struct { uint32_t sType; void *pNext; uint32_t smallest, largest, maxWorkgroupSubgroups, stages; } SubgroupSizeProperties;
+typedef struct { uint32_t sType; void *pNext; uint32_t sizeControl, fullSubgroups; } SubgroupSizeFeatures;
+typedef struct { uint32_t sType; void *pNext; uint32_t features[64]; } Features2;  // larger than VkPhysicalDeviceFeatures, which is not read here
+typedef struct { uint32_t sType; void *pNext; uint32_t multiprocessors, warps; } SMBuiltinsProperties;  // NVIDIA
+typedef struct { uint32_t sType; void *pNext; uint32_t engines, arraysPerEngine, unitsPerArray, rest[11]; } CoreProperties;  // AMD
+typedef struct { uint32_t sType; void *pNext; uint64_t mask; uint32_t cores, warps; } CoreBuiltinsProperties;  // Arm
 typedef struct { uint32_t sType; const void *pNext; uint32_t flags, family, count; const float *priorities; } DeviceQueueCreateInfo;
 typedef struct { uint32_t sType; const void *pNext; uint32_t flags, queues; const DeviceQueueCreateInfo *queue; uint32_t layers; const char *const *layer; uint32_t extensions; const char *const *extension; const void *features; } DeviceCreateInfo;
 

@@ -39,7 +39,7 @@ func (i *Instance) Compiler(p Physical, family uint32) (*Compiler, error) {
 	if err := check(C.shim_details(C.handle(pointer(i.vk)), C.handle(pointer(physical)), C.uint32_t(p.API), &details)); err != nil {
 		return nil, err
 	}
-	base := C.shim_device_info(C.uint32_t(family), C.int(details.portability))
+	base := C.shim_device_info(C.uint32_t(family), &details)
 	if base == nil {
 		return nil, OutOfHostMemory
 	}

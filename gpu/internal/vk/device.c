@@ -6,6 +6,7 @@
 #include "shim.h"
 
 enum { STAGE_COMPUTE = 0x20, STORAGE_BUFFER = 7, MAX_BINDINGS = 64, MAX_PUSH_WORDS = 256 };  // the last two as in types.go
+enum { VARYING_SUBGROUP_SIZE = 1, FULL_SUBGROUPS = 2 };
 enum { PIPE_COMPUTE = 0x800, PIPE_TRANSFER = 0x1000, PIPE_BOTTOM = 0x2000, PIPE_HOST = 0x4000 };
 enum { ACCESS_SHADER_READ = 0x20, ACCESS_SHADER_WRITE = 0x40, ACCESS_TRANSFER_READ = 0x800, ACCESS_TRANSFER_WRITE = 0x1000, ACCESS_HOST_READ = 0x2000 };
 
@@ -91,7 +92,7 @@ int32_t shim_cache(Device *d, const void *data, size_t bytes, object *cache) {
 
 int32_t shim_cache_data(Device *d, object cache, void *data, size_t *bytes) { return d->GetPipelineCacheData(d->device, cache, bytes, data); }
 
-int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layout, object cache, const uint32_t *constants, uint32_t n, object *pipeline) {
+int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layout, object cache, const uint32_t *constants, uint32_t n, int subgroups, object *pipeline) {
 	ShaderModuleCreateInfo source = {.sType = ST_SHADER_MODULE_CREATE_INFO, .bytes = bytes, .code = code};
 	object module = 0;
 	int32_t r = d->CreateShaderModule(d->device, &source, NULL, &module);
@@ -105,6 +106,8 @@ int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layo
 	SpecializationInfo special = {n, entry, 4 * (size_t)n, constants};
 	ComputePipelineCreateInfo info = {.sType = ST_COMPUTE_PIPELINE_CREATE_INFO, .layout = layout, .baseIndex = -1,
 		.stage = {.sType = ST_SHADER_STAGE_CREATE_INFO, .stage = STAGE_COMPUTE, .module = module, .entry = "main", .specialization = n ? &special : NULL}};
+	// Subgroups without idle lanes, of any size that the driver likes: without the second flag it has to take its largest.
+	if (subgroups) info.stage.flags = FULL_SUBGROUPS | VARYING_SUBGROUP_SIZE;
 	r = d->CreateComputePipelines(d->device, cache, 1, &info, NULL, pipeline);
 	d->DestroyShaderModule(d->device, module, NULL);
 	free(entry);
@@ -222,16 +225,20 @@ int32_t shim_record(Device *d, const Commands *c, const uint64_t *op, size_t wor
 	return d->EndCommandBuffer(cb);
 }
 
-int32_t shim_submit(Device *d, const Commands *c, uint32_t times) {
+// parts are n pairs of a command buffer (a Commands' second) and how often it runs.
+int32_t shim_submit(Device *d, const Commands *c, const uint64_t *parts, uint32_t n) {
 	int32_t r = d->ResetFences(d->device, 1, &c->fence);
 	if (r) return r;
-	uint32_t n = 0;
-	handle *list = malloc(((size_t)times + 2) * sizeof *list);
+	size_t total = 2;
+	for (uint32_t i = 0; i < n; i++) total += parts[2 * i + 1];
+	uint32_t used = 0;
+	handle *list = malloc(total * sizeof *list);
 	if (!list) return -1;
-	if (c->queries) list[n++] = c->buffers[0];
-	for (uint32_t i = 0; i < times; i++) list[n++] = c->buffers[1];
-	if (c->queries) list[n++] = c->buffers[2];
-	SubmitInfo info = {.sType = ST_SUBMIT_INFO, .buffers = n, .buffer = list};
+	if (c->queries) list[used++] = c->buffers[0];
+	for (uint32_t i = 0; i < n; i++)
+		for (uint64_t k = 0; k < parts[2 * i + 1]; k++) list[used++] = (handle)(uintptr_t)parts[2 * i];
+	if (c->queries) list[used++] = c->buffers[2];
+	SubmitInfo info = {.sType = ST_SUBMIT_INFO, .buffers = used, .buffer = list};
 	r = d->QueueSubmit(d->queue, 1, &info, c->fence);
 	free(list);
 	return r;

@@ -40,7 +40,7 @@ func (i *Instance) Device(p Physical, family uint32) (*Device, error) {
 	if err := check(C.shim_details(C.handle(pointer(i.vk)), C.handle(pointer(physical)), C.uint32_t(p.API), &details)); err != nil {
 		return nil, err
 	}
-	info := C.shim_device_info(C.uint32_t(family), C.int(details.portability))
+	info := C.shim_device_info(C.uint32_t(family), &details)
 	if info == nil {
 		return nil, OutOfHostMemory
 	}
@@ -146,13 +146,18 @@ func (d *Device) CacheData(cache Handle) ([]byte, error) {
 	return b[:n], err
 }
 
-// Pipeline compiles SPIR-V with entry point main; constants have ids 0 to n−1.
-func (d *Device) Pipeline(code []byte, layout, cache Handle, constants []uint32) (Handle, error) {
+// Pipeline compiles SPIR-V with entry point main; constants have ids 0 to n−1. With subgroups set every subgroup is
+// full, whatever size the driver gives it; that is for devices whose Physical.FullSubgroups is set.
+func (d *Device) Pipeline(code []byte, layout, cache Handle, constants []uint32, subgroups bool) (Handle, error) {
 	words := make([]uint32, len(code)/4) // an aligned copy: embedded bytes need not be
 	copy(unsafe.Slice((*byte)(data(words)), 4*len(words)), code)
 	var p C.object
+	var full C.int
+	if subgroups {
+		full = 1
+	}
 	err := check(C.shim_pipeline(d.c, (*C.uint32_t)(data(words)), C.size_t(4*len(words)), C.object(layout), C.object(cache),
-		(*C.uint32_t)(data(constants)), C.uint32_t(len(constants)), &p))
+		(*C.uint32_t)(data(constants)), C.uint32_t(len(constants)), full, &p))
 	return Handle(p), err
 }
 
@@ -219,12 +224,23 @@ func (c *Commands) Record(ops, sets []uint64) error {
 	return check(C.shim_record(c.d.c, &raw, (*C.uint64_t)(data(ops)), C.size_t(len(ops)), (*C.uint64_t)(data(sets))))
 }
 
-// Submit runs the recording the given number of times, in order. The caller sees to it that no other submission to this
-// device goes on meanwhile.
-func (c *Commands) Submit(times uint32) error {
+// Part is a recording and how often it runs.
+type Part struct {
+	C     *Commands
+	Times uint32
+}
+
+// Submit runs the parts in order, between c's own timestamps and before c's fence; c itself may be a part. The caller
+// sees to it that no other submission to this device goes on meanwhile.
+func (c *Commands) Submit(parts []Part) error {
+	list := make([]uint64, 0, 2*len(parts))
+	for _, p := range parts {
+		list = append(list, uint64(uintptr(unsafe.Pointer(p.C.c.buffers[1]))), uint64(p.Times))
+	}
 	raw := c.c
-	err := check(C.shim_submit(c.d.c, &raw, C.uint32_t(times)))
+	err := check(C.shim_submit(c.d.c, &raw, (*C.uint64_t)(data(list)), C.uint32_t(len(parts))))
 	runtime.KeepAlive(c)
+	runtime.KeepAlive(parts)
 	return err
 }
 

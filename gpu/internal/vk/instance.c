@@ -143,7 +143,7 @@ int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d)
 	d->families = 16;
 	families(physical, &d->families, f);
 	for (uint32_t i = 0; i < d->families; i++) d->familyFlags[i] = f[i].flags, d->familyCount[i] = f[i].count, d->familyTimestamps[i] = f[i].timestampBits;
-	int driver = api >= (1u << 22 | 2u << 12);
+	int driver = api >= (1u << 22 | 2u << 12), sizeControl = 0, sm = 0, core = 0, arm = 0;
 	uint32_t n = 0;
 	if (!extensions(physical, NULL, &n, NULL) && n) {
 		ExtensionProperties *all = calloc(n, sizeof *all);
@@ -152,6 +152,10 @@ int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d)
 			for (uint32_t i = 0; i < n; i++) {
 				driver |= !strcmp(all[i].name, "VK_KHR_driver_properties");
 				d->portability |= !strcmp(all[i].name, "VK_KHR_portability_subset");
+				sizeControl |= !strcmp(all[i].name, "VK_EXT_subgroup_size_control");
+				sm |= !strcmp(all[i].name, "VK_NV_shader_sm_builtins");
+				core |= !strcmp(all[i].name, "VK_AMD_shader_core_properties");
+				arm |= !strcmp(all[i].name, "VK_ARM_shader_core_builtins");
 			}
 		free(all);
 	}
@@ -161,7 +165,23 @@ int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d)
 	Maintenance3Properties memory = {.sType = ST_MAINTENANCE_3_PROPERTIES, .pNext = driver ? &named : NULL};
 	SubgroupProperties subgroup = {.sType = ST_SUBGROUP_PROPERTIES, .pNext = &memory};
 	Properties2 all = {.sType = ST_PROPERTIES_2, .pNext = &subgroup};
+	SubgroupSizeProperties sizes = {.sType = ST_SUBGROUP_SIZE_PROPERTIES};
+	SMBuiltinsProperties nvidia = {.sType = ST_SM_BUILTINS_PROPERTIES};
+	CoreProperties amd = {.sType = ST_CORE_PROPERTIES};
+	CoreBuiltinsProperties cores = {.sType = ST_CORE_BUILTINS_PROPERTIES};
+	if (sizeControl) sizes.pNext = all.pNext, all.pNext = &sizes;
+	if (sm) nvidia.pNext = all.pNext, all.pNext = &nvidia;
+	if (core) amd.pNext = all.pNext, all.pNext = &amd;
+	if (arm) cores.pNext = all.pNext, all.pNext = &cores;
 	properties(physical, &all);
+	d->multiprocessors = sm ? nvidia.multiprocessors : core ? amd.engines * amd.arraysPerEngine * amd.unitsPerArray : cores.cores;
+	void (*features)(handle, Features2 *) = (void (*)(handle, Features2 *))getInstanceProc(instance, "vkGetPhysicalDeviceFeatures2");
+	if (sizeControl && features) {
+		SubgroupSizeFeatures can = {.sType = ST_SUBGROUP_SIZE_FEATURES};
+		Features2 asked = {.sType = ST_FEATURES_2, .pNext = &can};
+		features(physical, &asked);
+		if (can.sizeControl && can.fullSubgroups) d->fullSubgroups = 1, d->subgroupSmallest = sizes.smallest, d->subgroupLargest = sizes.largest;
+	}
 	d->subgroupSize = subgroup.size, d->subgroupStages = subgroup.stages, d->subgroupOperations = subgroup.operations;
 	d->maxAllocation = memory.maxMemoryAllocationSize;
 	memcpy(d->driverName, named.name, 255), memcpy(d->driverInfo, named.info, 255);
@@ -172,16 +192,22 @@ typedef struct {
 	DeviceCreateInfo info;
 	DeviceQueueCreateInfo queue;
 	float priority;
-	const char *extensions[1];
+	SubgroupSizeFeatures subgroups;
+	const char *extensions[2];
 } DeviceChain;
 
-void *shim_device_info(uint32_t family, int portability) {
+void *shim_device_info(uint32_t family, const Details *details) {
 	DeviceChain *c = calloc(1, sizeof *c);
 	if (!c) return NULL;
 	c->priority = 1;
 	c->queue = (DeviceQueueCreateInfo){.sType = ST_DEVICE_QUEUE_CREATE_INFO, .family = family, .count = 1, .priorities = &c->priority};
 	c->info = (DeviceCreateInfo){.sType = ST_DEVICE_CREATE_INFO, .queues = 1, .queue = &c->queue, .extension = c->extensions};
-	if (portability) c->extensions[c->info.extensions++] = "VK_KHR_portability_subset";
+	if (details->portability) c->extensions[c->info.extensions++] = "VK_KHR_portability_subset";
+	if (details->fullSubgroups) {
+		c->extensions[c->info.extensions++] = "VK_EXT_subgroup_size_control";
+		c->subgroups = (SubgroupSizeFeatures){.sType = ST_SUBGROUP_SIZE_FEATURES, .sizeControl = 1, .fullSubgroups = 1};
+		c->info.pNext = &c->subgroups;
+	}
 	return c;
 }
 

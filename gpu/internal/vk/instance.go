@@ -259,6 +259,9 @@ func (i *Instance) physical(h vulkan.PhysicalDevice) (Physical, error) {
 	p.DriverName, p.DriverTxt = C.GoString(&d.driverName[0]), C.GoString(&d.driverInfo[0])
 	p.MaxAllocationSize = uint64(d.maxAllocation)
 	p.SubgroupSize = uint32(d.subgroupSize)
+	p.FullSubgroups = d.fullSubgroups != 0
+	p.SubgroupSmallest, p.SubgroupLargest = uint32(d.subgroupSmallest), uint32(d.subgroupLargest)
+	p.Multiprocessors = uint32(d.multiprocessors)
 	if d.subgroupStages&0x20 != 0 {
 		p.SubgroupOps = uint32(d.subgroupOperations)
 	}

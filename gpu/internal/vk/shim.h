@@ -17,11 +17,13 @@ void shim_unlisten(handle instance, object messenger);
 typedef struct {
 	uint32_t families, familyFlags[16], familyCount[16], familyTimestamps[16];
 	uint32_t subgroupSize, subgroupStages, subgroupOperations, portability;
+	uint32_t fullSubgroups, subgroupSmallest, subgroupLargest;  // of VK_EXT_subgroup_size_control; 0 where it is absent
+	uint32_t multiprocessors;                                   // 0: the driver does not say
 	uint64_t maxAllocation;
 	char driverName[256], driverInfo[256];
 } Details;
 int32_t shim_details(handle instance, handle physical, uint32_t api, Details *details);
-void *shim_device_info(uint32_t family, int portability);  // malloc'd VkDeviceCreateInfo, or NULL
+void *shim_device_info(uint32_t family, const Details *details);  // malloc'd VkDeviceCreateInfo, or NULL
 
 // A device: its handle, its queue, its functions.
 typedef struct Device Device;
@@ -37,7 +39,7 @@ int32_t shim_set_layout(Device *d, uint32_t bindings, object *layout);
 int32_t shim_pipeline_layout(Device *d, object set, uint32_t pushBytes, object *layout);
 int32_t shim_cache(Device *d, const void *data, size_t bytes, object *cache);
 int32_t shim_cache_data(Device *d, object cache, void *data, size_t *bytes);
-int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layout, object cache, const uint32_t *constants, uint32_t n, object *pipeline);
+int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layout, object cache, const uint32_t *constants, uint32_t n, int subgroups, object *pipeline);
 
 // What a driver's compiler says of a kernel (compiler.c). Subgroup sizes are 0 where none can be asked for.
 typedef struct { uint32_t statistics, leastSubgroup, mostSubgroup; } CanCount;
@@ -55,7 +57,7 @@ void shim_commands_free(Device *d, Commands *c);
 int32_t shim_sets(Device *d, uint32_t sets, const uint64_t *layouts, uint32_t descriptors, const uint64_t *writes, object *pool, uint64_t *out);
 void shim_sets_free(Device *d, object pool);
 int32_t shim_record(Device *d, const Commands *c, const uint64_t *ops, size_t words, const uint64_t *sets);
-int32_t shim_submit(Device *d, const Commands *c, uint32_t times);
+int32_t shim_submit(Device *d, const Commands *c, const uint64_t *parts, uint32_t n);  // parts: pairs of a command buffer and how often
 int32_t shim_wait(Device *d, const Commands *c, uint64_t nanoseconds);
 int32_t shim_ticks(Device *d, const Commands *c, uint32_t first, uint32_t n, uint64_t *ticks);
 

@@ -132,6 +132,10 @@ type Physical struct {
 	MaxAllocationSize uint64 // bytes; 0: not said
 	SubgroupSize      uint32 // 0: not said
 	SubgroupOps       uint32 // VkSubgroupFeatureFlags, 0 where compute has none
+	FullSubgroups     bool   // pipelines can ask for subgroups without idle lanes
+	SubgroupSmallest  uint32 // sizes that such a subgroup may have
+	SubgroupLargest   uint32
+	Multiprocessors   uint32 // 0: not said
 	TimestampPeriod   float32
 
 	Heaps    []Heap

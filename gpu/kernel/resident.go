@@ -1,0 +1,37 @@
+package kernel
+
+// slotWords are the 32-bit words of a slot in slots[C][K][B][4] (shaders/include/resident.glsl says what each is).
+const slotWords = 4
+
+// ResidentNet are the sizes that the kernels of the resident path are compiled for. A lane of resident_lstm holds HP
+// weights, and its workgroups have 4·HP threads.
+type ResidentNet struct {
+	H, F, D int
+	HP      int // H rounded up to a multiple of 16; 4·HP is a multiple of the device's largest subgroup
+}
+
+// InputWidth is FP, the floats of a packed step: F features, a 1, and zeros up to a multiple of 4.
+func (n ResidentNet) InputWidth() int { return (n.F + 4) / 4 * 4 }
+
+// HeadWidth is the floats that resident_lstm leaves of each window for resident_weight.
+func (n ResidentNet) HeadWidth() int { return 5*n.HP + 2*n.D + 1 }
+
+// size is the number of parameters of a model.
+func (n ResidentNet) size() int { return 4*n.H*(n.F+n.H+1) + n.H*n.D + 2*n.D + 1 }
+
+// RowTile is RM, the rows of the recurrent kernel's gradient that a workgroup of resident_weight makes: as many as do
+// not spill, since each tile reads all of dz.
+func (n ResidentNet) RowTile() int {
+	if n.HP%32 == 0 {
+		return 32
+	}
+	return 16
+}
+
+// InputTile is RX, the rows of the gradient of kernel and bias that a workgroup makes.
+func (n ResidentNet) InputTile() int { return min(n.InputWidth(), 32) }
+
+// Tiles is the number of workgroups of resident_weight for each part of the gradient.
+func (n ResidentNet) Tiles() int {
+	return n.HP/n.RowTile() + (n.InputWidth()+n.InputTile()-1)/n.InputTile() + 1
+}

@@ -1,0 +1,169 @@
+package vulkan
+
+import (
+	"fmt"
+
+	"vklstm/gpu"
+	"vklstm/gpu/kernel"
+	"vklstm/model"
+)
+
+// The ways through the network that Path names.
+const (
+	PathAuto     = "auto"     // resident where shape and device allow and it counts well, else general
+	PathGeneral  = "general"  // a matmul and a cell for every step of time: any shape, any device
+	PathResident = "resident" // one dispatch for all steps of a window, the recurrent weights in registers
+)
+
+// Path chooses the way through the network; New fails when the device cannot take a shape on the one that is named.
+func Path(name string) Setting { return func(e *Engine) { e.want = name } }
+
+// Tuning overrides what the resident path takes from the device's limits, for experiments. 0 leaves a number as it is.
+type Tuning struct {
+	Lanes  int // that share a sum on the way back: 4, 8 or 16, at most the device's smallest subgroup
+	Groups int // workgroups at once, of all models; a workgroup takes several windows when there are more
+	Parts  int // of the weight gradient, which are made at once and then added
+	Ahead  int // steps whose input is prepared at once
+}
+
+// Tune sets the resident path's numbers.
+func Tune(t Tuning) Setting { return func(e *Engine) { e.tuning = t } }
+
+// resident says how windows take the resident path on a device.
+type resident struct {
+	kernel.ResidentNet
+	lanes  int // LG
+	groups int // workgroups that the device runs at once
+	parts  int
+	ahead  int // 0: as many as fit inputBytes
+}
+
+// What the kernels of the resident path do with subgroups: basic, ballot, shuffle and quad, as VkSubgroupFeatureFlags.
+const residentOps = 1 | 8 | 0x10 | 0x80
+
+// residentParts is the number of parts of a gradient. It is the same on every device and for any number of models, because
+// the order of sums follows from it.
+const residentParts = 64
+
+// inputBytes bounds the input that is prepared at once.
+const inputBytes = 32 << 20
+
+// newResident plans the path for networks of size d. The error says what the device lacks.
+func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
+	l := info.Limits
+	n := kernel.ResidentNet{H: d.H, F: d.F, D: d.D, HP: (d.H + 15) / 16 * 16}
+	switch {
+	case d.H > 128:
+		return resident{}, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", d.H)
+	case l.SubgroupSmallest < 4 || l.SubgroupLargest < l.SubgroupSmallest:
+		return resident{}, fmt.Errorf("the device does not promise full subgroups of 4 lanes or more")
+	case l.SubgroupOps&residentOps != residentOps:
+		return resident{}, fmt.Errorf("the device's subgroups lack ballot, shuffle or quad operations")
+	case d.D > 1<<20 || d.F > 1<<20:
+		return resident{}, fmt.Errorf("%d features and %d dense units", d.F, d.D)
+	}
+	for 4*n.HP%int(l.SubgroupLargest) != 0 {
+		n.HP += 16
+	}
+	shared := 4 * (2*n.HP + 8*n.HP + (d.D+3)/4*4)
+	switch {
+	case 4*n.HP > int(l.MaxInvocations) || 4*n.HP > int(l.MaxWorkgroupSizeX):
+		return resident{}, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", d.H, 4*n.HP, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
+	case shared > int(l.SharedMemory):
+		return resident{}, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
+	case l.StorageBuffers < 13:
+		return resident{}, fmt.Errorf("a kernel reads 13 buffers, the device allows %d", l.StorageBuffers)
+	}
+	r := resident{ResidentNet: n, lanes: 16, parts: residentParts, ahead: t.Ahead}
+	for r.lanes > int(l.SubgroupSmallest) {
+		r.lanes /= 2
+	}
+	if t.Lanes != 0 {
+		if t.Lanes != 4 && t.Lanes != 8 && t.Lanes != 16 || t.Lanes > int(l.SubgroupSmallest) {
+			return resident{}, fmt.Errorf("%d lanes cannot share a sum; 4, 8 or 16 can, and not more than the smallest subgroup, %d", t.Lanes, l.SubgroupSmallest)
+		}
+		r.lanes = t.Lanes
+	}
+	// Two workgroups of 256 threads and 128 registers fill a multiprocessor of NVIDIA's; AMD's compute units hold more.
+	units := int(l.Multiprocessors)
+	if units == 0 {
+		units = 64
+	}
+	r.groups = max(1, 2*units*64/n.HP)
+	if t.Groups > 0 {
+		r.groups = t.Groups
+	}
+	if t.Parts > 0 {
+		r.parts = t.Parts
+	}
+	return r, nil
+}
+
+// wellCounted says why the path does not count well for this shape on this vendor's registers, "" when it does. A lane
+// holds HP recurrent weights, F of the input, and about 50 values more. What was counted: RADV's compiler holds HP + F up
+// to 136 in 240 registers of RDNA without spilling, and HP + F up to 116 on GCN, whose compute unit, as a multiprocessor
+// of NVIDIA's, has 65,536 registers for 4·HP threads; Intel's compiler gives a lane 128. RDNA is told by its smallest
+// subgroup.
+func (r resident) wellCounted(info gpu.Info) string {
+	most, units := 80, 64
+	switch {
+	case info.Software:
+		most = 128
+	case info.Vendor == "AMD" && info.Limits.SubgroupSmallest == 32:
+		most, units = 136, 128
+	case info.Vendor == "AMD", info.Vendor == "NVIDIA":
+		most = 116
+	}
+	switch {
+	case r.HP > units:
+		return fmt.Sprintf("%d units want more registers than a multiprocessor has", r.H)
+	case r.HP+r.F > most:
+		return fmt.Sprintf("weights of %d units and %d features do not fit the registers", r.H, r.F)
+	}
+	return ""
+}
+
+// choosePath decides which way e goes, and says why.
+func (e *Engine) choosePath() error {
+	info := e.dev.Info()
+	r, err := newResident(e.dims, info, e.tuning)
+	if err == nil && e.half {
+		err = fmt.Errorf("mixed precision is the general path's")
+	}
+	switch e.want {
+	case PathGeneral:
+		e.why = "it was asked for"
+		return nil
+	case PathResident:
+		if err != nil {
+			return fmt.Errorf("vulkan: the resident path cannot be taken: %w", err)
+		}
+		e.resident, e.why = &r, "it was asked for"
+		return nil
+	case PathAuto, "":
+		switch {
+		case err != nil:
+			e.why = err.Error()
+		case r.wellCounted(info) != "":
+			e.why = r.wellCounted(info)
+		default:
+			e.resident, e.why = &r, "the weights fit the registers"
+		}
+		return nil
+	}
+	return fmt.Errorf("vulkan: unknown path %q; known are %s, %s and %s", e.want, PathAuto, PathGeneral, PathResident)
+}
+
+// String says which device computes, by which path, and why.
+func (e *Engine) String() string {
+	if e.resident == nil {
+		precision := "float32"
+		if e.half {
+			precision = "mixed precision: recurrent products of operands rounded to float16, at float32's speed, since the device has no cooperative matrices"
+		}
+		return fmt.Sprintf("%s · general path (%d units, %s), because %s", e.dev, e.dims.H, precision, e.why)
+	}
+	r := e.resident
+	return fmt.Sprintf("%s · resident path (%d units, float32), because %s: workgroups of %d threads, %d at once, sums over %d lanes",
+		e.dev, e.dims.H, e.why, 4*r.HP, r.groups, r.lanes)
+}

@@ -1,0 +1,42 @@
+#version 450
+// resident_update: the gradient as the sum of its parts, in order, and the optimizer's step with it. One thread per parameter.
+// UPDATE 0 stores the gradient alone; 1 is adam_update and 2 sgd_update without clipping, and then the step is over: the cursor
+// moves on. A model whose schedule has no batch takes no step.
+#extension GL_GOOGLE_include_directive : require
+#include "dispatch.glsl"
+#include "options.glsl"
+layout(local_size_x = 64) in;
+layout(constant_id = 0) const uint UPDATE = 0u;
+layout(push_constant) uniform Dims { uint K, P, size, parts; };
+layout(binding = 0) readonly buffer PartBuf { float part[]; };        // part[K][parts][P]
+layout(binding = 1) readonly buffer OptionsBuf { uint options[]; };   // options[K][OPTIONS]
+layout(binding = 2) readonly buffer ScheduleBuf { uint schedule[]; }; // schedule[S][K][SCHEDULE]
+layout(binding = 3) readonly buffer BehindBuf { uint behind[]; };     // behind[1], this step, from resident_weight
+layout(binding = 4) writeonly buffer GradsBuf { float grads[]; };     // grads[K][P]
+layout(binding = 5) buffer ParamsBuf { float params[]; };             // params[K][P]
+layout(binding = 6) buffer MBuf { float m[]; };                       // m[K][P]
+layout(binding = 7) buffer VBuf { float v[]; };                       // v[K][P]
+layout(binding = 8) writeonly buffer CursorBuf { uint cursor[]; };    // cursor[1], the next step
+#include "optimizer.glsl"
+
+void main() {
+    uint id = threadIndex(), step = behind[0];
+    if (UPDATE != 0u && id == 0u) cursor[0] = step + 1u;
+    if (id >= K * size) return;
+    uint k = id / size, p = id - k * size, i = k * P + p, o = k * OPTIONS, s = (step * K + k) * SCHEDULE;
+    if (UPDATE != 0u && uintBitsToFloat(schedule[s + INVERSE_BATCH]) == 0.0) return;
+    float g = 0.0;
+    for (uint c = 0u; c < parts; c++) g += part[(k * parts + c) * P + p];
+    if (UPDATE == 0u) {
+        grads[i] = g;
+        return;
+    }
+    if (UPDATE == 2u) {
+        params[i] = sgdStep(params[i], g, s);
+        return;
+    }
+    float first = m[i], second = v[i];
+    params[i] = adamStep(params[i], g, first, second, o, s);
+    m[i] = first;
+    v[i] = second;
+}
