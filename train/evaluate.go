@@ -78,12 +78,34 @@ func (v *Evaluation) curve() [][2]float64 {
 
 // scores sums up one part in an epoch: labels[windows[i]], p[i] and loss[i] belong together.
 func scores(labels []float32, windows []int32, p, loss []float32) Scores {
-	y := make([]float32, len(windows))
 	sum := 0.0
+	for _, l := range loss {
+		sum += float64(l)
+	}
+	m := ComputeMetrics(labelsOf(labels, windows), p, sum/float64(len(windows)), 0.5)
+	return Scores{Loss: m.Loss, Accuracy: m.Accuracy, Precision: m.Precision, Recall: m.Recall, F1: m.RunningF1, AUC: m.AUC}
+}
+
+// labelsOf returns the labels of the listed windows.
+func labelsOf(labels []float32, windows []int32) []float32 {
+	y := make([]float32, len(windows))
 	for i, w := range windows {
 		y[i] = labels[w]
-		sum += float64(loss[i])
 	}
-	m := ComputeMetrics(y, p, sum/float64(len(windows)), 0.5)
-	return Scores{Loss: m.Loss, Accuracy: m.Accuracy, Precision: m.Precision, Recall: m.Recall, F1: m.RunningF1, AUC: m.AUC}
+	return y
+}
+
+// validationF1 returns Scores.F1 of probabilities p, without the rest of the scores, which take longer.
+func validationF1(y, p []float32) float64 {
+	var c Confusion
+	for i, p := range p {
+		if p != p {
+			return math.NaN()
+		}
+		c.Add(y[i], p, 0.5)
+	}
+	if len(p) == 0 {
+		return math.NaN()
+	}
+	return c.RunningF1()
 }

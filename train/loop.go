@@ -114,20 +114,26 @@ func (r *Run) tell(call func(Callback) error) error {
 	return first
 }
 
-// epochs trains epoch after epoch.
+// epochs trains epoch after epoch. While one's metrics are computed and callbacks hear of it, the next one trains
+// already, unless there are callbacks of the caller's, which may ask for what it is trained with; what was trained too
+// far when training ends is not used, as the best weights are put back.
 func (r *Run) epochs(ctx context.Context) error {
+	next := func() trained { return r.train(ctx, 0) }
 	for epoch := range r.Config.Epochs {
-		e, steps, err := r.epoch(ctx, epoch)
-		switch {
+		t := next()
+		switch err := t.err; {
 		case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
-			if epoch == 0 && steps == 0 {
+			if epoch == 0 && t.out.Steps == 0 {
 				return fmt.Errorf("train: interrupted before the first step: %w", err)
 			}
-			r.Stop(StoppedInterrupted, fmt.Sprintf("interrupted in epoch %d after %d of its %s", epoch+1, steps, count(r.steps(), "step")))
+			r.Stop(StoppedInterrupted, fmt.Sprintf("interrupted in epoch %d after %d of its %s", epoch+1, t.out.Steps, count(r.steps(), "step")))
 			return nil
 		case err != nil:
 			return err
 		}
+		e := Epoch{Epoch: epoch, Windows: len(t.plan.Train), Time: t.time}
+		y := labelsOf(r.Dataset.Y, t.plan.Eval)
+		e.Val.F1 = validationF1(y, t.out.EvalProbability)
 		v, _ := e.Value(monitor)
 		if e.Improved = r.Best.Improved(epoch, v); e.Improved {
 			s, err := r.engine.State(0)
@@ -136,19 +142,44 @@ func (r *Run) epochs(ctx context.Context) error {
 			}
 			r.best = s
 		}
+		abandon := func() {}
+		if epoch+1 < r.Config.Epochs && r.best != nil && len(r.Config.Callbacks) == 0 {
+			next, abandon = r.trainAhead(ctx, epoch+1)
+		} else {
+			next = func() trained { return r.train(ctx, epoch+1) }
+		}
+		e.Train = scores(r.Dataset.Y, t.plan.Train, t.out.Probability, t.out.Loss)
+		e.Val = scores(r.Dataset.Y, t.plan.Eval, t.out.EvalProbability, t.out.EvalLoss)
 		r.History = append(r.History, e)
 		if err := r.tell(func(c Callback) error { return c.OnEpochEnd(r, e) }); err != nil {
+			abandon()
 			return err
 		}
 		if !finite(e.Train.Loss) || !finite(e.Val.Loss) {
 			r.Stop(StoppedDiverged, fmt.Sprintf("the loss of epoch %d is %v (validation %v)", epoch+1, e.Train.Loss, e.Val.Loss))
 		}
 		if r.Stopped != "" {
+			abandon()
 			return nil
 		}
 	}
 	r.Stop(StoppedDone, "all "+count(r.Config.Epochs, "epoch")+" done")
 	return nil
+}
+
+// trainAhead begins an epoch and returns what waits for it, and what ends it early and waits until it has ended.
+func (r *Run) trainAhead(ctx context.Context, epoch int) (wait func() trained, abandon func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	result := make(chan trained, 1)
+	go func() { result <- r.train(ctx, epoch) }()
+	wait = func() trained {
+		defer cancel()
+		return <-result
+	}
+	return wait, func() {
+		cancel()
+		<-result
+	}
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
@@ -158,8 +189,16 @@ func (r *Run) steps() int {
 	return (len(r.Parts.Train) + r.Config.Batch - 1) / r.Config.Batch
 }
 
-// epoch trains one epoch and evaluates the validation part. After an error it returns the steps that were taken.
-func (r *Run) epoch(ctx context.Context, epoch int) (Epoch, int, error) {
+// trained is an epoch that the engine has run, or an error and what was done before it.
+type trained struct {
+	plan model.Plan
+	out  model.Outcome
+	time time.Duration
+	err  error
+}
+
+// train trains one epoch and evaluates the validation part.
+func (r *Run) train(ctx context.Context, epoch int) trained {
 	plan := model.Plan{Epoch: epoch, Train: r.order(epoch), Batch: r.Config.Batch, Eval: r.Parts.Val}
 	plan.LearningRate = make([]float64, plan.Steps())
 	for i := range plan.LearningRate {
@@ -175,21 +214,11 @@ func (r *Run) epoch(ctx context.Context, epoch int) (Epoch, int, error) {
 	unwatch := r.progress.watch(r, epoch)
 	out, err := r.engine.Epoch(ctx, []model.Plan{plan})
 	unwatch()
-	steps := 0
+	t := trained{plan: plan, time: time.Since(start), err: err}
 	if len(out) == 1 {
-		steps = out[0].Steps
+		t.out = out[0]
 	}
-	if err != nil {
-		return Epoch{}, steps, err
-	}
-	o := out[0]
-	return Epoch{
-		Epoch:   epoch,
-		Train:   scores(r.Dataset.Y, plan.Train, o.Probability, o.Loss),
-		Val:     scores(r.Dataset.Y, plan.Eval, o.EvalProbability, o.EvalLoss),
-		Windows: len(plan.Train),
-		Time:    time.Since(start),
-	}, steps, nil
+	return t
 }
 
 // restore puts the best weights back on the device. When training was interrupted in the first epoch there are none:

@@ -106,7 +106,8 @@ func (p *probe) OnTrainEnd(r *Run) error {
 var errLost = errors.New("device lost")
 
 // TestEndings ends training in every way and asks for the best weights each time: on the device when the callbacks
-// hear of the end, in the Result, and in the file.
+// hear of the end, in the Result, and in the file. Without callbacks of the caller's the next epoch trains while the
+// last one's are called, which must not show.
 func TestEndings(t *testing.T) {
 	var cancel context.CancelFunc
 	for _, tc := range []struct {
@@ -168,84 +169,97 @@ func TestEndings(t *testing.T) {
 		{name: "diverges at once", script: script{hits: []int{-1}, loss: map[int]float64{0: math.NaN()}, params: map[int]float32{0: float32(math.NaN())}},
 			stopped: StoppedDiverged, best: -1, weights: 0, epochs: 1, err: "no epoch before gave usable weights; lower the learning rate (lr is 0.001)", noTest: true},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			var ctx context.Context
-			ctx, cancel = context.WithCancel(context.Background())
-			defer cancel()
-			f := &fakeEngine{script: tc.script}
-			cfg := quietConfig(f.factory)
-			if tc.patience > 0 {
-				cfg.Patience = tc.patience
+		for _, ahead := range []bool{false, true} {
+			if ahead && tc.change != nil {
+				continue
 			}
-			if tc.change != nil {
-				tc.change(&cfg)
-			}
-			cfg, dir := inFolder(t, cfg)
-			var log bytes.Buffer
-			cfg.Log = &log
-			if tc.weights == 77 { // a first epoch that is cut short leaves the weights as they are
-				before := tc.script.before
-				f.before = func(e int) error {
-					for i := range f.state.Params {
-						f.state.Params[i] = 77
+			t.Run(fmt.Sprintf("%s/ahead=%v", tc.name, ahead), func(t *testing.T) {
+				var ctx context.Context
+				ctx, cancel = context.WithCancel(context.Background())
+				defer cancel()
+				f := &fakeEngine{script: tc.script}
+				cfg := quietConfig(f.factory)
+				if tc.patience > 0 {
+					cfg.Patience = tc.patience
+				}
+				if tc.change != nil {
+					tc.change(&cfg)
+				}
+				cfg, dir := inFolder(t, cfg)
+				var log bytes.Buffer
+				cfg.Log = &log
+				if tc.weights == 77 { // a first epoch that is cut short leaves the weights as they are
+					before := tc.script.before
+					f.before = func(e int) error {
+						for i := range f.state.Params {
+							f.state.Params[i] = 77
+						}
+						return before(e)
 					}
-					return before(e)
 				}
-			}
-			device := float32(math.NaN())
-			cfg.Callbacks = append(cfg.Callbacks, &probe{end: func(r *Run) error {
-				s, err := r.State()
-				device = s.Params[0]
-				return err
-			}})
-			res, err := LSTM(ctx, cfg)
-			if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
-				t.Fatalf("error %v, want %q", err, tc.err)
-			}
-			if res == nil {
-				t.Fatal("no result")
-			}
-			if res.Stopped != tc.stopped || res.BestEpoch != tc.best || len(res.History) != tc.epochs {
-				t.Errorf("stopped %q (%s), best epoch %d, %d epochs; want %q, %d, %d", res.Stopped, res.Reason, res.BestEpoch, len(res.History), tc.stopped, tc.best, tc.epochs)
-			}
-			if (res.Test == nil) != tc.noTest {
-				t.Errorf("test %v", res.Test)
-			}
-			if !strings.Contains(log.String(), tc.logged) {
-				t.Errorf("no %q in the log:\n%s", tc.logged, log.String())
-			}
-			if f.closed != 1 {
-				t.Errorf("engine closed %d times", f.closed)
-			}
-			path := filepath.Join(dir, "c", CheckpointFile)
-			if _, err := os.Stat(filepath.Join(dir, "h", HistoryFile)); err != nil {
-				t.Errorf("no history: %v", err)
-			}
-			if tc.weights == 0 {
-				if res.State != nil {
-					t.Error("there are weights")
+				device := float32(math.NaN())
+				if !ahead {
+					cfg.Callbacks = append(cfg.Callbacks, &probe{end: func(r *Run) error {
+						s, err := r.State()
+						device = s.Params[0]
+						return err
+					}})
 				}
-				if _, err := os.Stat(path); err == nil {
-					t.Error("there is a checkpoint")
+				res, err := LSTM(ctx, cfg)
+				if ahead {
+					device = f.state.Params[0]
+					if n := len(res.History); tc.stopped == StoppedEarly && len(f.plans) != n+1 {
+						t.Errorf("%d epochs were begun for %d in the history, want one ahead", len(f.plans), n)
+					}
 				}
-				return
-			}
-			for i, p := range res.State.Params {
-				if p != tc.weights {
-					t.Fatalf("parameter %d of the result is %v, want %v", i, p, tc.weights)
+				if tc.err == "" && err != nil || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
+					t.Fatalf("error %v, want %q", err, tc.err)
 				}
-			}
-			if device != tc.weights {
-				t.Errorf("the device holds %v at the end, want %v", device, tc.weights)
-			}
-			m, meta, err := LoadModel(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if m.State.Params[0] != tc.weights || meta.Epoch != tc.best || !slices.Contains(res.Files, path) {
-				t.Errorf("the checkpoint holds %v of epoch %d, want %v of %d; files %v", m.State.Params[0], meta.Epoch, tc.weights, tc.best, res.Files)
-			}
-		})
+				if res == nil {
+					t.Fatal("no result")
+				}
+				if res.Stopped != tc.stopped || res.BestEpoch != tc.best || len(res.History) != tc.epochs {
+					t.Errorf("stopped %q (%s), best epoch %d, %d epochs; want %q, %d, %d", res.Stopped, res.Reason, res.BestEpoch, len(res.History), tc.stopped, tc.best, tc.epochs)
+				}
+				if (res.Test == nil) != tc.noTest {
+					t.Errorf("test %v", res.Test)
+				}
+				if !strings.Contains(log.String(), tc.logged) {
+					t.Errorf("no %q in the log:\n%s", tc.logged, log.String())
+				}
+				if f.closed != 1 {
+					t.Errorf("engine closed %d times", f.closed)
+				}
+				path := filepath.Join(dir, "c", CheckpointFile)
+				if _, err := os.Stat(filepath.Join(dir, "h", HistoryFile)); err != nil {
+					t.Errorf("no history: %v", err)
+				}
+				if tc.weights == 0 {
+					if res.State != nil {
+						t.Error("there are weights")
+					}
+					if _, err := os.Stat(path); err == nil {
+						t.Error("there is a checkpoint")
+					}
+					return
+				}
+				for i, p := range res.State.Params {
+					if p != tc.weights {
+						t.Fatalf("parameter %d of the result is %v, want %v", i, p, tc.weights)
+					}
+				}
+				if device != tc.weights {
+					t.Errorf("the device holds %v at the end, want %v", device, tc.weights)
+				}
+				m, meta, err := LoadModel(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.State.Params[0] != tc.weights || meta.Epoch != tc.best || !slices.Contains(res.Files, path) {
+					t.Errorf("the checkpoint holds %v of epoch %d, want %v of %d; files %v", m.State.Params[0], meta.Epoch, tc.weights, tc.best, res.Files)
+				}
+			})
+		}
 	}
 }
 

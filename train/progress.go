@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -29,6 +30,8 @@ type Progress struct {
 	quiet    bool
 	terminal bool // a bar can be drawn
 	bar      *progressbar.ProgressBar
+	drawing  sync.Mutex // a line and the bar come from different goroutines
+	shown    int64      // windows that the bar shows
 }
 
 // NewProgress returns a log that writes to w, nil for none, in LogText or LogJSON; quiet leaves warnings alone.
@@ -44,6 +47,8 @@ func NewProgress(w io.Writer, format string, quiet bool) *Progress {
 
 // line writes one line above the bar, if there is one.
 func (p *Progress) line(text string) {
+	p.drawing.Lock()
+	defer p.drawing.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Clear() // A log that cannot be written must not end a training.
 	}
@@ -180,10 +185,22 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 	}
 	p.line(text)
 	if p.bar != nil {
+		p.show(int64(e.Epoch+1) * int64(e.Windows))
+		p.drawing.Lock()
+		defer p.drawing.Unlock()
 		p.bar.Describe(fmt.Sprintf("epoch %d/%d, %.0f windows/s", min(e.Epoch+2, r.Config.Epochs), r.Config.Epochs, e.rate()))
-		_ = p.bar.Set64(int64(e.Epoch+1) * int64(e.Windows))
 	}
 	return nil
+}
+
+// show moves the bar to so many windows, never back: an epoch's end may be heard of when the next one is under way.
+func (p *Progress) show(windows int64) {
+	p.drawing.Lock()
+	defer p.drawing.Unlock()
+	if windows > p.shown {
+		p.shown = windows
+		_ = p.bar.Set64(windows)
+	}
 }
 
 // watch moves the bar while an epoch trains, and returns what ends that.
@@ -203,7 +220,7 @@ func (p *Progress) watch(r *Run, epoch int) (stop func()) {
 			case <-tick.C:
 				n := len(r.Parts.Train)
 				if steps, of := r.engine.Progress(); of == r.steps() {
-					_ = p.bar.Set64(int64(epoch)*int64(n) + int64(min(steps*r.Config.Batch, n)))
+					p.show(int64(epoch)*int64(n) + int64(min(steps*r.Config.Batch, n)))
 				}
 			}
 		}
