@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,6 +62,74 @@ func TestFewLanes(t *testing.T) {
 		e.nets[0].c.lanes = 2
 		return e
 	}, enginetest.Tolerances{}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4, Rows: 90})
+}
+
+// One batch after another whose gradient there is none of: nothing of the first may be left.
+func TestMaskedBatchAfterAnother(t *testing.T) {
+	spec := model.Classifier(5, 2, 4, 0, 3)
+	w := model.Windows{X: make([]float32, 4*5*2), Y: []float32{0, 1, 0, 1}}
+	for i := range 2 * 5 * 2 {
+		w.X[i] = float32(i%7) + 1
+	}
+	for _, isa := range InstructionSets() {
+		e := testEngine(t, spec, []model.Options{options}, 1, InstructionSet(isa))
+		if err := e.Load(w); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.SetState(0, spec.Init(1)); err != nil {
+			t.Fatal(err)
+		}
+		lstm := spec.Layout().Variables[model.DenseKernel].Offset
+		for batch, some := range []bool{true, false} {
+			plan := model.Plan{Train: []int32{int32(2 * batch), int32(2*batch + 1)}, Batch: 2, LearningRate: []float64{0}}
+			g, _, err := e.Gradient(0, plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if any := slices.ContainsFunc(g[:lstm], func(x float32) bool { return x != 0 }); any != some {
+				t.Errorf("%s: batch %d: the LSTM's gradient is zero: %v, want %v", isa, batch, !any, !some)
+			}
+			if g[len(g)-1] == 0 {
+				t.Errorf("%s: batch %d: no gradient of the last bias", isa, batch)
+			}
+		}
+	}
+}
+
+// A gradient that is not finite makes every parameter NaN under a global norm, as in model.Optimizer.
+func TestNormOfInfinity(t *testing.T) {
+	spec := model.Classifier(5, 2, 4, 0, 3)
+	w := model.Windows{X: make([]float32, 2*5*2), Y: []float32{0, 1}}
+	for i := range w.X {
+		w.X[i] = float32(i%7) + 1
+	}
+	o := options
+	o.Augment, o.Optimizer = model.Augment{}, model.Optimizer{Kind: model.SGD, GlobalClipNorm: 1}
+	for _, isa := range InstructionSets() {
+		e := testEngine(t, spec, []model.Options{o}, 1, InstructionSet(isa))
+		if err := e.Load(w); err != nil {
+			t.Fatal(err)
+		}
+		s := spec.Init(1)
+		dense := spec.Layout().Variables[model.DenseBias].Of(s.Params)
+		dense[1] = -100 // a unit whose gradient is 0
+		if err := e.SetState(0, s); err != nil {
+			t.Fatal(err)
+		}
+		plan := model.Plan{Train: []int32{0, 1}, Batch: 2, Weight: []float32{float32(math.Inf(1)), 1}, LearningRate: []float64{1}}
+		if _, err := e.Epoch(t.Context(), []model.Plan{plan}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.State(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range got.Params {
+			if p == p {
+				t.Fatalf("%s: parameter %d is %v", isa, i, p)
+			}
+		}
+	}
 }
 
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {

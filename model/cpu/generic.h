@@ -373,7 +373,7 @@ static void dropout(const vk_net *L, uint32_t row, uint32_t time, float *keep) {
 			c[2] = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
 			c[3] = (uint32_t)p0;
 		}
-		for (int i = 0; i < 4; i++) keep[u + i] = u + i < L->unit && c[i] >> 8 >= L->threshold ? L->keep : 0;
+		for (int i = 0; i < 4; i++) keep[u + i] = c[i] >> 8 >= L->threshold ? L->keep : 0;
 	}
 }
 

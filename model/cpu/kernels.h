@@ -18,7 +18,6 @@ typedef struct {
 	int64_t F, H, D, T;     // features; units and dense units, padded; timesteps
 	int64_t K, KA, J;       // rows of a panel; K padded; panels
 	int64_t np;             // parameters, padding included
-	int64_t unit;           // real units: only they are dropped
 	float *p, *m, *v;       // [np]
 	float *w;               // [J][K][4][VL]: the panels, scaled so that 2^z is what an activation needs
 	float *ut;              // recurrent_kernel transposed, [column groups of 4 VL][4H as panels have them][4 VL or less]

@@ -72,7 +72,7 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	key := philox.Key(o.Seed)
 	*n.c = C.vk_net{
 		F: C.int64_t(d.F), H: C.int64_t(h), D: C.int64_t(dense), T: C.int64_t(d.T),
-		K: C.int64_t(k), KA: C.int64_t(roundUp(k, 8)), J: C.int64_t(panels), np: C.int64_t(np), unit: C.int64_t(d.H),
+		K: C.int64_t(k), KA: C.int64_t(roundUp(k, 8)), J: C.int64_t(panels), np: C.int64_t(np),
 		p: n.p.c(), m: n.m.c(), v: n.v.c(), w: w.c(), ut: ut.c(),
 		lanes:  C.int64_t(min(max(laneBytes/(4*np), 4), maxLanes)),
 		offset: scaling.c(), factor: scaling[d.F:].c(),
