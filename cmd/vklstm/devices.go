@@ -47,7 +47,7 @@ func listKernels(w io.Writer, device string) error {
 	if len(sizes) == 0 {
 		sizes = []uint32{0} // the driver decides
 	}
-	for _, v := range vulkan.Variants() {
+	for _, v := range vulkan.Variants(c.Info()) {
 		for _, size := range sizes {
 			list, err := c.Statistics(v, size)
 			if errors.Is(err, vulkan.ErrUnfit) {

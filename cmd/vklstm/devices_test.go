@@ -24,12 +24,19 @@ func TestStatistics(t *testing.T) {
 	if r.status != 0 {
 		t.Fatalf("status %d\n%s%s", r.status, r.out, r.errout)
 	}
-	for _, v := range vulkan.Variants() {
+	if os.Getenv("RADV_FORCE_FAMILY") == "" {
+		return // what there is to list depends on the device
+	}
+	infos, err := vulkan.Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vulkan.Variants(infos[0]) {
 		if !strings.Contains(r.out, "\n"+v.String()+", ") && !strings.Contains(r.out, "\n"+v.String()+": ") {
 			t.Errorf("there is no line for %s:\n%s", v, r.out)
 		}
 	}
-	if os.Getenv("RADV_FORCE_FAMILY") != "" && (!strings.Contains(r.out, "Instructions ") || strings.Contains(r.out, "Hash")) {
+	if !strings.Contains(r.out, "Instructions ") || strings.Contains(r.out, "Hash") {
 		t.Errorf("instructions are not counted, or hashes are shown:\n%s", r.out)
 	}
 }

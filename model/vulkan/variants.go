@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 )
 
 // variants are the pipelines of each kernel: its sets of specialisation constants, by their ids from 0 on.
@@ -35,42 +36,56 @@ var variants = []struct {
 		kernel.MatmulConstants(false, true, false, false, false, false),
 	)},
 	{"resident_input", nil},
-	{"resident_lstm", residentConstants(func(n kernel.ResidentNet, lanes int, train bool) []uint32 {
-		return kernel.ResidentLSTM{ResidentNet: n, LG: lanes, Train: train}.Constants()
-	})},
 	{"resident_update", [][]uint32{{kernel.GradientOnly}, {kernel.WithAdam}, {kernel.WithSGD}}},
-	{"resident_weight", residentConstants(func(n kernel.ResidentNet, lanes int, train bool) []uint32 {
-		if lanes != 16 || !train {
-			return nil // neither is a constant of its
-		}
-		return kernel.ResidentWeight{ResidentNet: n}.Constants()
-	})},
 	{"sgd_update", nil},
 	{"split_sum", [][]uint32{{0}, {1}}}, // accumulate
 	{"time_warp", nil},
 }
 
-// residentConstants are the constants of a kernel of the resident path: at the production shape for every number of lanes that
-// share a sum, and the ends of what its registers are asked to hold, where AMD's subgroups let 16 lanes share. Above 64 units the path
-// is taken on RDNA alone (wellCounted), and GCN, which the table holds too, would spill.
-func residentConstants(of func(n kernel.ResidentNet, lanes int, train bool) []uint32) (list [][]uint32) {
-	for _, s := range []struct{ H, F, HP, lanes int }{
-		{64, 6, 64, 4}, {64, 6, 64, 8}, {64, 6, 64, 16}, {64, 51, 64, 16}, {10, 6, 16, 16}, {32, 34, 32, 16},
-	} {
+// residentVariants are the pipelines of the resident path on a device: at the production shape with every number of lanes that
+// may share a sum, and at the ends of what choosePath takes the path for, where registers are fullest.
+func residentVariants(info Info) []Variant {
+	var list []Variant
+	add := func(r resident) {
 		for _, train := range []bool{true, false} {
-			if c := of(kernel.ResidentNet{H: s.H, F: s.F, D: 32, HP: s.HP}, s.lanes, train); c != nil {
-				list = append(list, c)
+			list = append(list, Variant{Kernel: "resident_lstm", Constants: kernel.ResidentLSTM{ResidentNet: r.ResidentNet, LG: r.lanes, Train: train}.Constants()})
+		}
+		weight := Variant{Kernel: "resident_weight", Constants: kernel.ResidentWeight{ResidentNet: r.ResidentNet}.Constants()}
+		if !slices.ContainsFunc(list, func(v Variant) bool { return v.String() == weight.String() }) { // lanes are no constant of it
+			list = append(list, weight)
+		}
+	}
+	plan := func(h, f, lanes int) (resident, bool) {
+		r, err := newResident(model.Dims{T: 60, F: f, H: h, D: 32}, info, Tuning{Lanes: lanes})
+		return r, err == nil && r.wellCounted(info) == ""
+	}
+	const features = 6
+	for _, lanes := range []int{4, 8, 16} {
+		if r, ok := plan(64, features, lanes); ok {
+			add(r)
+		}
+	}
+	for _, h := range []int{10, 64, 96, 128} {
+		most := 0
+		for f := 1; f <= 256; f++ {
+			if _, ok := plan(h, f, 0); ok {
+				most = f
+			}
+		}
+		for _, f := range []int{features, most} {
+			if r, ok := plan(h, f, 0); ok && f > 0 && (h != 64 || f != features) {
+				add(r)
 			}
 		}
 	}
 	return list
 }
 
-// Variants lists every pipeline that an engine may create. Where constants follow from a model's size, the shapes that
-// the benchmarks use stand for all. The command cmd/check compiles them all for GPUs that are not there and holds
+// Variants lists every pipeline that an engine may create on a device. Where constants follow from a model's size, a few
+// sizes stand for all: the largest above all. The command cmd/check compiles them for GPUs that are not there and holds
 // registers and instructions against a table, so a kernel belongs here as soon as it exists. Tests fail where a kernel of
 // the catalogue is not listed, and where an engine makes a pipeline that is not.
-func Variants() []Variant {
+func Variants(info Info) []Variant {
 	var list []Variant
 	for _, v := range variants {
 		if v.constants == nil {
@@ -80,5 +95,5 @@ func Variants() []Variant {
 			list = append(list, Variant{Kernel: v.kernel, Constants: c})
 		}
 	}
-	return list
+	return append(list, residentVariants(info)...)
 }

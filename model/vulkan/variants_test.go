@@ -11,11 +11,48 @@ import (
 	"vklstm/shaders/spirv"
 )
 
+// rdna and gcn are two generations of AMD's GPUs, as RADV describes them.
+var (
+	rdna = amd(32)
+	gcn  = amd(64)
+)
+
+func amd(smallest uint32) Info {
+	return Info{Vendor: "AMD", Limits: gpu.Limits{MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: 64 << 10, StorageBuffers: 64,
+		SubgroupOps: 0x6ff, SubgroupSize: 64, SubgroupSmallest: smallest, SubgroupLargest: 64}}
+}
+
+// TestResidentVariants: what is compiled reaches as far as the resident path is taken on a device, and no farther.
+func TestResidentVariants(t *testing.T) {
+	for _, tc := range []struct {
+		name        string
+		info        Info
+		units, wide int // the largest model, and the most features of one of 64 units
+	}{
+		{"RDNA", rdna, 128, 64},
+		{"GCN", gcn, 64, 52},
+		{"no subgroups", Info{}, 0, 0},
+	} {
+		units, wide := 0, 0
+		for _, v := range Variants(tc.info) {
+			if v.Kernel == "resident_lstm" {
+				units = max(units, int(v.Constants[0]))
+				if v.Constants[0] == 64 {
+					wide = max(wide, int(v.Constants[3]))
+				}
+			}
+		}
+		if units != tc.units || wide != tc.wide {
+			t.Errorf("%s: up to %d units, %d features at 64 units; want %d, %d", tc.name, units, wide, tc.units, tc.wide)
+		}
+	}
+}
+
 // TestVariants: every kernel of the catalogue is listed with its constants, once, and can be made to be right at any size of
 // subgroup that holds a quad.
 func TestVariants(t *testing.T) {
 	seen, least := map[string]bool{}, map[string]uint32{}
-	for _, v := range Variants() {
+	for _, v := range Variants(rdna) {
 		if seen[v.String()] {
 			t.Errorf("%s is listed twice", v)
 		}
@@ -106,7 +143,7 @@ func TestPipelinesListed(t *testing.T) {
 		}
 	}
 	listed := map[string]bool{}
-	for _, v := range Variants() {
+	for _, v := range Variants(dev.Info()) {
 		listed[v.String()] = true
 	}
 	made := dev.Pipelines()
