@@ -92,9 +92,6 @@ type cpuEngine struct {
 	reason string
 }
 
-// Unwrap returns the engine itself.
-func (e cpuEngine) Unwrap() model.Engine { return e.Engine }
-
 func (e cpuEngine) String() string { return fmt.Sprintf("%s, chosen because %s", e.Engine, e.reason) }
 
 // SimulateDevice returns a device that is not there: an engine on it makes the choices that it would make on the real

@@ -273,9 +273,9 @@ func (m *measurement) deviceName() string {
 
 // peak finds, once, what rooflines are taken from: the flags' figures, else the CPU's measured ones or the list's for a
 // GPU. The first caller must be done with the process's memory: measuring takes some.
-func (m *measurement) peak() (bench.Peak, error) {
+func (m *measurement) peak() bench.Peak {
 	if m.found != nil {
-		return *m.found, nil
+		return *m.found
 	}
 	p := bench.Peak{}
 	if info, ok := m.d.GPU(); ok {
@@ -283,10 +283,7 @@ func (m *measurement) peak() (bench.Peak, error) {
 			p = g.Peak()
 		}
 	} else {
-		var err error
-		if p, err = bench.MeasureCPU(m.d.NewEngine); err != nil {
-			return p, err
-		}
+		p = bench.MeasureCPU()
 	}
 	if m.gflops > 0 {
 		p.GFLOPS, p.About = m.gflops, strings.TrimPrefix(p.About+"; operations as given", "; ")
@@ -296,16 +293,13 @@ func (m *measurement) peak() (bench.Peak, error) {
 	}
 	m.found = &p
 	m.out.peak(p)
-	return p, nil
+	return p
 }
 
 // rows writes a group with its rooflines.
-func (m *measurement) rows(title string, rows []bench.Row) error {
-	p, err := m.peak()
-	if err == nil {
-		m.out.rows(title, rows, p)
-	}
-	return err
+func (m *measurement) rows(title string, rows []bench.Row) {
+	p := m.peak()
+	m.out.rows(title, rows, p)
 }
 
 // group measures one group.
@@ -316,9 +310,7 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 		if err != nil {
 			return err
 		}
-		if err := m.finish(&r); err != nil {
-			return err
-		}
+		m.finish(&r)
 		m.out.epoch(r, 1, bench.Compare(r, peers))
 		return nil
 	case "step":
@@ -332,7 +324,7 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 			}
 			rows = append(rows, r)
 		}
-		return m.rows("Training step", rows)
+		m.rows("Training step", rows)
 	case "predict":
 		var rows []bench.Row
 		for _, n := range []int{1, 1024} {
@@ -342,7 +334,7 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 			}
 			rows = append(rows, r)
 		}
-		return m.rows("Prediction", rows)
+		m.rows("Prediction", rows)
 	case "kernels", "dispatch":
 		v := m.d.Vulkan()
 		switch {
@@ -356,7 +348,8 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 			if err != nil {
 				return err
 			}
-			return m.rows("The empty dispatch", rows)
+			m.rows("The empty dispatch", rows)
+			return nil
 		}
 		w := m.w
 		w.Windows = w.Batch
@@ -364,7 +357,7 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 		if err != nil {
 			return err
 		}
-		return m.rows("Kernels of a step, "+w.Name(), rows)
+		m.rows("Kernels of a step, "+w.Name(), rows)
 	case "start":
 		folder, err := os.MkdirTemp("", "vklstm-bench")
 		if err != nil {
@@ -400,22 +393,19 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 		if err != nil {
 			return err
 		}
-		return m.rows("Loading an npz", rows)
+		m.rows("Loading an npz", rows)
 	}
 	return nil
 }
 
 // finish adds what Run leaves to its caller.
-func (m *measurement) finish(r *bench.Result) error {
+func (m *measurement) finish(r *bench.Result) {
 	r.Peer, r.Versions = ourName, map[string]string{ourName: version(), "go": runtime.Version()}
 	r.Device, r.Load, r.RSSMB = m.deviceName(), m.load, bench.PeakMemory()>>20
 	if _, gpu := m.d.GPU(); !gpu {
 		r.Threads = runtime.GOMAXPROCS(0)
 	}
-	p, err := m.peak()
-	if err != nil {
-		return err
-	}
+	p := m.peak()
 	if p.GFLOPS > 0 {
 		t := r.EpochS.Median
 		if r.EpochGPU > 0 {
@@ -423,7 +413,6 @@ func (m *measurement) finish(r *bench.Result) error {
 		}
 		r.PeakGFLOPS, r.PeakShare = p.GFLOPS, r.EpochFlop/1e9/t/p.GFLOPS
 	}
-	return nil
 }
 
 // benchOutput writes tables for people, or lines for programs, or both.

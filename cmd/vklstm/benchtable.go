@@ -70,8 +70,8 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 		_, bound := r.Roofline(p)
 		roofed = roofed || bound != ""
 	}
+	fmt.Fprintf(b.w, "\n%s\n", title)
 	t := report.NewTable()
-	t.SetTitle(title)
 	header := table.Row{rows[0].Group}
 	add := func(wanted bool, name string) {
 		if wanted {
@@ -89,6 +89,7 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(right)
+	var left []string
 	for _, r := range rows {
 		row := table.Row{r.Name}
 		cell := func(wanted bool, s string) {
@@ -97,7 +98,8 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 			}
 		}
 		if r.Skipped != "" {
-			t.AppendRow(table.Row{r.Name, "left out: " + r.Skipped})
+			t.AppendRow(table.Row{r.Name, "left out"})
+			left = append(left, r.Name+" "+r.Skipped)
 			continue
 		}
 		count := ""
@@ -115,7 +117,10 @@ func (b *benchOutput) rows(title string, rows []bench.Row, p bench.Peak) {
 		cell(roofed, roof)
 		t.AppendRow(row)
 	}
-	fmt.Fprintf(b.w, "\n%s\n", t.Render())
+	fmt.Fprintf(b.w, "%s\n", t.Render())
+	if len(left) > 0 {
+		fmt.Fprintf(b.w, "left out (--budget raises the limit): %s\n", strings.Join(left, "; "))
+	}
 }
 
 // note writes a line below a table.
@@ -145,7 +150,6 @@ func (b *benchOutput) explanation(e bench.Explanation) {
 	}
 	fmt.Fprintf(b.w, "%s\n%.3g TFLOP/s, %s GB/s, %d multiprocessors, %s\n", e.Engine, e.GPU.TFLOPS, number(e.GPU.GBs), e.GPU.Processors, e.GPU.Source)
 	t := report.NewTable()
-	t.SetTitle("One training step, " + w.Name() + ": counted, not measured")
 	t.AppendHeader(table.Row{"kernel", "dispatches", "MFLOP", "MB", "at least", "bound"})
 	var right []table.ColumnConfig
 	for i := 2; i <= 6; i++ {
@@ -160,7 +164,7 @@ func (b *benchOutput) explanation(e bench.Explanation) {
 	}
 	t.AppendSeparator()
 	row(e.Total)
-	fmt.Fprintf(b.w, "\n%s\n", t.Render())
+	fmt.Fprintf(b.w, "\nOne training step, %s: counted, not measured\n%s\n", w.Name(), t.Render())
 	fmt.Fprintf(b.w, "%g barriers, %g copies and fills; %.1f MB of device memory\n", e.Barriers, e.Copies, float64(e.Memory)/1e6)
 	fmt.Fprintf(b.w, "If a barrier costs %v, which is assumed, those take %s; the roofline alone allows %s,\nwith every byte from memory, as if no cache held it.\n",
 		bench.BarrierCost, duration(e.Overhead()), duration(e.Total.Least))
@@ -240,13 +244,13 @@ func (b *benchOutput) epoch(r bench.Result, runs int, peers []bench.Comparison) 
 	if !b.forPeople() {
 		return
 	}
-	t := report.NewTable()
 	s := r.Shape
 	where := r.Device
 	if r.Threads > 0 {
 		where = fmt.Sprintf("%d threads, %s", r.Threads, where)
 	}
-	t.SetTitle(fmt.Sprintf("Epoch of %s windows of %d × %d, batch %d, %d units, mask %s\n%s", report.Thousands(s.Windows), s.Time, s.Features, s.Batch, s.Units, r.Mask, where))
+	fmt.Fprintf(b.w, "\nEpoch of %s windows of %d × %d, batch %d, %d units, mask %s\n%s\n", report.Thousands(s.Windows), s.Time, s.Features, s.Batch, s.Units, r.Mask, where)
+	t := report.NewTable()
 	t.AppendHeader(table.Row{"", "epoch (least–most)", "a step", "1 window", "1,000"})
 	var right []table.ColumnConfig
 	for i := 2; i <= 5; i++ {
@@ -282,7 +286,7 @@ func (b *benchOutput) epoch(r bench.Result, runs int, peers []bench.Comparison) 
 		line(name, p.Result)
 		t.AppendRow(table.Row{"  by ours", times(p.EpochRatio), times(p.StepRatio), times(p.Infer1Ratio), times(p.Infer1000Ratio)})
 	}
-	fmt.Fprintf(b.w, "\n%s\n", t.Render())
+	fmt.Fprintf(b.w, "%s\n", t.Render())
 	if len(peers) > 0 {
 		fmt.Fprintln(b.w, "* the fastest peer by its epoch; ×n: the median of n runs, and their least and most")
 		others := map[string]bool{}

@@ -309,6 +309,9 @@ func BenchmarkMatmul(b *testing.B) {
 			if d.Info().Software && k.M*k.N*k.Inner > 1<<31 {
 				b.Skip("minutes on a software driver")
 			}
+			if most := max(k.M*k.Inner, k.Inner*k.N, k.M*k.N) + guard; uint64(4*most) > d.Limits().StorageRange {
+				b.Skipf("%d bytes in one binding, the device allows %d", 4*most, d.Limits().StorageRange)
+			}
 			k.Models = 1
 			k.A, k.B = put(b, d, "A", make([]float32, k.M*k.Inner)), put(b, d, "B", make([]float32, k.Inner*k.N))
 			k.C = put(b, d, "C", make([]float32, k.M*k.N))

@@ -136,8 +136,12 @@ func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engi
 	return testEngine(b, spec, opts, 0)
 }
 
-func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked) }
-func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked) }
+// peak is what all cores can do.
+var peak = enginetest.AllCores(Peak)
+
+func BenchmarkTrainStep(b *testing.B)  { enginetest.TrainStep(b, benchmarked, peak) }
+func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked, peak) }
+func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked, peak) }
 
 var options = model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 3,
 	Augment: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}}

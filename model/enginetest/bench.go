@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"vklstm/model"
 )
@@ -32,9 +35,118 @@ func benchEngine(b *testing.B, new NewBench, spec model.Spec, models int) model.
 	return e
 }
 
+// Peak is how many floating-point operations a second the device can do at most; a benchmark that is given one reports
+// its share. nil: not known.
+type Peak func() float64
+
+// AllCores is the peak of all cores together, measured once: one runs on each at the same time.
+func AllCores(one func() float64) Peak {
+	return sync.OnceValue(func() float64 {
+		rates := make([]float64, runtime.GOMAXPROCS(0))
+		var wait sync.WaitGroup
+		for i := range rates {
+			wait.Go(func() { rates[i] = one() })
+		}
+		wait.Wait()
+		sum := 0.0
+		for _, r := range rates {
+			sum += r
+		}
+		return sum
+	})
+}
+
+// speed reports what ran: operations by wall time, or by device time where there is one, beside it, and the share of the
+// peak. flop is of one iteration, and device the time of all.
+func speed(b *testing.B, flop float64, device time.Duration, peak []Peak) {
+	seconds := b.Elapsed().Seconds() / float64(b.N)
+	if device > 0 {
+		seconds = device.Seconds() / float64(b.N)
+		b.ReportMetric(seconds*1e9, "gpu-ns/op")
+	}
+	b.ReportMetric(flop/seconds/1e9, "GFLOP/s")
+	for _, p := range peak {
+		if p != nil {
+			if most := p(); most > 0 {
+				b.ReportMetric(100*flop/seconds/most, "%peak")
+			}
+		}
+	}
+}
+
+// pace is the least rate, in operations per second, that a benchmark of one engine has seen. What would take longer than
+// patience at that rate is skipped: the shapes are made for devices a thousand times as fast as a software driver.
+type pace float64
+
+const patience = 20 * time.Second
+
+func (p *pace) measure(flop float64, took time.Duration) {
+	if rate := pace(flop / max(took.Seconds(), 1e-9)); *p == 0 || rate < *p {
+		*p = rate
+	}
+}
+
+func (p pace) check(b *testing.B, flop float64) {
+	if p == 0 {
+		return
+	}
+	if t := time.Duration(flop / float64(p) * 1e9); t > patience {
+		b.Skipf("on this device it would take %v", t.Round(time.Second))
+	}
+}
+
+// TrainStep times training steps at the shapes at which other frameworks were measured (the table of the design's
+// section 3): ten steps in one epoch an iteration, a single one where a step is large.
+func TrainStep(b *testing.B, new NewBench, peak ...Peak) {
+	var p pace
+	for _, s := range [][4]int{{32, 60, 6, 64}, {256, 60, 6, 64}, {1024, 60, 6, 64}, {4096, 60, 6, 64}, {64, 60, 51, 128},
+		{256, 128, 64, 256}, {256, 128, 64, 512}, {128, 256, 128, 1024}} {
+		batch, dims := s[0], model.Dims{T: s[1], F: s[2], H: s[3], D: 32}
+		steps := 10
+		if dims.TrainFlop(batch) > 1e10 {
+			steps = 1
+		}
+		b.Run(fmt.Sprintf("B=%d/T=%d/F=%d/H=%d/steps=%d", batch, dims.T, dims.F, dims.H, steps), func(b *testing.B) {
+			flop := float64(steps) * dims.TrainFlop(batch)
+			p.check(b, 2*flop) // one to warm up
+			rng := rand.New(rand.NewPCG(1, 2))
+			e := benchEngine(b, new, model.Classifier(dims.T, dims.F, dims.H, 0.3, dims.D), 1)
+			if err := e.Load(windows(rng, batch, dims.T, dims.F, false)); err != nil {
+				b.Fatal(err)
+			}
+			var order []int32
+			for range steps {
+				order = append(order, shuffled(rng, batch)...)
+			}
+			plans := []model.Plan{plan(order, batch, 1e-3)}
+			device := epochs(b, e, plans, flop, &p)
+			speed(b, flop, device, peak)
+		})
+	}
+}
+
+// epochs runs an epoch to warm up, and then one an iteration; it returns the device's time of all of these.
+func epochs(b *testing.B, e model.Engine, plans []model.Plan, flop float64, p *pace) time.Duration {
+	run := func() time.Duration {
+		out, err := e.Epoch(context.Background(), plans)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return out[0].DeviceTime
+	}
+	run()
+	start, device := time.Now(), time.Duration(0)
+	for b.Loop() {
+		device += run()
+	}
+	p.measure(flop*float64(b.N), time.Since(start))
+	return device
+}
+
 // TrainEpoch times epochs of 1,000 windows (1,024 in batches of 1,024), dropout on, no augmentation: the work of the
 // peers' figures. It reports windows per second.
-func TrainEpoch(b *testing.B, new NewBench) {
+func TrainEpoch(b *testing.B, new NewBench, peak ...Peak) {
+	var p pace
 	for _, tc := range []struct {
 		B, T, F, H int
 		masked     float64 // share of steps at a window's end, on average
@@ -50,9 +162,12 @@ func TrainEpoch(b *testing.B, new NewBench) {
 			name += fmt.Sprintf("/models=%d", tc.models)
 		}
 		b.Run(name, func(b *testing.B) {
+			n := max(1000, tc.B)
+			// Masked steps are no work.
+			flop := float64(tc.models) * (1 - tc.masked) * model.Dims{T: tc.T, F: tc.F, H: tc.H, D: 32}.TrainFlop(n)
+			p.check(b, 2*flop)
 			rng := rand.New(rand.NewPCG(1, 2))
 			e := benchEngine(b, new, model.Classifier(tc.T, tc.F, tc.H, 0.3, 32), tc.models)
-			n := max(1000, tc.B)
 			w := windows(rng, n, tc.T, tc.F, false)
 			for i := range n {
 				length := tc.T - int(2*tc.masked*float64(tc.T)*rng.Float64())
@@ -65,22 +180,16 @@ func TrainEpoch(b *testing.B, new NewBench) {
 			for range tc.models {
 				plans = append(plans, plan(shuffled(rng, n), tc.B, 1e-3))
 			}
-			if _, err := e.Epoch(context.Background(), plans); err != nil { // warm up
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				if _, err := e.Epoch(context.Background(), plans); err != nil {
-					b.Fatal(err)
-				}
-			}
+			device := epochs(b, e, plans, flop, &p)
+			speed(b, flop, device, peak)
 			b.ReportMetric(float64(n*tc.models*b.N)/b.Elapsed().Seconds(), "windows/s")
 		})
 	}
 }
 
 // Predict times predictions of windows that come from the host. It reports windows per second.
-func Predict(b *testing.B, new NewBench) {
-	for _, n := range []int{1, 32, 1000} {
+func Predict(b *testing.B, new NewBench, peak ...Peak) {
+	for _, n := range []int{1, 32, 1000, 1024} {
 		b.Run(fmt.Sprintf("B=%d/T=60/F=6/H=64", n), func(b *testing.B) {
 			e := benchEngine(b, new, model.Classifier(60, 6, 64, 0.3, 32), 1)
 			x := windows(rand.New(rand.NewPCG(1, 2)), n, 60, 6, false).X
@@ -92,6 +201,7 @@ func Predict(b *testing.B, new NewBench) {
 					b.Fatal(err)
 				}
 			}
+			speed(b, model.Dims{T: 60, F: 6, H: 64, D: 32}.ForwardFlop(n), 0, peak)
 			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "windows/s")
 		})
 	}

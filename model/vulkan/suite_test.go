@@ -57,5 +57,6 @@ func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engi
 	return e
 }
 
+func BenchmarkTrainStep(b *testing.B)  { enginetest.TrainStep(b, benchmarked) }
 func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked) }
 func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked) }

@@ -125,16 +125,12 @@ func (w Workload) Data() Data {
 	return d
 }
 
-// ForwardFlop is the multiplications and additions of the matrix products for n windows forward, all steps valid.
-// Activations are not counted.
-func (w Workload) ForwardFlop(n int) float64 {
-	b, t, f, h, d := float64(n), float64(w.Time), float64(w.Features), float64(w.Units), float64(w.Dense)
-	return 2 * b * (t*4*h*(f+h) + h*d + d)
-}
+// ForwardFlop is model.Dims.ForwardFlop of the workload.
+func (w Workload) ForwardFlop(n int) float64 { return w.dims().ForwardFlop(n) }
 
-// TrainFlop is the same for n windows forward and back. Nothing flows back into the input, so the input's product has
-// two parts (z and the kernel's gradient), every other one three.
-func (w Workload) TrainFlop(n int) float64 {
-	b, t, f, h := float64(n), float64(w.Time), float64(w.Features), float64(w.Units)
-	return 3*w.ForwardFlop(n) - 2*b*t*4*h*f
+// TrainFlop is model.Dims.TrainFlop of the workload.
+func (w Workload) TrainFlop(n int) float64 { return w.dims().TrainFlop(n) }
+
+func (w Workload) dims() model.Dims {
+	return model.Dims{T: w.Time, F: w.Features, H: w.Units, D: w.Dense}
 }

@@ -33,6 +33,7 @@ func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engi
 	return newEngine(b, spec, opts, 0)
 }
 
+func BenchmarkTrainStep(b *testing.B)  { enginetest.TrainStep(b, benchmarked) }
 func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked) }
 func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked) }
 
