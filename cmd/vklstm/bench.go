@@ -27,6 +27,7 @@ type benchOptions struct {
 	only        []string
 	w           bench.Workload
 	threads     int
+	precision   string
 	budget      time.Duration
 	json        string
 	peers       string
@@ -67,6 +68,7 @@ against that GPU's roofline. Nothing is measured then.`,
 	f.IntVar(&o.w.Windows, "windows", o.w.Windows, "epoch: windows to train on")
 	f.StringVar(&o.w.Mask, "mask", o.w.Mask, "epoch: masked steps: none, right (windows of half to full length), holes (each step with probability 1/4)")
 	f.Float64Var(&o.w.Dropout, "dropout", o.w.Dropout, "share of LSTM outputs dropped in training")
+	f.StringVar(&o.precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
 	f.IntVar(&o.threads, "threads", 0, "cores of the CPU that the program keeps to; 0: all")
 	f.DurationVar(&o.budget, "budget", 20*time.Second, "leave out a step that would take longer; 0: leave out none")
 	f.StringVar(&o.json, "json", "", "write the results to this `file`, one JSON object a line; - is standard output, in place of the tables")
@@ -164,6 +166,9 @@ func (o *benchOptions) measure(ctx context.Context, out *benchOutput) error {
 	}
 	defer d.Close()
 	d.Threads = o.threads
+	if err := d.SetPrecision(o.precision); err != nil {
+		return err
+	}
 	m := &measurement{benchOptions: o, d: d, out: out, load: load}
 	out.device(m.deviceName(), m.d.String(), m.load)
 	for _, group := range benchGroups {

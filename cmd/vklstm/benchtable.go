@@ -168,6 +168,7 @@ func (b *benchOutput) explanation(e bench.Explanation) {
 	fmt.Fprintf(b.w, "%g barriers, %g copies and fills; %.1f MB of device memory\n", e.Barriers, e.Copies, float64(e.Memory)/1e6)
 	fmt.Fprintf(b.w, "If a barrier costs %v, which is assumed, those take %s; the roofline alone allows %s,\nwith every byte from memory, as if no cache held it.\n",
 		bench.BarrierCost, duration(e.Overhead()), duration(e.Total.Least))
+	fmt.Fprintf(b.w, "The %d steps of a window follow one another, forward and back; their latency is in neither.\n", w.Time)
 }
 
 // rateText is the rate that says more: of the bytes where both are counted and there are few operations for each.

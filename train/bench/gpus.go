@@ -11,8 +11,8 @@ type GPU struct {
 	Name        string
 	TFLOPS      float64 // float32 on the ordinary cores, at the boost clock the maker gives
 	GBs         float64 // memory
-	Processors  int     // multiprocessors (NVIDIA), workgroup processors or compute units (AMD), Xe cores (Intel)
-	Subgroup    int     // lanes that the driver gives compute shaders
+	Processors  int     // multiprocessors (NVIDIA), compute units (AMD), Xe cores (Intel)
+	Subgroup    [3]int  // lanes: the usual subgroup, the smallest and the largest that a kernel may ask for
 	MemoryGB    float64
 	SharedBytes int    // of a workgroup, by Vulkan's limit
 	Source      string // where the figures come from
@@ -28,28 +28,34 @@ const (
 // gpus are makers' figures at the boost clock: 2 × lanes × clock. RDNA 3's page counts two operations a lane and cycle,
 // which compilers seldom reach: here it is half of what the page says.
 var gpus = []GPU{
-	{"H200", 66.9, 4800, 132, 32, 141, 49152, nvidia + " (SXM)"},
-	{"H100 PCIe", 51.2, 2039, 114, 32, 80, 49152, nvidia},
-	{"H100", 66.9, 3352, 132, 32, 80, 49152, nvidia + " (SXM)"},
-	{"A100", 19.5, 1555, 108, 32, 40, 49152, nvidia + " (40 GB)"},
-	{"RTX 4090", 82.6, 1008, 128, 32, 24, 49152, nvidia},
-	{"RTX 4070", 29.1, 504, 46, 32, 12, 49152, nvidia},
-	{"RTX 3090", 35.6, 936, 82, 32, 24, 49152, nvidia},
-	{"RTX 3060", 12.7, 360, 28, 32, 12, 49152, nvidia},
-	{"RX 7900 XTX", 30.7, 960, 96, 64, 24, 65536, amd + ", without dual issue"},
-	{"RX 6800", 16.2, 512, 60, 64, 16, 65536, amd},
-	{"RX 580", 6.2, 256, 36, 64, 8, 65536, amd},
-	{"Arc A770", 19.7, 560, 32, 16, 16, 65536, intel},
+	{"H200", 66.9, 4800, 132, [3]int{32, 32, 32}, 141, 49152, nvidia + " (SXM)"},
+	{"H100 PCIe", 51.2, 2039, 114, [3]int{32, 32, 32}, 80, 49152, nvidia},
+	{"H100", 66.9, 3352, 132, [3]int{32, 32, 32}, 80, 49152, nvidia + " (SXM)"},
+	{"A100", 19.5, 1555, 108, [3]int{32, 32, 32}, 40, 49152, nvidia + " (40 GB)"},
+	{"RTX 4090", 82.6, 1008, 128, [3]int{32, 32, 32}, 24, 49152, nvidia},
+	{"RTX 4070", 29.1, 504, 46, [3]int{32, 32, 32}, 12, 49152, nvidia},
+	{"RTX 3090", 35.6, 936, 82, [3]int{32, 32, 32}, 24, 49152, nvidia},
+	{"RTX 3060", 12.7, 360, 28, [3]int{32, 32, 32}, 12, 49152, nvidia},
+	{"RX 7900 XTX", 30.7, 960, 96, [3]int{64, 32, 64}, 24, 65536, amd + ", without dual issue"},
+	{"RX 6800", 16.2, 512, 60, [3]int{64, 32, 64}, 16, 65536, amd},
+	{"RX 580", 6.2, 256, 36, [3]int{64, 64, 64}, 8, 65536, amd},
+	{"Arc A770", 19.7, 560, 32, [3]int{32, 8, 32}, 16, 65536, intel},
 }
 
 // GPUs lists the known cards.
 func GPUs() []GPU { return gpus }
 
-// FindGPU finds a card by a driver's or a user's name for it: the first whose name is a part of it, in any case.
+// FindGPU finds a card by a driver's or a user's name for it, in any case: the first whose name is a part of it, else the
+// first of whose name it is a part.
 func FindGPU(name string) (GPU, bool) {
-	name = strings.ToLower(name)
+	name = strings.ToLower(strings.TrimSpace(name))
 	for _, g := range gpus {
 		if strings.Contains(name, strings.ToLower(g.Name)) {
+			return g, true
+		}
+	}
+	for _, g := range gpus {
+		if name != "" && strings.Contains(strings.ToLower(g.Name), name) {
 			return g, true
 		}
 	}
@@ -61,16 +67,27 @@ func (g GPU) Peak() Peak {
 	return Peak{GFLOPS: 1000 * g.TFLOPS, GBs: g.GBs, About: g.Name + " " + g.Source}
 }
 
+func (g GPU) vendor() string {
+	switch {
+	case strings.HasPrefix(g.Source, amd):
+		return "AMD"
+	case strings.HasPrefix(g.Source, intel):
+		return "Intel"
+	}
+	return "NVIDIA"
+}
+
 // info is the card as a Vulkan driver would describe it. Limits that matter to the engines' choices are the card's; the
 // others are what all current drivers of discrete cards allow.
 func (g GPU) info() vulkan.Info {
 	memory := uint64(g.MemoryGB * 1e9)
 	return vulkan.Info{
-		Name: g.Name, Vendor: "simulated", Type: "discrete GPU", Driver: "simulated", API: "1.3.0", Memory: memory,
+		Name: g.Name, Vendor: g.vendor(), Type: "discrete GPU", Driver: "simulated", API: "1.3.0", Memory: memory,
 		Limits: vulkan.Limits{
 			MaxWorkgroupCount: [3]uint32{65535, 65535, 65535}, MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: uint32(g.SharedBytes),
 			PushConstants: 128, StorageBuffers: 64, StorageRange: 1<<32 - 1, OffsetAlignment: 64,
-			SubgroupSize: uint32(g.Subgroup), SubgroupOps: 0xff, MaxAllocation: min(memory, 1<<32-1),
+			SubgroupSize: uint32(g.Subgroup[0]), SubgroupSmallest: uint32(g.Subgroup[1]), SubgroupLargest: uint32(g.Subgroup[2]), SubgroupOps: 0xff,
+			Multiprocessors: uint32(g.Processors), MaxAllocation: min(memory, 1<<32-1),
 		},
 	}
 }
