@@ -123,7 +123,7 @@ func TestBenchExplain(t *testing.T) {
 	if r.status != 0 {
 		t.Fatalf("status %d: %s", r.status, r.errout)
 	}
-	for _, want := range []string{"RTX 4090", "counted, not measured", "adam", "total", "barriers"} {
+	for _, want := range []string{"RTX 4090", "counted, not measured", "_update", "total", "barriers"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("no %q in\n%s", want, r.out)
 		}
