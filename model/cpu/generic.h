@@ -426,7 +426,7 @@ EACH_R(WEIGHTS)
 // headBackward takes one row's d(loss)/d(logit) back to dh[H], and adds the head's gradients to G.
 static void headBackward(const vk_net *L, const block *B, float dz, float *G, float *dh) {
 	int64_t H = L->H, D = L->D;
-	const float *k1 = L->p + L->J * L->K * W4, *k2 = k1 + H * D + D;
+	const float *k2 = L->p + L->J * L->K * W4 + H * D + D;
 	float *g1 = G + L->J * L->K * W4, *gb = g1 + H * D, *g2 = gb + D;
 	g2[D] += dz;
 	for (int64_t d = 0; d < D; d += VL) {
@@ -436,16 +436,17 @@ static void headBackward(const vk_net *L, const block *B, float dz, float *G, fl
 		st(gb + d, ld(gb + d) + e);
 		st(B->dd + d, e);
 	}
-	for (int64_t u = 0; u < H; u++) {
-		vf dot = {0};
-		for (int64_t d = 0; d < D; d += VL) {
-			vf e = ld(B->dd + d);
-			st(g1 + u * D + d, ld(g1 + u * D + d) + B->hd[u] * e);
-			dot += ld(k1 + u * D + d) * e;
+	for (int64_t u = 0; u < H; u++)
+		for (int64_t d = 0; d < D; d += VL) st(g1 + u * D + d, ld(g1 + u * D + d) + B->hd[u] * ld(B->dd + d));
+	for (int64_t u = 0; u < H; u += W4) {
+		vf acc[4] = {{0}};
+		int V = u + W4 <= H ? 4 : (int)((H - u) / VL);
+		for (int64_t d = 0; d < D; d++)
+			for (int v = 0; v < V; v++) acc[v] += B->dd[d] * ld(L->kt + d * H + u + v * VL);
+		for (int v = 0; v < V; v++) {
+			vf keep = ld(B->keep + u + v * VL);
+			st(dh + u + v * VL, L->threshold == 0 ? acc[v] : (vf)((vi)(acc[v] * keep) & (keep != 0)));
 		}
-		float sum = 0;
-		UNROLL for (int l = 0; l < VL; l++) sum += dot[l];
-		dh[u] = L->threshold == 0 ? sum : B->keep[u] != 0 ? sum * B->keep[u] : 0;
 	}
 }
 
@@ -527,10 +528,17 @@ INL int64_t piece(const vk_net *L, int64_t i, int64_t *n, int64_t *j, int64_t *k
 	return (*j * L->K + *k) * W4;
 }
 
-// derived makes the forward pass's and BPTT's copies of a piece of the panels.
+// derived makes the other forms of a piece of the parameters: the forward pass's panels, and what goes back in time.
 INL void derived(const vk_net *L, int64_t at, int64_t n, int64_t j, int64_t k0) {
-	int64_t H = L->H;
-	if (j == L->J) return;
+	int64_t H = L->H, D = L->D, head = L->J * L->K * W4;
+	if (j == L->J) { // dense/kernel transposed
+		int64_t u = (at - head) / D, d = (at - head) % D;
+		for (int64_t i = at; i < at + n && u < H; i++) {
+			L->kt[d * H + u] = L->p[i];
+			if (++d == D) d = 0, u++;
+		}
+		return;
+	}
 	for (int64_t i = at; i < at + n; i += W4)
 		UNROLL for (int v = 0; v < 4; v++) st(L->w + i + v * VL, ld(L->p + i + v * VL) * (v == 2 ? 2 * LOG2E : -LOG2E));
 	int64_t last = k0 + n / W4 < H ? k0 + n / W4 : H; // rows beyond are kernel and bias

@@ -21,6 +21,7 @@ typedef struct {
 	float *p, *m, *v;       // [np]
 	float *w;               // [J][K][4][VL]: the panels, scaled so that 2^z is what an activation needs
 	float *ut;              // recurrent_kernel transposed, [column groups of 4 VL][4H as panels have them][4 VL or less]
+	float *kt;              // dense/kernel transposed, [D][H]
 	float *grad;            // [lanes][np]
 	int64_t lanes;          // gradients that a step's blocks are summed into, in fixed order
 	const float *offset, *factor; // scaling [F]

@@ -59,7 +59,7 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	}
 	header := get(int(unsafe.Sizeof(C.vk_net{})+3) / 4)
 	n.p, n.m, n.v = get(np), get(np), get(np)
-	w, ut := get(panels*k*4*vl), get(4*h*h)
+	w, ut, kt := get(panels*k*4*vl), get(4*h*h), get(dense*h)
 	scaling := get(2 * d.F)
 	if err != nil {
 		n.free()
@@ -73,7 +73,7 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	*n.c = C.vk_net{
 		F: C.int64_t(d.F), H: C.int64_t(h), D: C.int64_t(dense), T: C.int64_t(d.T),
 		K: C.int64_t(k), KA: C.int64_t(roundUp(k, 8)), J: C.int64_t(panels), np: C.int64_t(np),
-		p: n.p.c(), m: n.m.c(), v: n.v.c(), w: w.c(), ut: ut.c(),
+		p: n.p.c(), m: n.m.c(), v: n.v.c(), w: w.c(), ut: ut.c(), kt: kt.c(),
 		lanes:  C.int64_t(min(max(laneBytes/(4*np), 4), maxLanes)),
 		offset: scaling.c(), factor: scaling[d.F:].c(),
 		alpha: C.double(o.Loss.Alpha), gamma: C.double(o.Loss.Gamma),
