@@ -614,7 +614,7 @@ INL void step(const vk_net *L, int64_t i, vf g, float alpha, float decay) {
 	v += (g * g - v) * L->b2;
 	st(L->m + i, m);
 	st(L->v + i, v);
-	st(L->p + i, p - alpha * m / (VSQRT(v) + L->epsilon));
+	st(L->p + i, p - alpha * m * RECIPROCAL(VMIN(all(1e38f), VSQRT(v) + L->epsilon))); // a v of Inf must give 0
 }
 
 // update takes the optimizer's step on one part of the parameters. lanes 0 means that the gradient is summed in the
