@@ -22,7 +22,9 @@ type Engine interface {
 	String() string
 	// Models returns k, the number of models side by side.
 	Models() int
-	// Load puts the windows on the device; they stay for all epochs. Called again, it replaces them.
+	// Load puts the windows on the device; they stay for all epochs. Called again, it replaces them. An engine whose
+	// memory is the host's may read w where it is, so the caller leaves it as it is until the engine is closed or has
+	// loaded others.
 	Load(w Windows) error
 	// State returns a copy of model k's parameters, moments and step.
 	State(k int) (*State, error)

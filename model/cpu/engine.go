@@ -128,14 +128,14 @@ func (e *Engine) String() string {
 // Models implements model.Engine.
 func (e *Engine) Models() int { return len(e.opts) }
 
-// Load implements model.Engine. It copies the windows. The error wraps model.ErrShape when there are not T·F values
-// for each label; the windows loaded before then stay.
+// Load implements model.Engine. The windows are read where they are, not copied. The error wraps model.ErrShape when
+// there are not T·F values for each label; the windows loaded before then stay.
 func (e *Engine) Load(w model.Windows) error {
 	size := e.size()
 	if len(w.X) != len(w.Y)*size {
 		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
 	}
-	e.windows = model.Windows{X: slices.Clone(w.X), Y: slices.Clone(w.Y)}
+	e.windows = w
 	e.used = make([]int32, len(w.Y))
 	for i := range e.used {
 		e.used[i] = e.usedSteps(e.windows.X[i*size : (i+1)*size])

@@ -96,13 +96,13 @@ func (e *Engine) String() string {
 // Models implements model.Engine.
 func (e *Engine) Models() int { return len(e.opts) }
 
-// Load implements model.Engine. It copies the windows. The error wraps model.ErrShape when there are not T·F values
-// for each label; the windows loaded before then stay.
+// Load implements model.Engine. The windows are read where they are, not copied. The error wraps model.ErrShape when
+// there are not T·F values for each label; the windows loaded before then stay.
 func (e *Engine) Load(w model.Windows) error {
 	if len(w.X) != len(w.Y)*e.size() {
 		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
 	}
-	e.windows = model.Windows{X: slices.Clone(w.X), Y: slices.Clone(w.Y)}
+	e.windows = w
 	e.loaded = true
 	return nil
 }
