@@ -18,14 +18,13 @@
 #include "options.glsl"
 #include "philox.glsl"
 #include "resident.glsl"
-layout(constant_id = 0) const uint H = 16u;
-layout(local_size_x = 64, local_size_x_id = 1) in; // 4·HP
-layout(constant_id = 2) const uint HP = 16u;       // H rounded up to a multiple of 16, and 4·HP to one of the largest subgroup
-layout(constant_id = 3) const uint F = 6u;
-layout(constant_id = 4) const uint D = 32u;
-layout(constant_id = 5) const uint TRAIN = 1u;     // 0: probabilities and losses alone; no dropout, nothing stored for BPTT
-layout(constant_id = 6) const uint LG = 4u;
-layout(push_constant) uniform Dims { uint K, R, B, T, C, W, P, row0; }; // W workgroups per model
+layout(local_size_x = 64, local_size_x_id = 0) in; // 4·HP
+layout(constant_id = 1) const uint HP = 16u;       // H rounded up to a multiple of 16, and 4·HP to one of the largest subgroup
+layout(constant_id = 2) const uint FP = 8u;        // F and the 1 for the bias, rounded up to a multiple of 4
+layout(constant_id = 3) const uint DP = 64u;       // room for D values
+layout(constant_id = 4) const uint TRAIN = 1u;     // 0: probabilities and losses alone; no dropout, nothing stored for BPTT
+layout(constant_id = 5) const uint LG = 4u;
+layout(push_constant) uniform Dims { uint K, R, B, T, C, W, P, row0, H, F, D; }; // W workgroups per model
 layout(binding = 0) readonly buffer ParamsBuf { float params[]; };      // params[K][P]
 layout(binding = 1) readonly buffer OptionsBuf { uint options[]; };     // options[K][OPTIONS]
 layout(binding = 2) readonly buffer ScheduleBuf { uint schedule[]; };   // schedule[S][K][SCHEDULE]
@@ -40,14 +39,12 @@ layout(binding = 10) writeonly buffer ProbabilityBuf { float probability[]; }; /
 layout(binding = 11) writeonly buffer LossBuf { float weighted[]; };           // out_loss[S][K][B], w·l
 #include "loss.glsl"
 
-const uint G = 4u * HP, FP = (F + 4u) / 4u * 4u, HEAD = 5u * HP + 2u * D + 1u;
-const uint RECURRENT = F * 4u * H, BIAS = RECURRENT + H * 4u * H, DENSE = BIAS + 4u * H, DENSE_BIAS = DENSE + H * D;
-const uint OUTPUT = DENSE_BIAS + D, OUTPUT_BIAS = OUTPUT + D;
+const uint G = 4u * HP;
 
 // In multiples of 16 bytes: Mesa packs shared arrays without gaps, and vec4 reads stay 128 bits wide.
 shared vec4 hs[2u * HP / 4u];          // h, double buffered; behind the last step h after dropout
 shared vec4 ds[2u * HP];               // dz of a unit's four gates, double buffered
-shared float dense[(D + 3u) / 4u * 4u]; // the dense layer's output
+shared float dense[DP];                // the dense layer's output
 
 float quadSum(float v) {
     v += subgroupQuadSwapHorizontal(v);
@@ -72,21 +69,23 @@ void main() {
     uint step = cursor[0], slot0 = (step % C * K + k) * B + row0, results = (step * K + k) * B, plan = (step * K + k) * SCHEDULE;
     uint rounds = (R + W - 1u) / W;
     bool real = u < H;
+    // Where the variables lie in a model's parameters; the kernel is the first.
+    uint recurrent = F * 4u * H, bias = recurrent + H * 4u * H, denseKernel = bias + 4u * H, denseBias = denseKernel + H * D;
+    uint outputKernel = denseBias + D, outputBias = outputKernel + D, headWidth = 5u * HP + 2u * D + 1u;
     float keepScale = uintBitsToFloat(options[o + DROPOUT_SCALE]), inverseBatch = uintBitsToFloat(schedule[plan + INVERSE_BATCH]);
     {
         // Lane p holds rows 16j + 4p + e of the recurrent kernel; slot s is gate s^p, so that the sum over the quad needs no select.
         vec4 U[HP / 4u];
-        float Wx[F];
+        float Wx[FP]; // column F is the bias, since x has a 1 there
         [[unroll]] for (uint j = 0u; j < HP / 16u; j++) {
             [[unroll]] for (uint e = 0u; e < 4u; e++) {
-                uint row = 16u * j + 4u * p + e, at = RECURRENT + row * 4u * H + u;
+                uint row = 16u * j + 4u * p + e, at = recurrent + row * 4u * H + u;
                 bool in_ = real && row < H;
                 U[4u * j + e] = vec4(weight(k, at + p * H, in_), weight(k, at + (p ^ 1u) * H, in_),
                     weight(k, at + (p ^ 2u) * H, in_), weight(k, at + (p ^ 3u) * H, in_));
             }
         }
-        [[unroll]] for (uint f = 0u; f < F; f++) Wx[f] = weight(k, f * 4u * H + p * H + u, real);
-        float bias = weight(k, BIAS + p * H + u, real);
+        [[unroll]] for (uint f = 0u; f < FP; f++) Wx[f] = weight(k, (f == F ? bias : f * 4u * H) + p * H + u, real && f <= F);
 
         for (uint j = 0u; j < rounds; j++) {
             uint i = windowOf(j, g);
@@ -101,12 +100,12 @@ void main() {
                 continue;
             }
             if (tid < HP / 4u) hs[tid] = vec4(0.0);
-            float c = 0.0, h = 0.0, xz = bias;
+            float c = 0.0, h = 0.0, xz = 0.0;
             uint row = (k * R + i) * T, input_ = slot * T * (FP / 4u);
             if (n > 0u) {
                 vec4 now[FP / 4u];
                 [[unroll]] for (uint q = 0u; q < FP / 4u; q++) now[q] = x[input_ + q];
-                [[unroll]] for (uint f = 0u; f < F; f++) xz = fma(Wx[f], now[f / 4u][f % 4u], xz);
+                [[unroll]] for (uint f = 0u; f < FP; f++) xz = fma(Wx[f], now[f / 4u][f % 4u], xz);
                 if (TRAIN != 0u && p == 0u) hidden[row * HP + u] = 0.0;
             }
             barrier();
@@ -143,8 +142,8 @@ void main() {
                     if (p == 0u && t + 1u < n) hidden[(row + 1u) * HP + u] = h;
                     row++;
                 }
-                xz = bias;
-                [[unroll]] for (uint f = 0u; f < F; f++) xz = fma(Wx[f], then[f / 4u][f % 4u], xz);
+                xz = 0.0;
+                [[unroll]] for (uint f = 0u; f < FP; f++) xz = fma(Wx[f], then[f / 4u][f % 4u], xz);
                 barrier();
             }
 
@@ -167,20 +166,20 @@ void main() {
                     for (uint j = 0u; j < HP / 16u; j++) {
                         vec4 v = hs[dropped + 4u * j + p];
                         uint r = 16u * j + 4u * p;
-                        sum += v.x * weight(k, DENSE + r * D + d, r < H) + v.y * weight(k, DENSE + (r + 1u) * D + d, r + 1u < H)
-                            + v.z * weight(k, DENSE + (r + 2u) * D + d, r + 2u < H) + v.w * weight(k, DENSE + (r + 3u) * D + d, r + 3u < H);
+                        sum += v.x * weight(k, denseKernel + r * D + d, r < H) + v.y * weight(k, denseKernel + (r + 1u) * D + d, r + 1u < H)
+                            + v.z * weight(k, denseKernel + (r + 2u) * D + d, r + 2u < H) + v.w * weight(k, denseKernel + (r + 3u) * D + d, r + 3u < H);
                     }
                 }
                 sum = quadSum(sum);
                 if (d < D) {
-                    sum += params[k * P + DENSE_BIAS + d];
+                    sum += params[k * P + denseBias + d];
                     if (p == 0u) dense[d] = sum < 0.0 ? 0.0 : sum; // NaN stays NaN
                 }
             }
             barrier();
             float logit = 0.0;
-            for (uint d = p; d < D; d += 4u) logit += dense[d] * params[k * P + OUTPUT + d];
-            logit = quadSum(logit) + params[k * P + OUTPUT_BIAS];
+            for (uint d = p; d < D; d += 4u) logit += dense[d] * params[k * P + outputKernel + d];
+            logit = quadSum(logit) + params[k * P + outputBias];
             vec2 l = lossOf(logit, slots[slot * SLOT + SLOT_POSITIVE] != 0u, o);
             float w = uintBitsToFloat(slots[slot * SLOT + SLOT_WEIGHT]);
             if (tid == 0u) {
@@ -189,16 +188,16 @@ void main() {
             }
             if (TRAIN == 0u) continue;
             float dlogit = w * inverseBatch * l.y, dh = 0.0;
-            uint out_ = (k * R + i) * HEAD;
+            uint out_ = (k * R + i) * headWidth;
             for (uint d = p; d < D; d += 4u) {
-                float dd = dense[d] > 0.0 ? dlogit * params[k * P + OUTPUT + d] : 0.0;
-                dh += dd * weight(k, DENSE + u * D + d, real);
+                float dd = dense[d] > 0.0 ? dlogit * params[k * P + outputKernel + d] : 0.0;
+                dh += dd * weight(k, denseKernel + u * D + d, real);
             }
             dh = quadSum(dh);
             head[out_ + mine] = keep ? dh * keepScale : 0.0;
             if (p == 0u) head[out_ + G + u] = h;
             for (uint d = tid; d < D; d += G) {
-                head[out_ + G + HP + d] = dense[d] > 0.0 ? dlogit * params[k * P + OUTPUT + d] : 0.0;
+                head[out_ + G + HP + d] = dense[d] > 0.0 ? dlogit * params[k * P + outputKernel + d] : 0.0;
                 head[out_ + G + HP + D + d] = dense[d];
             }
             if (tid == 0u) head[out_ + G + HP + 2u * D] = dlogit;
@@ -212,13 +211,13 @@ void main() {
     uint l = tid & (LG - 1u);
     if (LG == 4u) { // V: four gates
         [[unroll]] for (uint j = 0u; j < HP / 4u; j++) {
-            uint v = 4u * j + l, at = RECURRENT + u * 4u * H + v;
+            uint v = 4u * j + l, at = recurrent + u * 4u * H + v;
             bool in_ = real && v < H;
             V[j] = vec4(weight(k, at, in_), weight(k, at + H, in_), weight(k, at + 2u * H, in_), weight(k, at + 3u * H, in_));
         }
     } else if (LG == 8u) { // V: two slots × two gates
         [[unroll]] for (uint j = 0u; j < HP / 8u; j++) {
-            uint v = 8u * j + l, at = RECURRENT + u * 4u * H + v, to = RECURRENT + (u ^ 1u) * 4u * H + v;
+            uint v = 8u * j + l, at = recurrent + u * 4u * H + v, to = recurrent + (u ^ 1u) * 4u * H + v;
             bool in_ = real && v < H, also = (u ^ 1u) < H && v < H;
             V[2u * j] = vec4(weight(k, at, in_), weight(k, at + H, in_), weight(k, to, also), weight(k, to + H, also));
             V[2u * j + 1u] = vec4(weight(k, at + 2u * H, in_), weight(k, at + 3u * H, in_), weight(k, to + 2u * H, also), weight(k, to + 3u * H, also));
@@ -226,7 +225,7 @@ void main() {
     } else { // V: four slots
         [[unroll]] for (uint j = 0u; j < HP / 16u; j++) {
             [[unroll]] for (uint e = 0u; e < 4u; e++) {
-                uint v = 16u * j + l, at = RECURRENT + e * H + v;
+                uint v = 16u * j + l, at = recurrent + e * H + v;
                 V[4u * j + e] = vec4(weight(k, at + u * 4u * H, u < H && v < H), weight(k, at + (u ^ 1u) * 4u * H, (u ^ 1u) < H && v < H),
                     weight(k, at + (u ^ 2u) * 4u * H, (u ^ 2u) < H && v < H), weight(k, at + (u ^ 3u) * 4u * H, (u ^ 3u) < H && v < H));
             }
@@ -238,7 +237,7 @@ void main() {
         if (i >= R) continue;
         uint n = subgroupBroadcastFirst(slots[(slot0 + i) * SLOT + SLOT_STEPS]);
         if (n == NO_WINDOW || n == 0u) continue;
-        float dh = head[(k * R + i) * HEAD + mine], carry = 0.0;
+        float dh = head[(k * R + i) * headWidth + mine], carry = 0.0;
         uint row = (k * R + i) * T + n - 1u;
         float factor = factors[row * G + mine];
         vec2 pair = vec2(0.0);

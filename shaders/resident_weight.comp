@@ -10,14 +10,12 @@
 #include "dispatch.glsl"
 #include "options.glsl"
 #include "resident.glsl"
-layout(constant_id = 0) const uint H = 16u;
-layout(local_size_x = 32, local_size_x_id = 1) in; // 2·HP
-layout(constant_id = 2) const uint HP = 16u;
-layout(constant_id = 3) const uint F = 6u;
-layout(constant_id = 4) const uint D = 32u;
-layout(constant_id = 5) const uint RM = 16u;       // a multiple of 4 that divides HP
-layout(constant_id = 6) const uint RX = 8u;        // a multiple of 4
-layout(push_constant) uniform Dims { uint K, R, B, T, C, P, row0, chunks, parts; };
+layout(local_size_x = 32, local_size_x_id = 0) in; // 2·HP
+layout(constant_id = 1) const uint HP = 16u;
+layout(constant_id = 2) const uint RM = 16u;       // a multiple of 4 that divides HP
+layout(constant_id = 3) const uint RX = 8u;        // a multiple of 4
+layout(constant_id = 4) const uint AHEAD = 4u;     // steps that are loaded together
+layout(push_constant) uniform Dims { uint K, R, B, T, C, P, row0, chunks, parts, H, F, D; };
 layout(binding = 0) readonly buffer CursorBuf { uint cursor[]; };     // cursor[1]
 layout(binding = 1) readonly buffer SlotBuf { uint slots[]; };        // slots[C][K][B][SLOT]
 layout(binding = 2) readonly buffer XBuf { vec4 x[]; };               // x[C][K][B][T][FP]
@@ -27,34 +25,24 @@ layout(binding = 5) readonly buffer HeadBuf { float head[]; };        // head[K]
 layout(binding = 6) buffer PartBuf { float part[]; };                 // part[K][parts][P], parts = min(chunks, B)
 layout(binding = 7) writeonly buffer BehindBuf { uint behind[]; };    // behind[1], the cursor for resident_update
 
-const uint G = 4u * HP, FP = (F + 4u) / 4u * 4u, HEAD = 5u * HP + 2u * D + 1u, MOST = RM > RX ? RM : RX;
-const uint RECURRENT = F * 4u * H, BIAS = RECURRENT + H * 4u * H, DENSE = BIAS + 4u * H, DENSE_BIAS = DENSE + H * D;
-const uint OUTPUT = DENSE_BIAS + D, OUTPUT_BIAS = OUTPUT + D;
-const uint RECURRENT_TILES = HP / RM, INPUT_TILES = (FP + RX - 1u) / RX;
+const uint G = 4u * HP, MOST = RM > RX ? RM : RX, RECURRENT_TILES = HP / RM;
 
-uint k, out0; // the model, and where its part begins
-
-// Adds the steps of a slot: A holds rows of STRIDE vec4, of which QUADS from FIRST on are this tile's.
-#define ADD_STEPS(A, AT, STRIDE, FIRST, QUADS)                                                        \
-    {                                                                                                 \
-        uint t = 0u, d = ((k * R + i) * T) * (G / 2u) + thread, a = (AT) * (STRIDE) + (FIRST);        \
-        for (; t + 4u <= n; t += 4u, d += 2u * G, a += 4u * (STRIDE)) {                               \
-            vec2 z[4];                                                                                \
-            [[unroll]] for (uint e = 0u; e < 4u; e++) z[e] = dz[d + e * (G / 2u)];                    \
-            [[unroll]] for (uint e = 0u; e < 4u; e++) {                                               \
-                [[unroll]] for (uint q = 0u; q < (QUADS); q++) {                                      \
-                    vec4 v = A[a + e * (STRIDE) + min(q, (STRIDE) - 1u - (FIRST))];                   \
-                    [[unroll]] for (uint r = 0u; r < 4u; r++) sum[4u * q + r] = fma(vec2(v[r]), z[e], sum[4u * q + r]); \
-                }                                                                                     \
-            }                                                                                         \
-        }                                                                                             \
-        for (; t < n; t++, d += G / 2u, a += (STRIDE)) {                                              \
-            vec2 z = dz[d];                                                                           \
-            [[unroll]] for (uint q = 0u; q < (QUADS); q++) {                                          \
-                vec4 v = A[a + min(q, (STRIDE) - 1u - (FIRST))];                                      \
-                [[unroll]] for (uint r = 0u; r < 4u; r++) sum[4u * q + r] = fma(vec2(v[r]), z, sum[4u * q + r]); \
-            }                                                                                         \
-        }                                                                                             \
+// Adds the n steps of a slot: A holds rows of stride vec4, of which QUADS from first on are this tile's. Behind the last step dz
+// counts as 0.
+#define ADD_STEPS(A, row, stride, first, QUADS)                                                                 \
+    for (uint t = 0u; t < n; t += AHEAD) {                                                                      \
+        vec2 z[AHEAD];                                                                                          \
+        [[unroll]] for (uint e = 0u; e < AHEAD; e++) {                                                          \
+            vec2 v = dz[(dzRow + min(t + e, n - 1u)) * (G / 2u) + thread];                                      \
+            z[e] = t + e < n ? v : vec2(0.0);                                                                   \
+        }                                                                                                       \
+        [[unroll]] for (uint e = 0u; e < AHEAD; e++) {                                                          \
+            uint a = ((row) + min(t + e, n - 1u)) * (stride);                                                   \
+            [[unroll]] for (uint q = 0u; q < (QUADS); q++) {                                                    \
+                vec4 v = A[a + min((first) + q, (stride) - 1u)];                                                \
+                [[unroll]] for (uint r = 0u; r < 4u; r++) sum[4u * q + r] = fma(vec2(v[r]), z[e], sum[4u * q + r]); \
+            }                                                                                                   \
+        }                                                                                                       \
     }
 
 // Where column c of dz lies in a row of a kernel, and whether it is a real unit's.
@@ -62,41 +50,42 @@ uint columnOf(uint c) { return c / HP * H + c % HP; }
 bool realColumn(uint c) { return c % HP < H; }
 
 void main() {
-    const uint tiles = RECURRENT_TILES + INPUT_TILES + 1u;
+    uint width = (F + 4u) / 4u * 4u, inputTiles = (width + RX - 1u) / RX, tiles = RECURRENT_TILES + inputTiles + 1u;
+    // Where the variables lie in a model's parameters; the kernel is the first.
+    uint recurrentKernel = F * 4u * H, bias = recurrentKernel + H * 4u * H, denseKernel = bias + 4u * H;
     uint group = groupIndex(), thread = gl_LocalInvocationIndex;
     if (group >= K * tiles * parts) return; // the same for all threads of the group
     uint tile = group % tiles, c = group / tiles % parts, step = cursor[0]; // the tiles of a part side by side: they read the same dz
-    k = group / (parts * tiles);
-    out0 = (k * parts + c) * P;
+    uint k = group / (parts * tiles), out0 = (k * parts + c) * P; // the model, and where its part begins
     if (group == 0u && thread == 0u) behind[0] = step;
     uint slot0 = (step % C * K + k) * B + row0, first = (c + chunks - row0 % chunks) % chunks;
-    if (tile == RECURRENT_TILES + INPUT_TILES) {
+    if (tile == RECURRENT_TILES + inputTiles) {
         for (uint at = thread; at < H * D + 2u * D + 1u; at += 2u * HP) {
             // at counts dense kernel, dense bias, output kernel, output bias.
             uint d = at < H * D ? at % D : at < H * D + D ? at - H * D : at - H * D - D;
-            float s = row0 > 0u ? part[out0 + DENSE + at] : 0.0;
+            float s = row0 > 0u ? part[out0 + denseKernel + at] : 0.0;
             for (uint i = first; i < R; i += chunks) {
                 if (slots[(slot0 + i) * SLOT + SLOT_STEPS] == NO_WINDOW) continue;
-                uint from = (k * R + i) * HEAD + G;
+                uint from = (k * R + i) * (5u * HP + 2u * D + 1u) + G;
                 if (at < H * D) s += head[from + at / D] * head[from + HP + d];
                 else if (at < H * D + D) s += head[from + HP + d];
                 else if (at < H * D + 2u * D) s += head[from + HP + D + d] * head[from + HP + 2u * D];
                 else s += head[from + HP + 2u * D];
             }
-            part[out0 + DENSE + at] = s;
+            part[out0 + denseKernel + at] = s;
         }
         return;
     }
     bool recurrent = tile < RECURRENT_TILES;
     // Rows of the recurrent kernel; or of the kernel, and the bias as row F.
     uint rowFirst = recurrent ? tile * RM : (tile - RECURRENT_TILES) * RX, real = recurrent ? H : F + 1u;
-    uint rows = max(rowFirst, real) - rowFirst, base = recurrent ? RECURRENT : 0u, column = 2u * thread;
+    uint rows = max(rowFirst, real) - rowFirst, base = recurrent ? recurrentKernel : 0u, column = 2u * thread;
     rows = min(rows, recurrent ? RM : RX);
     vec2 sum[MOST];
     [[unroll]] for (uint r = 0u; r < MOST; r++) {
         sum[r] = vec2(0.0);
         if (row0 > 0u && r < rows) {
-            uint to = out0 + (!recurrent && rowFirst + r == F ? BIAS : base + (rowFirst + r) * 4u * H);
+            uint to = out0 + (!recurrent && rowFirst + r == F ? bias : base + (rowFirst + r) * 4u * H);
             if (realColumn(column)) sum[r].x = part[to + columnOf(column)];
             if (realColumn(column + 1u)) sum[r].y = part[to + columnOf(column + 1u)];
         }
@@ -104,12 +93,16 @@ void main() {
     for (uint i = first; i < R; i += chunks) {
         uint n = slots[(slot0 + i) * SLOT + SLOT_STEPS];
         if (n == NO_WINDOW) continue;
-        if (recurrent) ADD_STEPS(hidden, (k * R + i) * T, HP / 4u, rowFirst / 4u, RM / 4u)
-        else ADD_STEPS(x, (slot0 + i) * T, FP / 4u, rowFirst / 4u, RX / 4u)
+        uint dzRow = (k * R + i) * T;
+        if (recurrent) {
+            ADD_STEPS(hidden, dzRow, HP / 4u, rowFirst / 4u, RM / 4u)
+        } else {
+            ADD_STEPS(x, (slot0 + i) * T, width / 4u, rowFirst / 4u, RX / 4u)
+        }
     }
     [[unroll]] for (uint r = 0u; r < MOST; r++) {
         if (r < rows) {
-            uint to = out0 + (!recurrent && rowFirst + r == F ? BIAS : base + (rowFirst + r) * 4u * H);
+            uint to = out0 + (!recurrent && rowFirst + r == F ? bias : base + (rowFirst + r) * 4u * H);
             if (realColumn(column)) part[to + columnOf(column)] = sum[r].x;
             if (realColumn(column + 1u)) part[to + columnOf(column + 1u)] = sum[r].y;
         }

@@ -21,6 +21,27 @@ type Device struct {
 	gpu    *vulkan.Device // nil: the CPU
 	reason string         // why the CPU
 	mixed  bool
+	path   string
+}
+
+// The values of SetPath.
+const (
+	PathAuto     = vulkan.PathAuto
+	PathGeneral  = vulkan.PathGeneral
+	PathResident = vulkan.PathResident
+)
+
+// SetPath chooses the way that engines of a GPU take through the network, PathAuto at first; package model/vulkan says what
+// the ways are. The CPU has one way only, which PathAuto names.
+func (d *Device) SetPath(path string) error {
+	switch {
+	case path != PathAuto && path != PathGeneral && path != PathResident:
+		return fmt.Errorf("path %q: it must be %s, %s or %s", path, PathAuto, PathGeneral, PathResident)
+	case path != PathAuto && d.gpu == nil:
+		return fmt.Errorf("path %s: the CPU engine, chosen because %s, has one path only; paths are a GPU's", path, d.reason)
+	}
+	d.path = path
+	return nil
 }
 
 // The values of SetPrecision.
@@ -76,6 +97,9 @@ func (d *Device) NewEngine(spec model.Spec, opts []model.Options) (model.Engine,
 		}
 		if d.mixed {
 			settings = append(settings, vulkan.Mixed())
+		}
+		if d.path != "" {
+			settings = append(settings, vulkan.Path(d.path))
 		}
 		return vulkan.New(d.gpu, spec, opts, settings...)
 	}

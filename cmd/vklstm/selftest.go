@@ -20,14 +20,15 @@ import (
 
 // selftestCommand judges the machine's devices by Keras's numbers.
 func selftestCommand() *cobra.Command {
-	var device, folder string
+	var device, folder, path string
 	c := &cobra.Command{
 		Use:   "selftest",
 		Short: "Judge the kernels on this machine's devices by numbers that Keras computed",
 		Long: `Judge the kernels on this machine's devices by numbers that Keras computed.
 
 Each case runs through the float64 reference, the CPU engine and the device, in training and prediction; the table
-gives the worst error of each quantity, where it is, and the tolerance. Exit status 1 when anything fails. Put the
+gives the worst error of each quantity, where it is, and the tolerance. A GPU is judged on each of its paths through
+the network, or on the one that --path names. Exit status 1 when anything fails. Put the
 output into a bug report.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			set := golden.Embedded()
@@ -37,7 +38,10 @@ output into a bug report.`,
 					return err
 				}
 			}
-			judges, err := judgesFor(device)
+			if path != train.PathAuto && path != train.PathGeneral && path != train.PathResident {
+				return fmt.Errorf("--path %q: it must be %s, %s or %s", path, train.PathAuto, train.PathGeneral, train.PathResident)
+			}
+			judges, err := judgesFor(device, path)
 			if err != nil {
 				return err
 			}
@@ -50,6 +54,7 @@ output into a bug report.`,
 	}
 	f := c.Flags()
 	f.StringVar(&device, "device", "auto", "auto, cpu, an index or a name as 'vklstm devices' lists them, or all")
+	f.StringVar(&path, "path", train.PathAuto, "a GPU's way through the network: general or resident; auto judges both")
 	f.StringVar(&folder, "golden", "", "`folder` with manifest.json and its cases, in place of the small set inside the program")
 	f.SortFlags = false
 	return c
@@ -63,13 +68,13 @@ type judge struct {
 	own  bool // also run the cases whose truth is the reference
 }
 
-// judgesFor returns the reference, the CPU engine and the devices that want names.
-func judgesFor(want string) ([]judge, error) {
+// judgesFor returns the reference, the CPU engine and the devices that want names, each on the path or on both.
+func judgesFor(want, path string) ([]judge, error) {
 	list := []judge{
 		{name: "reference", open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
 			return "reference: float64 on gonum", (*golden.Case).CheckReference, func() {}, nil
 		}},
-		engineJudge("cpu"),
+		engineJudge("cpu", train.PathAuto),
 	}
 	switch strings.ToLower(want) {
 	case "cpu":
@@ -78,7 +83,7 @@ func judgesFor(want string) ([]judge, error) {
 		infos, err := vulkan.Devices()
 		if err == nil {
 			if d, _, err := vulkan.Choose(infos, "auto"); err == nil {
-				return append(list, engineJudge(strconv.Itoa(d.Index))), nil
+				return append(list, pathJudges(strconv.Itoa(d.Index), path)...), nil
 			}
 		}
 		fmt.Fprintln(os.Stderr, "no GPU with a Vulkan driver: the reference and the CPU engine are judged; --device all takes software drivers too")
@@ -96,7 +101,7 @@ func judgesFor(want string) ([]judge, error) {
 				fmt.Fprintf(os.Stderr, "device %d, %s, is left out: %s\n", d.Index, d.Name, d.Problem)
 				continue
 			}
-			list = append(list, engineJudge(strconv.Itoa(d.Index)))
+			list = append(list, pathJudges(strconv.Itoa(d.Index), path)...)
 		}
 		return list, nil
 	}
@@ -107,19 +112,49 @@ func judgesFor(want string) ([]judge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device %q: %w", want, err)
 	}
-	return append(list, engineJudge(want)), nil
+	return append(list, pathJudges(want, path)...), nil
 }
 
-// engineJudge judges the engine of a device.
-func engineJudge(device string) judge {
-	return judge{name: device, own: true, open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
+// pathJudges judges a GPU on one path, or with train.PathAuto on both.
+func pathJudges(device, path string) []judge {
+	if path != train.PathAuto {
+		return []judge{engineJudge(device, path)}
+	}
+	return []judge{engineJudge(device, train.PathGeneral), engineJudge(device, train.PathResident)}
+}
+
+// engineJudge judges the engine of a device. A shape that the device cannot take on the path is no failure.
+func engineJudge(device, path string) judge {
+	name := device
+	if path != train.PathAuto {
+		name += ", " + path + " path"
+	}
+	return judge{name: name, own: true, open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
 		d, err := train.OpenDevice(device)
 		if err != nil {
 			return "", nil, nil, err
 		}
+		if err := d.SetPath(path); err != nil {
+			d.Close()
+			return "", nil, nil, err
+		}
 		name := d.String()
+		if path != train.PathAuto {
+			name += " · " + path + " path"
+		}
 		check := func(c *golden.Case) []golden.Row {
-			return c.CheckEngine(func(spec model.Spec, o []model.Options) (model.Engine, error) { return d.NewEngine(spec, o) })
+			var cannot error
+			rows := c.CheckEngine(func(spec model.Spec, o []model.Options) (model.Engine, error) {
+				e, err := d.NewEngine(spec, o)
+				if errors.Is(err, vulkan.ErrPath) {
+					cannot = err
+				}
+				return e, err
+			})
+			if cannot != nil {
+				return []golden.Row{{Case: c.Name, NotOurs: strings.TrimPrefix(cannot.Error(), "vulkan: ")}}
+			}
+			return rows
 		}
 		return name, check, func() { d.Close() }, nil
 	}}

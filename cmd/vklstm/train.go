@@ -15,7 +15,7 @@ import (
 // share.
 func trainCommand() *cobra.Command {
 	cfg := train.DefaultConfig()
-	var device, adam, precision string
+	var device, adam, precision, path string
 	var noFocal, noClassWeights bool
 	var seed int64
 	c := &cobra.Command{
@@ -42,6 +42,9 @@ weights and writes everything; twice stops at once.`,
 			}
 			defer d.Close()
 			if err := d.SetPrecision(precision); err != nil {
+				return err
+			}
+			if err := d.SetPath(path); err != nil {
 				return err
 			}
 			d.HostAdam = adam == "host"
@@ -74,6 +77,7 @@ weights and writes everything; twice stops at once.`,
 	f.BoolVar(&cfg.Quiet, "quiet", false, "only warnings, the result and the list of files")
 	f.StringVar(&cfg.LogFormat, "log-format", train.LogText, "text, or json: one object per line on standard error")
 	f.StringVar(&adam, "adam", "device", "where Adam's step is taken on a GPU: device, or host (slower, to compare); the CPU engine takes it on the host")
+	f.StringVar(&path, "path", train.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
 	f.StringVar(&precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
 	deviceFlag(f, &device)
 	f.SortFlags = false

@@ -8,6 +8,10 @@ const slotWords = 4
 type ResidentNet struct {
 	H, F, D int
 	HP      int // H rounded up to a multiple of 16; 4·HP is a multiple of the device's largest subgroup
+
+	// Plain asks for short code: a driver that computes on the CPU takes a minute to compile what a GPU's takes a tenth of
+	// a second for. The results are the same bits.
+	Plain bool
 }
 
 // InputWidth is FP, the floats of a packed step: F features, a 1, and zeros up to a multiple of 4.
@@ -22,7 +26,7 @@ func (n ResidentNet) size() int { return 4*n.H*(n.F+n.H+1) + n.H*n.D + 2*n.D + 1
 // RowTile is RM, the rows of the recurrent kernel's gradient that a workgroup of resident_weight makes: as many as do
 // not spill, since each tile reads all of dz.
 func (n ResidentNet) RowTile() int {
-	if n.HP%32 == 0 {
+	if n.HP%32 == 0 && !n.Plain {
 		return 32
 	}
 	return 16
@@ -30,6 +34,17 @@ func (n ResidentNet) RowTile() int {
 
 // InputTile is RX, the rows of the gradient of kernel and bias that a workgroup makes.
 func (n ResidentNet) InputTile() int { return min(n.InputWidth(), 32) }
+
+// ahead is the steps that resident_weight loads together.
+func (n ResidentNet) ahead() int {
+	if n.Plain {
+		return 1
+	}
+	return 4
+}
+
+// DenseRoom is DP, the room for dense units.
+func (n ResidentNet) DenseRoom() int { return (n.D + 63) / 64 * 64 }
 
 // Tiles is the number of workgroups of resident_weight for each part of the gradient.
 func (n ResidentNet) Tiles() int {

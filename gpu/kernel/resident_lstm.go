@@ -29,7 +29,7 @@ type ResidentLSTM struct {
 
 // Constants are the specialisation constants that the kernel is compiled with.
 func (k ResidentLSTM) Constants() []uint32 {
-	return []uint32{uint32(k.H), uint32(4 * k.HP), uint32(k.HP), uint32(k.F), uint32(k.D), word(k.Train), uint32(k.LG)}
+	return []uint32{uint32(4 * k.HP), uint32(k.HP), uint32(k.InputWidth()), uint32(k.DenseRoom()), word(k.Train), uint32(k.LG)}
 }
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
@@ -51,7 +51,7 @@ func (k ResidentLSTM) Record(rec *gpu.Recording) {
 		words += steps*k.HP*(3*4+2*2+1) + k.K*k.R*k.HeadWidth()
 	}
 	work(rec, flop, words)
-	rec.DispatchWith(k.Constants(), "resident_lstm", gpu.Groups(k.K*k.W), gpu.Push(k.K, k.R, k.B, k.T, k.C, k.W, k.P, k.Row0),
+	rec.DispatchWith(k.Constants(), "resident_lstm", gpu.Groups(k.K*k.W), gpu.Push(k.K, k.R, k.B, k.T, k.C, k.W, k.P, k.Row0, k.H, k.F, k.D),
 		gpu.Read(k.Params, k.K, k.P), gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Schedule, k.S, k.K, scheduleWords),
 		gpu.Read(k.Cursor, 1), gpu.Read(k.X, k.C, k.K, k.B, k.T, k.InputWidth()), gpu.Read(k.Slots, k.C, k.K, k.B, slotWords),
 		gpu.ReadWrite(k.Factors, kept(k.T, 4, k.HP)...), gpu.ReadWrite(k.Pairs, kept(k.T, k.HP, 2)...),

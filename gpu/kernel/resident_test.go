@@ -53,7 +53,7 @@ func (c *residentCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentNet {
 		c.R = c.B
 	}
 	l := d.Limits()
-	n := kernel.ResidentNet{H: c.H, F: c.F, D: c.D, HP: (c.H + 15) / 16 * 16}
+	n := kernel.ResidentNet{H: c.H, F: c.F, D: c.D, HP: (c.H + 15) / 16 * 16, Plain: c.T != 7}
 	for l.SubgroupLargest > 0 && 4*n.HP%int(l.SubgroupLargest) != 0 {
 		n.HP += 16
 	}

@@ -25,7 +25,7 @@ type ResidentWeight struct {
 
 // Constants are the specialisation constants that the kernel is compiled with.
 func (k ResidentWeight) Constants() []uint32 {
-	return []uint32{uint32(k.H), uint32(2 * k.HP), uint32(k.HP), uint32(k.F), uint32(k.D), uint32(k.RowTile()), uint32(k.InputTile())}
+	return []uint32{uint32(2 * k.HP), uint32(k.HP), uint32(k.RowTile()), uint32(k.InputTile()), uint32(k.ahead())}
 }
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
@@ -38,7 +38,7 @@ func (k ResidentWeight) Record(rec *gpu.Recording) {
 	steps := k.K * k.R * k.T // as if none were masked
 	work(rec, 2*steps*4*k.H*(k.H+k.F+1)+2*k.K*k.R*(k.H+2)*k.D, steps*(5*k.HP+k.InputWidth())+k.K*k.R*k.HeadWidth()+k.K*parts*k.P)
 	rec.DispatchWith(k.Constants(), "resident_weight", gpu.Groups(k.K*k.Tiles()*parts),
-		gpu.Push(k.K, k.R, k.B, k.T, k.C, k.P, k.Row0, k.Chunks, parts),
+		gpu.Push(k.K, k.R, k.B, k.T, k.C, k.P, k.Row0, k.Chunks, parts, k.H, k.F, k.D),
 		gpu.Read(k.Cursor, 1), gpu.Read(k.Slots, k.C, k.K, k.B, slotWords), gpu.Read(k.X, k.C, k.K, k.B, k.T, k.InputWidth()),
 		gpu.Read(k.Hidden, k.K, k.R, k.T, k.HP), gpu.Read(k.DZ, k.K, k.R, k.T, 4, k.HP), gpu.Read(k.Head, k.K, k.R, k.HeadWidth()),
 		gpu.ReadWrite(k.Parts, k.K, parts, k.P), gpu.Write(k.Behind, 1))

@@ -1,6 +1,7 @@
 package vulkan
 
 import (
+	"errors"
 	"fmt"
 
 	"vklstm/gpu"
@@ -14,6 +15,9 @@ const (
 	PathGeneral  = "general"  // a matmul and a cell for every step of time: any shape, any device
 	PathResident = "resident" // one dispatch for all steps of a window, the recurrent weights in registers
 )
+
+// ErrPath is wrapped by New's error when the device cannot take the shape on the path that was asked for.
+var ErrPath = errors.New("the resident path cannot be taken")
 
 // Path chooses the way through the network; New fails when the device cannot take a shape on the one that is named.
 func Path(name string) Setting { return func(e *Engine) { e.want = name } }
@@ -51,7 +55,7 @@ const inputBytes = 32 << 20
 // newResident plans the path for networks of size d. The error says what the device lacks.
 func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
 	l := info.Limits
-	n := kernel.ResidentNet{H: d.H, F: d.F, D: d.D, HP: (d.H + 15) / 16 * 16}
+	n := kernel.ResidentNet{H: d.H, F: d.F, D: d.D, HP: (d.H + 15) / 16 * 16, Plain: info.Software}
 	switch {
 	case d.H > 128:
 		return resident{}, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", d.H)
@@ -65,7 +69,7 @@ func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
 	for 4*n.HP%int(l.SubgroupLargest) != 0 {
 		n.HP += 16
 	}
-	shared := 4 * (2*n.HP + 8*n.HP + (d.D+3)/4*4)
+	shared := 4 * (2*n.HP + 8*n.HP + n.DenseRoom())
 	switch {
 	case 4*n.HP > int(l.MaxInvocations) || 4*n.HP > int(l.MaxWorkgroupSizeX):
 		return resident{}, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", d.H, 4*n.HP, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
@@ -77,6 +81,9 @@ func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
 	r := resident{ResidentNet: n, lanes: 16, parts: residentParts, ahead: t.Ahead}
 	for r.lanes > int(l.SubgroupSmallest) {
 		r.lanes /= 2
+	}
+	if info.Software {
+		r.lanes = 4 // shuffles between lanes cost much there
 	}
 	if t.Lanes != 0 {
 		if t.Lanes != 4 && t.Lanes != 8 && t.Lanes != 16 || t.Lanes > int(l.SubgroupSmallest) {
@@ -140,7 +147,7 @@ func (e *Engine) choosePath() error {
 		return nil
 	case PathResident:
 		if err != nil {
-			return fmt.Errorf("vulkan: the resident path cannot be taken: %w", err)
+			return fmt.Errorf("vulkan: %w: %w", ErrPath, err)
 		}
 		e.resident, e.why = &r, "it was asked for"
 		return nil
