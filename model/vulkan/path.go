@@ -110,21 +110,21 @@ func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
 // holds HP recurrent weights, F of the input, and about 50 values more. What was counted: RADV's compiler holds HP + F up
 // to 136 in 240 registers of RDNA without spilling, and HP + F up to 116 on GCN, whose compute unit, as a multiprocessor
 // of NVIDIA's, has 65,536 registers for 4·HP threads; Intel's compiler gives a lane 128. RDNA is told by its smallest
-// subgroup. On AMD the inputs of two steps lie in scalar registers, which spill beyond 56 features on GCN and 64 on RDNA.
+// subgroup. On AMD the inputs of two steps lie in scalar registers, which spill beyond 48 values a step on GCN and 56 on RDNA.
 func (r resident) wellCounted(info gpu.Info) string {
-	most, units, features := 80, 64, r.F
+	most, units, width := 80, 64, r.InputWidth()
 	switch {
 	case info.Software:
 		most = 128
 	case info.Vendor == "AMD" && info.Limits.SubgroupSmallest == 32:
-		most, units, features = 136, 128, 64
+		most, units, width = 136, 128, 56
 	case info.Vendor == "AMD":
-		most, features = 116, 56
+		most, width = 116, 48
 	case info.Vendor == "NVIDIA":
 		most = 116
 	}
 	switch {
-	case r.F > features:
+	case r.InputWidth() > width:
 		return fmt.Sprintf("the inputs of %d features do not fit this vendor's scalar registers", r.F)
 	case r.HP > units:
 		return fmt.Sprintf("%d units want more registers than a multiprocessor has", r.H)

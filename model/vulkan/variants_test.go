@@ -27,23 +27,23 @@ func TestResidentVariants(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
 		info        Info
-		units, wide int // the largest model, and the most features of one of 64 units
+		units, wide int // the largest model, and the most values of a step of one of 64 units
 	}{
-		{"RDNA", rdna, 128, 64},
-		{"GCN", gcn, 64, 52},
+		{"RDNA", rdna, 128, 56},
+		{"GCN", gcn, 64, 48},
 		{"no subgroups", Info{}, 0, 0},
 	} {
 		units, wide := 0, 0
 		for _, v := range Variants(tc.info) {
 			if v.Kernel == "resident_lstm" {
-				units = max(units, int(v.Constants[0]))
-				if v.Constants[0] == 64 {
-					wide = max(wide, int(v.Constants[3]))
+				units = max(units, int(v.Constants[1]))
+				if v.Constants[1] == 64 {
+					wide = max(wide, int(v.Constants[2]))
 				}
 			}
 		}
 		if units != tc.units || wide != tc.wide {
-			t.Errorf("%s: up to %d units, %d features at 64 units; want %d, %d", tc.name, units, wide, tc.units, tc.wide)
+			t.Errorf("%s: up to %d units, %d values a step at 64 units; want %d, %d", tc.name, units, wide, tc.units, tc.wide)
 		}
 	}
 }
