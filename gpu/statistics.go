@@ -138,7 +138,7 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	if err != nil {
 		return nil, translate(err)
 	}
-	figures, err := c.vk.Statistics(code, layout, v.Constants, subgroup)
+	figures, err := c.vk.Statistics(code, layout, v.Constants, subgroup, m.SubgroupOps != 0)
 	if err != nil {
 		return nil, translate(err)
 	}

@@ -9,6 +9,7 @@ enum {
 	ST_EXECUTABLE_FEATURES = 1000269000, ST_PIPELINE_INFO = 1000269001, ST_EXECUTABLE_PROPERTIES = 1000269002, ST_EXECUTABLE_INFO = 1000269003,
 	ST_EXECUTABLE_STATISTIC = 1000269004, ST_WAVE_PROPERTIES = 1000225000, ST_WAVE_REQUIRED = 1000225001, ST_WAVE_FEATURES = 1000225002,
 };
+enum { VARYING_SUBGROUP_SIZE = 1, FULL_SUBGROUPS = 2 };
 enum { STAGE_COMPUTE = 0x20, CAPTURE_STATISTICS = 0x40, MAX_EXECUTABLES = 8, MAX_FIGURES = 96, MAX_EXTENSIONS = 32 };
 
 typedef struct { uint32_t sType; void *pNext; uint32_t enabled; } ExecutableFeatures;
@@ -106,6 +107,7 @@ int32_t shim_count(handle instance, handle device, const CountedKernel *k, Figur
 		ComputePipelineCreateInfo info = {.sType = ST_COMPUTE_PIPELINE_CREATE_INFO, .flags = CAPTURE_STATISTICS, .layout = k->layout, .baseIndex = -1,
 			.stage = {.sType = ST_SHADER_STAGE_CREATE_INFO, .pNext = k->subgroup ? &size : NULL, .stage = STAGE_COMPUTE, .module = module, .entry = "main",
 				.specialization = k->constantCount ? &special : NULL}};
+		if (k->full) info.stage.flags = k->subgroup ? FULL_SUBGROUPS : FULL_SUBGROUPS | VARYING_SUBGROUP_SIZE;  // as shim_pipeline has it; a size that is required cannot vary
 		r = CreateComputePipelines(device, 0, 1, &info, NULL, &pipeline);
 	}
 	ExecutableProperties executable[MAX_EXECUTABLES];

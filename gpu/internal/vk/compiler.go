@@ -73,8 +73,8 @@ func (c *Compiler) SubgroupSizes() []uint32 {
 }
 
 // Statistics compiles a kernel for subgroups of a size, or of the driver's choice where that is 0, and returns the
-// figures that the driver has of it.
-func (c *Compiler) Statistics(code []byte, layout Handle, constants []uint32, subgroup uint32) ([]Figure, error) {
+// figures that the driver has of it. full is what Device.Pipeline calls subgroups.
+func (c *Compiler) Statistics(code []byte, layout Handle, constants []uint32, subgroup uint32, full bool) ([]Figure, error) {
 	words := make([]uint32, len(code)/4)
 	copy(unsafe.Slice((*byte)(data(words)), 4*len(words)), code)
 	var pin runtime.Pinner
@@ -82,6 +82,9 @@ func (c *Compiler) Statistics(code []byte, layout Handle, constants []uint32, su
 	pin.Pin(unsafe.SliceData(words))
 	k := C.CountedKernel{code: (*C.uint32_t)(data(words)), bytes: C.size_t(4 * len(words)), layout: C.object(layout),
 		constantCount: C.uint32_t(len(constants)), subgroup: C.uint32_t(subgroup)}
+	if full {
+		k.full = 1
+	}
 	if len(constants) > 0 {
 		pin.Pin(unsafe.SliceData(constants))
 		k.constants = (*C.uint32_t)(data(constants))

@@ -51,7 +51,7 @@ func (*Device) Pipeline([]byte, Handle, Handle, []uint32, bool) (Handle, error) 
 func (*Device) Commands(uint32, bool, int) (*Commands, error)                   { return nil, errNoCgo }
 func (*Instance) Compiler(Physical, uint32) (*Compiler, error)                  { return nil, errNoCgo }
 func (*Compiler) SubgroupSizes() []uint32                                       { return nil }
-func (*Compiler) Statistics([]byte, Handle, []uint32, uint32) ([]Figure, error) {
+func (*Compiler) Statistics([]byte, Handle, []uint32, uint32, bool) ([]Figure, error) {
 	return nil, errNoCgo
 }
 func (*Commands) Sets([]Handle, []uint64, []uint64) error { return errNoCgo }

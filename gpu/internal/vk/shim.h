@@ -43,7 +43,7 @@ int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layo
 
 // What a driver's compiler says of a kernel (compiler.c). Subgroup sizes are 0 where none can be asked for.
 typedef struct { uint32_t statistics, leastSubgroup, mostSubgroup; } CanCount;
-typedef struct { const uint32_t *code; size_t bytes; object layout; const uint32_t *constants; uint32_t constantCount, subgroup; } CountedKernel;  // subgroup 0: the driver's choice
+typedef struct { const uint32_t *code; size_t bytes; object layout; const uint32_t *constants; uint32_t constantCount, subgroup, full; } CountedKernel;  // subgroup 0: the driver's choice; full: no subgroup has idle lanes
 typedef struct { char executable[256], name[256], description[256]; uint32_t subgroup; double value; } Figure;
 typedef struct { uint32_t count; Figure figure[256]; } Figures;
 int32_t shim_can_count(handle instance, handle physical, CanCount *can);
