@@ -77,6 +77,10 @@ type Config struct {
 	Engine    EngineFactory // nil: the best device, as OpenDevice("auto") finds it
 	Callbacks []Callback    // called after the built-in ones
 
+	// DropWindows lets go of the windows that were read from Data once the test part is scored, before the pictures are
+	// drawn, which need memory too: Result.Dataset then holds labels and groups, and no X.
+	DropWindows bool
+
 	Log       io.Writer // progress and notes; nil: none
 	Out       io.Writer // the final tables and the list of files; nil: none
 	LogFormat string    // LogText or LogJSON; JSON puts the result into Log and nothing into Out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 
 	"vklstm/model"
 	"vklstm/train/report"
@@ -285,6 +286,10 @@ func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, erro
 		}
 	}
 	r.close() // the pictures need the memory
+	if r.Config.DropWindows && r.Config.Dataset == nil {
+		r.Dataset.X = nil
+		runtime.GC()
+	}
 	write := func(path string, content func(io.Writer) error) {
 		if path == "" {
 			return

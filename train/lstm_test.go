@@ -314,3 +314,26 @@ func TestNumbersInTheLog(t *testing.T) {
 		t.Errorf("NaN: %s", got)
 	}
 }
+
+func TestDropWindows(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		f := &fakeEngine{script: script{hits: []int{1}}}
+		cfg, _ := inFolder(t, quietConfig(f.factory))
+		own := cfg.Dataset
+		cfg.DropWindows = drop
+		res, err := LSTM(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if own != nil && res.Dataset.X == nil {
+			t.Error("the caller's windows are gone")
+		}
+		cfg.Dataset, cfg.Epochs = nil, 1 // a sample
+		if res, err = LSTM(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		if (res.Dataset.X == nil) != drop || len(res.Dataset.Y) != SampleWindows {
+			t.Errorf("drop %v: %d values, %d labels", drop, len(res.Dataset.X), len(res.Dataset.Y))
+		}
+	}
+}

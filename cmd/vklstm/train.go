@@ -49,6 +49,7 @@ weights and writes everything; twice stops at once.`,
 			}
 			d.HostAdam = adam == "host"
 			cfg.Engine, cfg.Log, cfg.Out = d.NewEngine, os.Stderr, os.Stdout
+			cfg.DropWindows = true
 			_, err = train.LSTM(c.Context(), cfg)
 			return err
 		},
