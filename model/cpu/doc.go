@@ -2,7 +2,7 @@
 // (AVX-512, AVX2, SSE2; NEON) and chosen at run time. Without cgo New returns the engine of package portable, which is
 // the same in pure Go, and slower.
 //
-// A step's batch is sorted by the number of used steps of its windows and split into blocks of 8. A block runs forward,
+// A step's batch is sorted by the number of used steps of its windows and split into blocks of 8 or, for large networks, 16. A block runs forward,
 // head, loss, backpropagation through time and weight gradient alone, on one core and in that core's memory, so the time
 // loop waits for nobody. Blocks are summed in lanes, of which there are as many on any machine, and lanes in order, so the
 // same bits come out for any number of threads. One call into C per thread runs a whole epoch: threads meet at two

@@ -15,9 +15,16 @@ import (
 	"vklstm/model/augment"
 )
 
-// blockRows is how many rows a block has. Results depend on it, because gradients are added block by block, so it is the
-// same everywhere.
-const blockRows = 8
+// rowsOfBlock returns how many rows a block has: 8, and 16 where the recurrent kernel is so large that reading it at each
+// step is what takes the time (512 units: 1.3 times as fast). Results depend on it, because gradients are added block by
+// block, so it depends on the network alone.
+func rowsOfBlock(d model.Dims) int {
+	const large = 2 << 20 // bytes, as much as a core's own cache holds
+	if 16*d.H*d.H > large {
+		return 16
+	}
+	return 8
+}
 
 // Engine implements model.Engine on the CPU.
 type Engine struct {
@@ -78,6 +85,7 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if threads < 0 {
 		return nil, fmt.Errorf("cpu: %d threads; at least 1, or 0 for all cores", threads)
 	}
+	blockRows := rowsOfBlock(d)
 	if bytes := 4 * float64(blockRows*d.T) * float64(d.F+7*d.H+1); bytes > maxBlockBytes {
 		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
@@ -122,7 +130,7 @@ func (e *Engine) String() string {
 		threads = "thread"
 	}
 	return fmt.Sprintf("CPU (%s, %s) · %d %s · blocks of %d windows (%d units, float32)",
-		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, blockRows, e.dims.H)
+		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, rowsOfBlock(e.dims), e.dims.H)
 }
 
 // Models implements model.Engine.

@@ -129,7 +129,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		var s sorter
 		for a := 0; a < len(windows); a += p.Batch {
 			n := min(p.Batch, len(windows)-a)
-			j.cut(s.longestFirst(used[a:a+n], int32(e.dims.T)), used[a:a+n], int32(e.dims.T), a, blockRows)
+			j.cut(s.longestFirst(used[a:a+n], int32(e.dims.T)), used[a:a+n], int32(e.dims.T), a, rowsOfBlock(e.dims))
 			j.block = append(j.block, int64(len(j.row)-1))
 		}
 	}

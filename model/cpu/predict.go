@@ -15,7 +15,7 @@ const inferRows = 24
 
 // rowsFor returns how many rows each block of n should have, so that all threads have work.
 func (e *Engine) rowsFor(n int) int {
-	return min(inferRows, max(blockRows, (n+2*len(e.workers)-1)/(2*len(e.workers))))
+	return min(inferRows, max(rowsOfBlock(e.dims), (n+2*len(e.workers)-1)/(2*len(e.workers))))
 }
 
 // evaluate runs each plan's Eval windows without dropout and augmentation.
