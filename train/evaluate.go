@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"vklstm/model"
 	"vklstm/train/report"
@@ -32,23 +33,35 @@ func Evaluate(ctx context.Context, m *Model, factory EngineFactory, d *Dataset, 
 	return evaluate(ctx, e, d, windows)
 }
 
+// evaluateRows is the most windows that evaluate copies for one call of Predict.
+const evaluateRows = 256
+
 // evaluate is Evaluate on an engine whose model 0 is the model.
 func evaluate(ctx context.Context, e model.Engine, d *Dataset, windows []int32) (*Evaluation, error) {
 	if d.Y == nil {
 		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
 	}
-	x, y := d.X, d.Y
-	if windows != nil {
-		size := d.T * d.F
-		x, y = make([]float32, 0, len(windows)*size), make([]float32, 0, len(windows))
-		for _, i := range windows {
+	if windows == nil {
+		p, err := e.Predict(ctx, 0, d.X)
+		if err != nil {
+			return nil, err
+		}
+		return Score(d.Y, p), nil
+	}
+	// A few at a time, for a copy of all would take the part's share of the data's memory.
+	size, x := d.T*d.F, make([]float32, 0, min(len(windows), evaluateRows)*d.T*d.F)
+	y, p := make([]float32, 0, len(windows)), make([]float32, 0, len(windows))
+	for list := range slices.Chunk(windows, evaluateRows) {
+		x = x[:0]
+		for _, i := range list {
 			x = append(x, d.X[int(i)*size:(int(i)+1)*size]...)
 			y = append(y, d.Y[i])
 		}
-	}
-	p, err := e.Predict(ctx, 0, x)
-	if err != nil {
-		return nil, err
+		part, err := e.Predict(ctx, 0, x)
+		if err != nil {
+			return nil, err
+		}
+		p = append(p, part...)
 	}
 	return Score(y, p), nil
 }

@@ -28,6 +28,7 @@ type benchOptions struct {
 	w           bench.Workload
 	threads     int
 	precision   string
+	path        string
 	budget      time.Duration
 	json        string
 	peers       string
@@ -69,6 +70,7 @@ against that GPU's roofline. Nothing is measured then.`,
 	f.StringVar(&o.w.Mask, "mask", o.w.Mask, "epoch: masked steps: none, right (windows of half to full length), holes (each step with probability 1/4)")
 	f.Float64Var(&o.w.Dropout, "dropout", o.w.Dropout, "share of LSTM outputs dropped in training")
 	f.StringVar(&o.precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
+	f.StringVar(&o.path, "path", train.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
 	f.IntVar(&o.threads, "threads", 0, "cores of the CPU that the program keeps to; 0: all")
 	f.DurationVar(&o.budget, "budget", 20*time.Second, "leave out a step that would take longer; 0: leave out none")
 	f.StringVar(&o.json, "json", "", "write the results to this `file`, one JSON object a line; - is standard output, in place of the tables")
@@ -166,7 +168,7 @@ func (o *benchOptions) measure(ctx context.Context, out *benchOutput) error {
 	}
 	defer d.Close()
 	d.Threads = o.threads
-	if err := d.SetPrecision(o.precision); err != nil {
+	if err := o.prepare(d); err != nil {
 		return err
 	}
 	m := &measurement{benchOptions: o, d: d, out: out, load: load}
@@ -202,12 +204,20 @@ func (o *benchOptions) explainOnly(ctx context.Context, out *benchOutput) error 
 	}
 	w := o.w
 	w.Windows = w.Batch
-	e, err := bench.Explain(ctx, g, w)
+	e, err := bench.Explain(ctx, g, w, o.prepare)
 	if err != nil {
 		return err
 	}
 	out.explanation(e)
 	return nil
+}
+
+// prepare sets how engines of the device compute.
+func (o *benchOptions) prepare(d *train.Device) error {
+	if err := d.SetPrecision(o.precision); err != nil {
+		return err
+	}
+	return d.SetPath(o.path)
 }
 
 // readPeers reads a file of results.

@@ -44,10 +44,10 @@ var errFailed = errors.New("failed")
 // started is when the program began, as near as it can tell: packages were initialised before.
 var started = time.Now()
 
-// gcPercent lets the heap grow by a quarter between collections, not to double: nearly all of it are the windows, which hold
+// gcPercent lets the heap grow by a tenth between collections, not to double: nearly all of it are the windows, which hold
 // no pointers, so that a collection costs next to nothing and a doubled heap would hold garbage. GOGC still decides
 // where it is set.
-const gcPercent = 25
+const gcPercent = 10
 
 func main() {
 	if os.Getenv("GOGC") == "" {

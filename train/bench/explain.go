@@ -43,11 +43,17 @@ func (e Explanation) Overhead() time.Duration {
 	return time.Duration(e.Barriers * float64(BarrierCost))
 }
 
-// Explain counts a training step of the workload on a GPU by its figures, without one.
-func Explain(ctx context.Context, g GPU, w Workload) (Explanation, error) {
+// Explain counts a training step of the workload on a GPU by its figures, without one. prepare may set how engines of the
+// simulated device compute; nil: as they do at first.
+func Explain(ctx context.Context, g GPU, w Workload, prepare func(*train.Device) error) (Explanation, error) {
 	e := Explanation{GPU: g, Workload: w}
 	d := train.SimulateDevice(g.info())
 	defer d.Close()
+	if prepare != nil {
+		if err := prepare(d); err != nil {
+			return e, err
+		}
+	}
 	const steps = 4
 	engine, err := d.NewEngine(w.Spec(), []model.Options{options()})
 	if err != nil {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"vklstm/train"
@@ -14,12 +15,16 @@ func TestExplain(t *testing.T) {
 		{Batch: 32, Time: 60, Features: 6, Units: 64, Dense: 32, Windows: 32, Mask: MaskNone, Dropout: 0.3},
 		{Batch: 16, Time: 10, Features: 51, Units: 256, Dense: 32, Windows: 16, Mask: MaskNone},
 	} {
-		for _, name := range []string{"NVIDIA H100 80GB HBM3", "AMD Radeon RX 7900 XTX (RADV NAVI31)", "Arc A770"} {
+		for _, name := range []string{"NVIDIA H100 80GB HBM3", "AMD Radeon RX 7900 XTX (RADV NAVI31)", "Arc A770", "a770 general"} {
+			path := train.PathAuto
+			if short, general := strings.CutSuffix(name, " general"); general {
+				name, path = short, train.PathGeneral
+			}
 			g, ok := FindGPU(name)
 			if !ok {
 				t.Fatalf("%s is not known", name)
 			}
-			e, err := Explain(context.Background(), g, w)
+			e, err := Explain(context.Background(), g, w, func(d *train.Device) error { return d.SetPath(path) })
 			if err != nil {
 				t.Fatal(err)
 			}
