@@ -133,6 +133,9 @@ func lowered(have, want Limits) Limits {
 	have.Multiprocessors = min(have.Multiprocessors, want.Multiprocessors)
 	have.TimestampPeriod = min(have.TimestampPeriod, want.TimestampPeriod)
 	have.MaxAllocation = min(have.MaxAllocation, want.MaxAllocation)
+	if want.HalfMatrix != have.HalfMatrix {
+		have.HalfMatrix = [3]uint32{} // a device has these matrices or none
+	}
 	return have
 }
 

@@ -16,7 +16,7 @@ type driver interface {
 	PipelineLayout(set vk.Handle, pushBytes uint32) (vk.Handle, error)
 	Cache(initial []byte) (vk.Handle, error)
 	CacheData(cache vk.Handle) ([]byte, error)
-	Pipeline(code []byte, layout, cache vk.Handle, constants []uint32, subgroups bool) (vk.Handle, error)
+	Pipeline(code []byte, layout, cache vk.Handle, constants []uint32, subgroups vk.Subgroups) (vk.Handle, error)
 	Commands(family uint32, timestamps bool, stamps int) (commands, error)
 	Name(kind vk.Kind, h vk.Handle, name string)
 	Destroy(kind vk.Kind, h vk.Handle)

@@ -25,6 +25,9 @@ type Limits struct {
 	Multiprocessors   uint32    // compute units, each of which holds at least one workgroup; 0: the driver does not say
 	TimestampPeriod   float64   // ns per tick; 0: the device has no timestamps
 	MaxAllocation     uint64    // bytes of one buffer
+
+	// HalfMatrix is the shape M, N, K of the cooperative matrices of float16 that a subgroup sums in float32; 0: there are none.
+	HalfMatrix [3]uint32
 }
 
 // Info describes a device.
@@ -109,6 +112,7 @@ func describe(index int, p vk.Physical) Info {
 			SubgroupSize:      p.SubgroupSize,
 			SubgroupOps:       p.SubgroupOps,
 			Multiprocessors:   p.Multiprocessors,
+			HalfMatrix:        p.Matrix,
 		},
 	}
 	if p.FullSubgroups {

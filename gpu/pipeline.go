@@ -66,6 +66,8 @@ func (k *kernel) fits(constants []uint32, l Limits) error {
 		return fmt.Errorf("%d bytes of shared memory; the device has %d", shared, l.SharedMemory)
 	case k.module.PushBytes > l.PushConstants:
 		return fmt.Errorf("%d bytes of push constants; the device allows %d", k.module.PushBytes, l.PushConstants)
+	case k.module.Matrices && l.HalfMatrix == [3]uint32{}:
+		return fmt.Errorf("cooperative matrices of float16; the device has none")
 	case len(k.module.Bindings) > int(l.StorageBuffers):
 		return fmt.Errorf("%d buffers; the device allows %d", len(k.module.Bindings), l.StorageBuffers)
 	case k.module.SubgroupOps != 0 && l.SubgroupSmallest == 0:
@@ -175,7 +177,14 @@ func (p *pipelines) compile(k *kernel, constants []uint32) (c pipeline, err erro
 		}
 		p.layouts[shape] = c.layout
 	}
-	if c.handle, err = p.d.vk.Pipeline(k.code, c.layout, p.cache, constants, k.module.SubgroupOps != 0); err != nil {
+	subgroups := vk.AnySubgroups
+	switch {
+	case k.module.Matrices:
+		subgroups = vk.FullSubgroupsOfOneSize
+	case k.module.SubgroupOps != 0:
+		subgroups = vk.FullSubgroups
+	}
+	if c.handle, err = p.d.vk.Pipeline(k.code, c.layout, p.cache, constants, subgroups); err != nil {
 		return c, err
 	}
 	p.d.vk.Name(vk.KindPipeline, c.handle, k.name)

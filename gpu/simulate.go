@@ -77,7 +77,7 @@ func (s *simulated) SetLayout(int) (vk.Handle, error)                    { retur
 func (s *simulated) PipelineLayout(vk.Handle, uint32) (vk.Handle, error) { return s.handle() }
 func (s *simulated) Cache([]byte) (vk.Handle, error)                     { return s.handle() }
 func (s *simulated) CacheData(vk.Handle) ([]byte, error)                 { return nil, errSimulated }
-func (s *simulated) Pipeline([]byte, vk.Handle, vk.Handle, []uint32, bool) (vk.Handle, error) {
+func (s *simulated) Pipeline([]byte, vk.Handle, vk.Handle, []uint32, vk.Subgroups) (vk.Handle, error) {
 	return s.handle()
 }
 func (s *simulated) Name(vk.Kind, vk.Handle, string)              {}

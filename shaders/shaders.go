@@ -10,8 +10,10 @@
 //
 //	go generate ./shaders
 //
-// which needs glslang-tools and spirv-tools; a test fails when that was
-// forgotten. README.md is the catalogue of the kernels.
+// which needs glslang-tools and spirv-tools, and for the kernels with cooperative
+// matrices newer ones than Debian 12 has, named by VKLSTM_GLSLANG and
+// VKLSTM_SPIRV_VAL; a test fails when that was forgotten. README.md is the
+// catalogue of the kernels.
 package shaders
 
 import (

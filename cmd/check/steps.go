@@ -171,8 +171,14 @@ func (c *checker) spirv() result {
 	if !c.tools.spirvVal {
 		return result{absent: "spirv-val is not here (Debian: spirv-tools)"}
 	}
+	left := 0
 	for _, f := range files {
-		if out, err := c.run(command{args: []string{"spirv-val", "--target-env", "vulkan1.1", f}, limit: time.Minute}); err != nil {
+		out, err := c.run(command{args: []string{"spirv-val", "--target-env", "vulkan1.1", f}, limit: time.Minute})
+		if matrices, parseErr := hasMatrices(f); parseErr == nil && matrices && err != nil && strings.Contains(out, "Invalid capability operand: 6022") {
+			left++ // Debian 12's spirv-val is older than cooperative matrices; the one that compiled the module accepted it
+			continue
+		}
+		if err != nil {
 			r.failed++
 			r.output += fmt.Sprintf("%s: %s\n", filepath.Base(f), strings.TrimSpace(out))
 			continue
@@ -180,5 +186,8 @@ func (c *checker) spirv() result {
 		r.passed++
 	}
 	r.detail = fmt.Sprintf("%d modules", len(files))
+	if left > 0 {
+		r.detail += fmt.Sprintf(", of which %d are of cooperative matrices, which spirv-val here does not know", left)
+	}
 	return r
 }

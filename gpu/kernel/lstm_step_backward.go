@@ -60,19 +60,34 @@ func (k LSTMStepBackward) Record(rec *gpu.Recording) {
 	if k.P%4 != 0 || k.KernelOffset%4 != 0 {
 		panic(fmt.Sprintf("kernel: lstm_step_backward: P %d and the kernel's offset %d must be multiples of 4", k.P, k.KernelOffset))
 	}
+	if k.Half && UsesMatrices(k.H, rec.Limits()) {
+		LSTMStepBackwardHalf(k).Record(rec)
+		return
+	}
 	t := planBack(k.K, k.R, k.H, rec.Limits())
+	scale := k.Params // something must be bound
+	if k.Half {
+		scale = k.Scale
+	}
+	k.work(rec)
+	rec.DispatchWith(t.constants(k.Half), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset), k.buffers(scale)...)
+}
+
+// work counts the step.
+func (k LSTMStepBackward) work(rec *gpu.Recording) {
 	product := min(k.T-1-k.Step, 1) * 4 * k.H * k.H // of a row's dz behind and the recurrent kernel; there is none at the last step
 	work(rec, k.K*k.R*(2*product+26*k.H), k.K*(product+k.R*(min(k.T-1-k.Step, 1)*4*k.H+(2*4+2+4)*k.H+2)))
-	scale := gpu.Read(k.Params) // something must be bound
-	if k.Half {
-		scale = gpu.Read(k.Scale, k.K, 2)
-	}
-	rec.DispatchWith(t.constants(k.Half), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
-		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset),
+}
+
+// buffers are the kernel's, in binding order; scale[K][2] stands last.
+func (k LSTMStepBackward) buffers(scale f32) []gpu.Arg {
+	return []gpu.Arg{
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Rows, k.K, k.T, k.R), gpu.Read(k.Count, k.K, k.T),
 		gpu.Read(k.Mask, k.K, k.T, k.R), gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.H*4*k.H)),
 		gpu.Read(k.Cell, k.K, k.T+1, k.R, k.H),
-		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H), scale)
+		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H), gpu.Read(scale, min(2*k.K, scale.Len())),
+	}
 }
 
 func (t backTile) constants(half bool) []uint32 {

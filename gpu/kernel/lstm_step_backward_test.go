@@ -2,7 +2,6 @@ package kernel_test
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -87,44 +86,6 @@ func TestLSTMStepBackward(t *testing.T) {
 			}
 		}
 	})
-}
-
-// With Half, the product is that of rounded operands, dz times its model's scale, and nothing else is rounded.
-func TestLSTMStepBackwardHalf(t *testing.T) {
-	d := gputest.Device(t)
-	mode := halfMode(t, d)
-	for _, i := range halfCells {
-		t.Run(cellCases[i].name, func(t *testing.T) {
-			v := newCell(source(t), i)
-			v.activated()
-			v.normal()
-			var scale []float32
-			for k := range v.K {
-				scale = append(scale, float32(math.Ldexp(1, 3*k+2)), float32(math.Ldexp(1, -3*k-2)))
-			}
-			k := v.backward(t, d)
-			k.Half, k.Scale = true, put(t, d, "scale", scale)
-			run(t, d, k)
-			gates, dh, dc := get(t, k.Gates), get(t, k.DHidden), get(t, k.DCell)
-			tol := backwardTol(v.H)
-			for k := range v.K {
-				from, to := v.gate(k, v.step)
-				a, b := v.state(k, v.step)
-				e, f := v.state(k, v.step+1)
-				i, j := k*v.R*v.H, (k+1)*v.R*v.H
-				var behind []float64
-				if v.step+1 < v.T {
-					from, to := v.gate(k, v.step+1)
-					behind = halves(wide(v.gates[from:to]), float64(scale[2*k]), mode)
-				}
-				z, dh0, dc0 := reference.LSTMStepBackward(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), behind,
-					halves(wide(v.kernel(k)), 1, mode), wide(v.dh[i:j]), wide(v.dc[i:j]))
-				gputest.Near(t, "dz[R][4H]", gates[from:to], z, tol, v.R, 4*v.H)
-				gputest.Near(t, "dh[R][H]", dh[i:j], dh0, tol, v.R, v.H)
-				gputest.Near(t, "dc[R][H]", dc[i:j], dc0, tol, v.R, v.H)
-			}
-		})
-	}
 }
 
 // A row that is masked at the step and behind it passes dh and dc on bit for bit, and gives no gradient, whatever its gates

@@ -51,15 +51,30 @@ func planStep(k, r, h int, l gpu.Limits) stepTile {
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k LSTMStepForward) Record(rec *gpu.Recording) {
 	within("lstm_step_forward", k.Step, 1, k.T)
+	if k.Half && UsesMatrices(k.H, rec.Limits()) && k.P%4 == 0 && k.KernelOffset%4 == 0 {
+		LSTMStepForwardHalf(k).Record(rec)
+		return
+	}
 	t := planStep(k.K, k.R, k.H, rec.Limits())
+	k.work(rec)
+	rec.DispatchWith(t.constants(k.H%4 == 0, k.Half), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset), k.buffers()...)
+}
+
+// work counts the step.
+func (k LSTMStepForward) work(rec *gpu.Recording) {
 	product := min(k.Step, 1) * 4 * k.H * k.H // of a row and the recurrent kernel; before the first step h is 0
 	// A cell is three sigmoids, two tanh, three products, one sum.
 	work(rec, k.K*k.R*(2*product+4*min(k.Step, 1)*k.H+9*k.H), k.K*(product+k.R*((2*4+4)*k.H+1)))
-	rec.DispatchWith(t.constants(k.H%4 == 0, k.Half), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
-		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset),
+}
+
+// buffers are the kernel's, in binding order.
+func (k LSTMStepForward) buffers() []gpu.Arg {
+	return []gpu.Arg{
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Rows, k.K, k.T, k.R), gpu.Read(k.Count, k.K, k.T),
 		gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.H*4*k.H)),
-		gpu.ReadWrite(k.Hidden, k.K, k.T+1, k.R, k.H), gpu.ReadWrite(k.Cell, k.K, k.T+1, k.R, k.H))
+		gpu.ReadWrite(k.Hidden, k.K, k.T+1, k.R, k.H), gpu.ReadWrite(k.Cell, k.K, k.T+1, k.R, k.H),
+	}
 }
 
 func (t stepTile) constants(fours, half bool) []uint32 {

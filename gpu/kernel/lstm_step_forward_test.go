@@ -124,9 +124,6 @@ func (v *cell) forward(tb testing.TB, d *gpu.Device) kernel.LSTMStepForward {
 	}
 }
 
-// halfCells are the cells on which products of float16 are tried.
-var halfCells = []int{2, 4, 6, 9, 10, 12, 13}
-
 // forCells runs f on every case and both devices.
 func forCells(t *testing.T, f func(t *testing.T, d *gpu.Device, v cell)) {
 	devices(t, func(t *testing.T, d *gpu.Device) {
@@ -163,48 +160,6 @@ func TestLSTMStepForward(t *testing.T) {
 		v.near(t, "h[R][H]", get(t, k.Hidden), v.h, behind, func(k int) []float64 { return h[k] }, tol, v.R, v.H)
 		v.near(t, "c[R][H]", get(t, k.Cell), v.c, behind, func(k int) []float64 { return c[k] }, tol, v.R, v.H)
 	})
-}
-
-// With Half, the product is that of rounded operands, and nothing else is rounded.
-func TestLSTMStepForwardHalf(t *testing.T) {
-	d := gputest.Device(t)
-	mode := halfMode(t, d)
-	for _, i := range halfCells {
-		t.Run(cellCases[i].name, func(t *testing.T) {
-			v := newCell(source(t), i)
-			v.normal()
-			k := v.forward(t, d)
-			k.Half = true
-			run(t, d, k)
-			gates, hidden, cells := get(t, k.Gates), get(t, k.Hidden), get(t, k.Cell)
-			for k := range v.K {
-				from, to := v.gate(k, v.step)
-				a, b := v.state(k, v.step)
-				g, h, c := reference.LSTMStepForward(wide(v.gates[from:to]), v.valid(k, v.step), halves(wide(v.kernel(k)), 1, mode), halves(wide(v.h[a:b]), 1, mode), wide(v.c[a:b]))
-				for r, valid := range v.valid(k, v.step) {
-					if !valid {
-						copy(h[r*v.H:(r+1)*v.H], wide(v.h[a+r*v.H:a+(r+1)*v.H]))
-					}
-				}
-				tol := forwardTol(v.H)
-				gputest.Near(t, "gates[R][4H]", gates[from:to], g, tol, v.R, 4*v.H)
-				a, b = v.state(k, v.step+1)
-				gputest.Near(t, "h[R][H]", hidden[a:b], h, tol, v.R, v.H)
-				gputest.Near(t, "c[R][H]", cells[a:b], c, tol, v.R, v.H)
-			}
-		})
-	}
-}
-
-// normal makes what goes into a product in float16 large enough for it: a device may take its subnormal numbers for 0.
-func (v *cell) normal() {
-	for _, values := range [][]float32{v.params, v.h, v.gates} {
-		for i, x := range values {
-			if x > -0x1p-14 && x < 0x1p-14 && x != 0 {
-				values[i] = 0x1p-14
-			}
-		}
-	}
 }
 
 // A masked row keeps its state bit for bit, whatever z holds, and its gates are +0.

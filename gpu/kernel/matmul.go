@@ -103,6 +103,10 @@ func (k Matmul) Record(rec *gpu.Recording) {
 	if split && k.Bias {
 		panic("kernel: matmul: Bias with Parts")
 	}
+	if _, _, _, ok := MatmulHalf(k).plan(split, rec.Limits()); ok {
+		MatmulHalf(k).Record(rec)
+		return
+	}
 	p := planMatmul(k.M, k.N, k.Inner, k.Models, split, rec.Limits())
 	if p.splits > 1 {
 		whole := k

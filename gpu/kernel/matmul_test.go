@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"vklstm/gpu"
@@ -37,7 +36,9 @@ var matmulShapes = []matmulShape{
 	{"a part and three", 31, 36, 387, 2, true},
 	{"one element in parts", 1, 1, 1921, 1, true},
 	{"recurrent weight gradient", 64, 256, 1920, 1, true},
+	{"68 by 132", 68, 132, 53, 3, false},
 	{"tiles of 64", 60, 61, 21, 256, false},
+	{"256 by 1024", 256, 1024, 44, 2, true},
 	{"tiles of 128", 252, 250, 20, 32, false},
 }
 
@@ -89,7 +90,12 @@ func newProduct(rng *rand.Rand, k kernel.Matmul, fours bool, mode reference.Half
 		if k.Half {
 			s := math.Ldexp(1, 5*m%9-3)
 			p.scale = append(p.scale, float32(s), float32(1/s))
-			a, b = halves(a, 1, mode), halves(b, s, mode)
+			for i := range a {
+				a[i] = reference.RoundHalf(a[i], mode)
+			}
+			for i := range b {
+				b[i] = reference.RoundHalf(b[i]*s, mode) / s
+			}
 		}
 		sum := reference.MatMul(k.TransposeA, k.TransposeB, k.M, k.N, k.Inner, a, b)
 		size := reference.MatMul(k.TransposeA, k.TransposeB, k.M, k.N, k.Inner, magnitudes(a), magnitudes(b))
@@ -119,7 +125,12 @@ func (p *product) run(t *testing.T, d *gpu.Device) []float32 {
 		k.Scale = put(t, d, "scale", p.scale)
 	}
 	if p.split {
-		if n := kernel.Partials(k.M, k.N, k.Inner, k.Models, d.Limits()); n > 0 {
+		l := d.Limits()
+		n := kernel.Partials(k.M, k.N, k.Inner, k.Models, l)
+		if k.Half {
+			n = max(n, kernel.HalfPartials(k.M, k.N, k.Inner, k.Models, l))
+		}
+		if n > 0 {
 			k.Parts = blank[float32](t, d, "parts", n)
 			defer get(t, k.Parts)
 		}
@@ -173,84 +184,6 @@ func TestMatmulIntegers(t *testing.T) {
 		}
 		equal(t, "C", p.run(t, d), want)
 	})
-}
-
-// halves rounds values to float16 times scale.
-func halves(values []float64, scale float64, mode reference.HalfRounding) []float64 {
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = reference.RoundHalf(v*scale, mode) / scale
-	}
-	return out
-}
-
-// halfMode asks a device how it rounds to float16, which Vulkan leaves open: 1 + 3·2⁻¹² becomes 1 + 2⁻¹⁰ or 1.
-func halfMode(tb testing.TB, d *gpu.Device) reference.HalfRounding {
-	tb.Helper()
-	c := blank[float32](tb, d, "C", 1)
-	run(tb, d, kernel.Matmul{A: put(tb, d, "A", []float32{1 + 3*0x1p-12}), B: put(tb, d, "B", []float32{1}), C: c, M: 1, N: 1, Inner: 1, Models: 1,
-		Half: true, Scale: put(tb, d, "scale", []float32{1, 1})})
-	switch got := get(tb, c)[0]; got {
-	case 1 + 0x1p-10:
-		return reference.HalfNearest
-	case 1:
-		return reference.HalfCut
-	default:
-		tb.Fatalf("1 + 3·2⁻¹² as a float16 is %v; Vulkan allows 1 + 2⁻¹⁰ and 1", got)
-		return 0
-	}
-}
-
-// Operands of float16 give the float32 sum of the rounded numbers: the tolerance is float32's. Numbers that are subnormal
-// in float16, which a device may take for 0, are left out.
-func TestMatmulHalf(t *testing.T) {
-	devices(t, func(t *testing.T, d *gpu.Device) {
-		mode := halfMode(t, d)
-		for _, name := range []string{"one element", "primes", "recurrent", "weight gradient", "weight gradient in parts", "two parts", "tiles of 64", "tiles of 128"} {
-			s := matmulShapes[slices.IndexFunc(matmulShapes, func(s matmulShape) bool { return s.name == name })]
-			for kind, transposed := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/transposeA=%v", name, transposed), func(t *testing.T) {
-					rng := source(t)
-					k := kernel.Matmul{M: s.M, N: s.N, Inner: s.Inner, Models: s.Models, TransposeA: transposed, Accumulate: kind == 1, Half: true}
-					p := newProduct(rng, k, kind == 1, mode, func(n int) []float32 { return normals(rng, n) })
-					p.split = s.split
-					nearEach(t, "C", p.run(t, d), p.want, p.tol)
-					// Whole numbers up to 2048 are float16, whatever the scale.
-					p = newProduct(rng, k, kind == 1, mode, func(n int) []float32 { return integers(rng, n, 9) })
-					p.split = s.split
-					want := make([]float32, len(p.want))
-					for i, v := range p.want {
-						want[i] = float32(v)
-					}
-					equal(t, "C of whole numbers", p.run(t, d), want)
-				})
-			}
-		}
-	})
-}
-
-// normals are n values in ±1 that are not too small for float16 times 2⁻³.
-func normals(rng *rand.Rand, n int) []float32 {
-	out := randoms(rng, n, 1)
-	for i, v := range out {
-		if math.Abs(float64(v)) < 0x1p-10 {
-			out[i] = 0.5
-		}
-	}
-	return out
-}
-
-// What float16 cannot hold becomes the largest that it can; NaN and the scale's inverse stay.
-func TestMatmulHalfRange(t *testing.T) {
-	d := gputest.Device(t)
-	c := blank[float32](t, d, "C", 4)
-	run(t, d, kernel.Matmul{A: put(t, d, "A", []float32{1}), B: put(t, d, "B", []float32{1e6, -70000, 65504, float32(math.NaN())}), C: c,
-		M: 1, N: 4, Inner: 1, Models: 1, Half: true, Scale: put(t, d, "scale", []float32{1, 1})})
-	got := get(t, c)
-	gputest.Near(t, "C", got[:3], []float64{65504, -65504, 65504}, 0)
-	if got[3] == got[3] {
-		t.Errorf("NaN became %v", got[3])
-	}
 }
 
 // A stride of 0 gives all models the same matrix.

@@ -70,6 +70,7 @@ func (n *network) recordBias(rec *gpu.Recording, grads f32, add bool, v int, dy 
 func (s shape) parts(l gpu.Limits) int {
 	rows := s.T * s.R
 	return max(
+		kernel.HalfPartials(s.H, 4*s.H, rows, s.K, l),
 		kernel.Partials(s.F, 4*s.H, rows, s.K, l), kernel.Partials(s.H, 4*s.H, rows, s.K, l), kernel.ColumnPartials(s.K, rows, 4*s.H),
 		kernel.Partials(s.H, s.D, s.R, s.K, l), kernel.Partials(s.D, 1, s.R, s.K, l), kernel.ColumnPartials(s.K, s.R, s.D), kernel.ColumnPartials(s.K, s.R, 1))
 }

@@ -170,7 +170,11 @@ func (e *Engine) String() string {
 	if e.resident == nil {
 		precision := "float32"
 		if e.half {
-			precision = "mixed precision: recurrent products of operands rounded to float16, at float32's speed, since the device has no cooperative matrices"
+			l := e.dev.Limits()
+			precision = fmt.Sprintf("mixed precision: recurrent products of float16 on cooperative matrices of %d × %d × %d", l.HalfMatrix[0], l.HalfMatrix[1], l.HalfMatrix[2])
+			if !kernel.UsesMatrices(e.dims.H, l) {
+				precision = "mixed precision: recurrent products of operands rounded to float16, no faster than float32, since the device has no cooperative matrices for them"
+			}
 		}
 		return fmt.Sprintf("%s · general path (%d units, %s), because %s", e.dev, e.dims.H, precision, e.why)
 	}

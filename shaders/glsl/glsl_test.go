@@ -129,3 +129,33 @@ func TestCompile(t *testing.T) {
 		t.Errorf("after a failed compilation: %q, %v", stale, err)
 	}
 }
+
+// A source that needs a newer compiler says how to name one, and takes the one that is named.
+func TestNewerCompiler(t *testing.T) {
+	for _, tool := range []string{"sh", "glslangValidator", "spirv-val"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	dir := t.TempDir()
+	put := func(name, text string, mode os.FileMode) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	put("x.comp", "#version 450\n#extension GL_KHR_cooperative_matrix : require\nvoid main() {}\n", 0o644)
+	t.Setenv("VKLSTM_GLSLANG", put("refuses", "#!/bin/sh\nexit 1\n", 0o755))
+	if _, err := Compile(dir, nil, false); err == nil || !strings.Contains(err.Error(), "VKLSTM_GLSLANG") {
+		t.Errorf("a compiler that refuses: %v; the error must name VKLSTM_GLSLANG", err)
+	}
+	t.Setenv("VKLSTM_GLSLANG", put("compiles", "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\necho made > \"$2\"\n", 0o755))
+	t.Setenv("VKLSTM_SPIRV_VAL", put("accepts", "#!/bin/sh\nexit 0\n", 0o755))
+	if _, err := Compile(dir, nil, false); err != nil {
+		t.Error(err)
+	}
+	if made, err := os.ReadFile(filepath.Join(dir, "spv", "x.spv")); err != nil || string(made) != "made\n" {
+		t.Errorf("compiled %q, %v", made, err)
+	}
+}

@@ -23,6 +23,7 @@ type Module struct {
 	Version   uint32    // 0x00010300 is SPIR-V 1.3
 	Bindings  []Binding // by set and index
 	PushBytes uint32    // size of the push constants
+	Matrices  bool      // uses cooperative matrices
 
 	// SubgroupOps is what the shader does with subgroups, as VkSubgroupFeatureFlags; 0: nothing.
 	SubgroupOps uint32
@@ -58,6 +59,7 @@ type decorations struct {
 
 // The opcodes and decorations that matter here.
 const (
+	capCooperativeMatrix, opTypeCooperativeMatrix                      = 6022, 4456
 	opName, opMemberName                                               = 5, 6
 	opEntryPoint, opExecutionMode, opExecModeID                        = 15, 16, 331
 	opCapability                                                       = 17
@@ -124,6 +126,7 @@ func Parse(code []byte) (*Module, error) {
 		}
 		switch op {
 		case opCapability:
+			m.Matrices = m.Matrices || a[0] == capCooperativeMatrix
 			if a[0] >= capGroupNonUniform && a[0] <= capGroupNonUniformQuad {
 				m.SubgroupOps |= 1 << (a[0] - capGroupNonUniform)
 			}
@@ -189,7 +192,7 @@ func Parse(code []byte) (*Module, error) {
 // result is the id that a type or constant defines.
 func result(op uint16, a []uint32) (uint32, bool) {
 	switch op {
-	case opTypeVoid, opTypeBool, opTypeInt, opTypeFloat, opTypeVector, opTypeMatrix, opTypeArray, opTypeRuntimeArray, opTypeStruct, opTypePointer:
+	case opTypeVoid, opTypeBool, opTypeInt, opTypeFloat, opTypeVector, opTypeMatrix, opTypeArray, opTypeRuntimeArray, opTypeStruct, opTypePointer, opTypeCooperativeMatrix:
 		return a[0], true
 	case opConstantTrue, opConstantFalse, opConstant, opConstantComposite, opSpecTrue, opSpecFalse, opSpecConstant, opSpecComposite, opSpecOp:
 		return a[1], true
@@ -216,7 +219,7 @@ func follows(op uint16, a []uint32) []uint32 {
 var leastWords = map[uint16]int{
 	opName: 1, opMemberName: 2, opCapability: 1, opEntryPoint: 3, opExecutionMode: 2, opExecModeID: 2, opDecorate: 2, opMemberDecorate: 3,
 	opTypeVoid: 1, opTypeBool: 1, opTypeInt: 3, opTypeFloat: 2, opTypeVector: 3, opTypeMatrix: 3, opTypeArray: 3,
-	opTypeRuntimeArray: 2, opTypeStruct: 1, opTypePointer: 3, opConstantTrue: 2, opConstantFalse: 2, opConstant: 3,
+	opTypeRuntimeArray: 2, opTypeStruct: 1, opTypeCooperativeMatrix: 1, opTypePointer: 3, opConstantTrue: 2, opConstantFalse: 2, opConstant: 3,
 	opConstantComposite: 2, opSpecTrue: 2, opSpecFalse: 2, opSpecConstant: 3, opSpecComposite: 2, opSpecOp: 3, opVariable: 3,
 	opLabel: 1, opBranch: 1, opBranchConditional: 3, opSwitch: 2,
 }

@@ -96,6 +96,23 @@ func TestAliases(t *testing.T) {
 	}
 }
 
+// Kernels with cooperative matrices are told from others.
+func TestMatrices(t *testing.T) {
+	for name, want := range map[string]bool{"matmul": false, "matmul_half": true} {
+		code, err := os.ReadFile("../spv/" + name + ".spv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Parse(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Matrices != want {
+			t.Errorf("%s uses cooperative matrices: %t, want %t", name, m.Matrices, want)
+		}
+	}
+}
+
 func TestContiguous(t *testing.T) {
 	m := &Module{Bindings: []Binding{{Index: 0}, {Index: 2, Name: "z"}}}
 	if m.Contiguous() == nil {

@@ -16,6 +16,8 @@ enum {
 	ST_SET_LAYOUT_CREATE_INFO = 32, ST_DESCRIPTOR_POOL_CREATE_INFO = 33, ST_SET_ALLOCATE_INFO = 34, ST_WRITE_SET = 35,
 	ST_COMMAND_POOL_CREATE_INFO = 39, ST_COMMAND_BUFFER_ALLOCATE_INFO = 40, ST_COMMAND_BUFFER_BEGIN_INFO = 42,
 	ST_MEMORY_BARRIER = 46, ST_PROPERTIES_2 = 1000059001, ST_SUBGROUP_PROPERTIES = 1000094000,
+	ST_HALF_FEATURES = 1000082000, ST_MEMORY_MODEL_FEATURES = 1000211000, ST_MATRIX_FEATURES = 1000506000,
+	ST_MATRIX_PROPERTIES = 1000506001, ST_MATRIX_STAGES = 1000506002,
 	ST_OBJECT_NAME_INFO = 1000128000, ST_MESSENGER_CREATE_INFO = 1000128004, ST_MAINTENANCE_3_PROPERTIES = 1000168000,
 	ST_SM_BUILTINS_PROPERTIES = 1000154001, ST_CORE_PROPERTIES = 1000185000, ST_CORE_BUILTINS_PROPERTIES = 1000497001,
 	ST_SUBGROUP_SIZE_PROPERTIES = 1000225000, ST_SUBGROUP_SIZE_FEATURES = 1000225002, ST_FEATURES_2 = 1000059000,
@@ -40,10 +42,15 @@ typedef struct { uint32_t sType; void *pNext; uint32_t maxPerSetDescriptors; uin
 typedef struct { uint32_t sType; void *pNext; uint32_t driver; char name[256], info[256]; uint8_t conformance[4]; } DriverProperties;
 typedef struct { uint32_t sType; void *pNext; uint32_t smallest, largest, maxWorkgroupSubgroups, stages; } SubgroupSizeProperties;
 typedef struct { uint32_t sType; void *pNext; uint32_t sizeControl, fullSubgroups; } SubgroupSizeFeatures;
-typedef struct { uint32_t sType; void *pNext; uint32_t features[64]; } Features2;  // larger than VkPhysicalDeviceFeatures, which is not read here
 typedef struct { uint32_t sType; void *pNext; uint32_t multiprocessors, warps; } SMBuiltinsProperties;  // NVIDIA
 typedef struct { uint32_t sType; void *pNext; uint32_t engines, arraysPerEngine, unitsPerArray, rest[11]; } CoreProperties;  // AMD
 typedef struct { uint32_t sType; void *pNext; uint64_t mask; uint32_t cores, warps; } CoreBuiltinsProperties;  // Arm
+typedef struct { uint32_t sType; void *pNext; uint32_t features[64]; } Features2;  // larger than VkPhysicalDeviceFeatures, which is not read here
+typedef struct { uint32_t sType; void *pNext; uint32_t float16, int8; } HalfFeatures;
+typedef struct { uint32_t sType; void *pNext; uint32_t model, deviceScope, chains; } MemoryModelFeatures;
+typedef struct { uint32_t sType; void *pNext; uint32_t matrix, robust; } MatrixFeatures;
+typedef struct { uint32_t sType; void *pNext; uint32_t stages; } MatrixStages;
+typedef struct { uint32_t sType; void *pNext; uint32_t m, n, k, a, b, c, result, saturating, scope; } MatrixProperties;
 typedef struct { uint32_t sType; const void *pNext; uint32_t flags, family, count; const float *priorities; } DeviceQueueCreateInfo;
 typedef struct { uint32_t sType; const void *pNext; uint32_t flags, queues; const DeviceQueueCreateInfo *queue; uint32_t layers; const char *const *layer; uint32_t extensions; const char *const *extension; const void *features; } DeviceCreateInfo;
 

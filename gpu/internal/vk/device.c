@@ -107,7 +107,8 @@ int32_t shim_pipeline(Device *d, const uint32_t *code, size_t bytes, object layo
 	ComputePipelineCreateInfo info = {.sType = ST_COMPUTE_PIPELINE_CREATE_INFO, .layout = layout, .baseIndex = -1,
 		.stage = {.sType = ST_SHADER_STAGE_CREATE_INFO, .stage = STAGE_COMPUTE, .module = module, .entry = "main", .specialization = n ? &special : NULL}};
 	// Subgroups without idle lanes, of any size that the driver likes: without the second flag it has to take its largest.
-	if (subgroups) info.stage.flags = FULL_SUBGROUPS | VARYING_SUBGROUP_SIZE;
+	// Without it they have the size that the device says.
+	if (subgroups) info.stage.flags = subgroups == 2 ? FULL_SUBGROUPS : FULL_SUBGROUPS | VARYING_SUBGROUP_SIZE;
 	r = d->CreateComputePipelines(d->device, cache, 1, &info, NULL, pipeline);
 	d->DestroyShaderModule(d->device, module, NULL);
 	free(entry);

@@ -146,18 +146,13 @@ func (d *Device) CacheData(cache Handle) ([]byte, error) {
 	return b[:n], err
 }
 
-// Pipeline compiles SPIR-V with entry point main; constants have ids 0 to n−1. With subgroups set every subgroup is
-// full, whatever size the driver gives it; that is for devices whose Physical.FullSubgroups is set.
-func (d *Device) Pipeline(code []byte, layout, cache Handle, constants []uint32, subgroups bool) (Handle, error) {
+// Pipeline compiles SPIR-V with entry point main; constants have ids 0 to n−1.
+func (d *Device) Pipeline(code []byte, layout, cache Handle, constants []uint32, subgroups Subgroups) (Handle, error) {
 	words := make([]uint32, len(code)/4) // an aligned copy: embedded bytes need not be
 	copy(unsafe.Slice((*byte)(data(words)), 4*len(words)), code)
 	var p C.object
-	var full C.int
-	if subgroups {
-		full = 1
-	}
 	err := check(C.shim_pipeline(d.c, (*C.uint32_t)(data(words)), C.size_t(4*len(words)), C.object(layout), C.object(cache),
-		(*C.uint32_t)(data(constants)), C.uint32_t(len(constants)), full, &p))
+		(*C.uint32_t)(data(constants)), C.uint32_t(len(constants)), C.int(subgroups), &p))
 	return Handle(p), err
 }
 

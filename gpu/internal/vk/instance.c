@@ -134,6 +134,40 @@ void shim_unlisten(handle instance, object messenger) {
 	if (destroy) destroy(instance, messenger, NULL);
 }
 
+static const char matrixExtension[] = "VK_KHR_cooperative_matrix", halfExtension[] = "VK_KHR_shader_float16_int8", modelExtension[] = "VK_KHR_vulkan_memory_model";
+
+// matrixOf chooses among a device's cooperative matrices of float16 that are summed in float32: 16 × 16 × 16, which most have,
+// else the largest. It leaves 0 where a feature that they need is missing.
+static int32_t matrixOf(handle instance, handle physical, uint32_t matrix[3]) {
+	void (*features)(handle, Features2 *) = (void (*)(handle, Features2 *))getInstanceProc(instance, "vkGetPhysicalDeviceFeatures2");
+	void (*properties)(handle, Properties2 *) = (void (*)(handle, Properties2 *))getInstanceProc(instance, "vkGetPhysicalDeviceProperties2");
+	int32_t (*shapes)(handle, uint32_t *, MatrixProperties *) = (int32_t (*)(handle, uint32_t *, MatrixProperties *))getInstanceProc(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+	if (!features || !properties || !shapes) return 0;
+	HalfFeatures half = {.sType = ST_HALF_FEATURES};
+	MemoryModelFeatures model = {.sType = ST_MEMORY_MODEL_FEATURES, .pNext = &half};
+	MatrixFeatures can = {.sType = ST_MATRIX_FEATURES, .pNext = &model};
+	Features2 all = {.sType = ST_FEATURES_2, .pNext = &can};
+	features(physical, &all);
+	MatrixStages stages = {.sType = ST_MATRIX_STAGES};
+	Properties2 about = {.sType = ST_PROPERTIES_2, .pNext = &stages};
+	properties(physical, &about);
+	uint32_t n = 0;
+	if (!half.float16 || !model.model || !model.deviceScope || !can.matrix || !(stages.stages & 0x20) || shapes(physical, &n, NULL) || !n) return 0;
+	MatrixProperties *list = calloc(n, sizeof *list);
+	if (!list) return -1;
+	for (uint32_t i = 0; i < n; i++) list[i].sType = ST_MATRIX_PROPERTIES;
+	if (shapes(physical, &n, list) < 0) n = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const MatrixProperties *x = &list[i];
+		if (x->a != 0 || x->b != 0 || x->c != 1 || x->result != 1 || x->saturating || x->scope != 3) continue;  // float16, float32, subgroup
+		int sixteen = x->m == 16 && x->n == 16 && x->k == 16;
+		if (sixteen || x->m * x->n * x->k > matrix[0] * matrix[1] * matrix[2]) matrix[0] = x->m, matrix[1] = x->n, matrix[2] = x->k;
+		if (sixteen) break;
+	}
+	free(list);
+	return 0;
+}
+
 int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d) {
 	memset(d, 0, sizeof *d);
 	void (*families)(handle, uint32_t *, QueueFamilyProperties *) = (void (*)(handle, uint32_t *, QueueFamilyProperties *))getInstanceProc(instance, "vkGetPhysicalDeviceQueueFamilyProperties");
@@ -143,7 +177,7 @@ int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d)
 	d->families = 16;
 	families(physical, &d->families, f);
 	for (uint32_t i = 0; i < d->families; i++) d->familyFlags[i] = f[i].flags, d->familyCount[i] = f[i].count, d->familyTimestamps[i] = f[i].timestampBits;
-	int driver = api >= (1u << 22 | 2u << 12), sizeControl = 0, sm = 0, core = 0, arm = 0;
+	int driver = api >= (1u << 22 | 2u << 12), sizeControl = 0, sm = 0, core = 0, arm = 0, half = 0, model = 0, matrix = 0;
 	uint32_t n = 0;
 	if (!extensions(physical, NULL, &n, NULL) && n) {
 		ExtensionProperties *all = calloc(n, sizeof *all);
@@ -156,6 +190,9 @@ int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d)
 				sm |= !strcmp(all[i].name, "VK_NV_shader_sm_builtins");
 				core |= !strcmp(all[i].name, "VK_AMD_shader_core_properties");
 				arm |= !strcmp(all[i].name, "VK_ARM_shader_core_builtins");
+				half |= !strcmp(all[i].name, halfExtension);
+				model |= !strcmp(all[i].name, modelExtension);
+				matrix |= !strcmp(all[i].name, matrixExtension);
 			}
 		free(all);
 	}
@@ -185,6 +222,7 @@ int32_t shim_details(handle instance, handle physical, uint32_t api, Details *d)
 	d->subgroupSize = subgroup.size, d->subgroupStages = subgroup.stages, d->subgroupOperations = subgroup.operations;
 	d->maxAllocation = memory.maxMemoryAllocationSize;
 	memcpy(d->driverName, named.name, 255), memcpy(d->driverInfo, named.info, 255);
+	if (half && model && matrix) return matrixOf(instance, physical, d->matrix);
 	return 0;
 }
 
@@ -193,7 +231,10 @@ typedef struct {
 	DeviceQueueCreateInfo queue;
 	float priority;
 	SubgroupSizeFeatures subgroups;
-	const char *extensions[2];
+	HalfFeatures half;
+	MemoryModelFeatures model;
+	MatrixFeatures matrix;
+	const char *extensions[5];
 } DeviceChain;
 
 void *shim_device_info(uint32_t family, const Details *details) {
@@ -207,6 +248,15 @@ void *shim_device_info(uint32_t family, const Details *details) {
 		c->extensions[c->info.extensions++] = "VK_EXT_subgroup_size_control";
 		c->subgroups = (SubgroupSizeFeatures){.sType = ST_SUBGROUP_SIZE_FEATURES, .sizeControl = 1, .fullSubgroups = 1};
 		c->info.pNext = &c->subgroups;
+	}
+	if (details->matrix[0]) {
+		c->half = (HalfFeatures){ST_HALF_FEATURES, (void *)c->info.pNext, 1, 0};
+		c->model = (MemoryModelFeatures){ST_MEMORY_MODEL_FEATURES, &c->half, 1, 1, 0};  // with the model on, atomics of other kernels need their scope
+		c->matrix = (MatrixFeatures){ST_MATRIX_FEATURES, &c->model, 1, 0};
+		c->info.pNext = &c->matrix;
+		c->extensions[c->info.extensions++] = halfExtension;
+		c->extensions[c->info.extensions++] = modelExtension;
+		c->extensions[c->info.extensions++] = matrixExtension;
 	}
 	return c;
 }

@@ -262,6 +262,9 @@ func (i *Instance) physical(h vulkan.PhysicalDevice) (Physical, error) {
 	p.FullSubgroups = d.fullSubgroups != 0
 	p.SubgroupSmallest, p.SubgroupLargest = uint32(d.subgroupSmallest), uint32(d.subgroupLargest)
 	p.Multiprocessors = uint32(d.multiprocessors)
+	for k := range p.Matrix {
+		p.Matrix[k] = uint32(d.matrix[k])
+	}
 	if d.subgroupStages&0x20 != 0 {
 		p.SubgroupOps = uint32(d.subgroupOperations)
 	}

@@ -19,6 +19,7 @@ typedef struct {
 	uint32_t subgroupSize, subgroupStages, subgroupOperations, portability;
 	uint32_t fullSubgroups, subgroupSmallest, subgroupLargest;  // of VK_EXT_subgroup_size_control; 0 where it is absent
 	uint32_t multiprocessors;                                   // 0: the driver does not say
+	uint32_t matrix[3];  // M, N, K of a subgroup's cooperative matrices of float16 that are summed in float32; 0: none
 	uint64_t maxAllocation;
 	char driverName[256], driverInfo[256];
 } Details;

@@ -137,6 +137,7 @@ type Physical struct {
 	SubgroupLargest   uint32
 	Multiprocessors   uint32 // 0: not said
 	TimestampPeriod   float32
+	Matrix            [3]uint32 // M, N, K of a subgroup's cooperative matrices of float16 that are summed in float32; 0: none
 
 	Heaps    []Heap
 	Types    []MemoryType
@@ -148,6 +149,17 @@ type Requirements struct {
 	Size, Align uint64 // bytes
 	Types       uint32 // bit i: memory type i will do
 }
+
+// Subgroups is what a pipeline asks of its subgroups.
+type Subgroups int
+
+// Nothing; no idle lanes, whatever size the driver likes; no idle lanes, in subgroups of Physical.SubgroupSize. The latter two
+// are for devices whose Physical.FullSubgroups is set.
+const (
+	AnySubgroups Subgroups = iota
+	FullSubgroups
+	FullSubgroupsOfOneSize
+)
 
 // The commands of a recording, one uint64 a word, as Commands.Record takes them.
 const (
