@@ -28,8 +28,8 @@ func selftestCommand() *cobra.Command {
 
 Each case runs through the float64 reference, the CPU engine and the device, in training and prediction; the table
 gives the worst error of each quantity, where it is, and the tolerance. A GPU is judged on each of its paths through
-the network, or on the one that --path names. Exit status 1 when anything fails. Put the
-output into a bug report.`,
+the network and in mixed precision, or in float32 on the one that --path names. Exit status 1 when anything fails. Put
+the output into a bug report.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			set := golden.Embedded()
 			if folder != "" {
@@ -54,7 +54,7 @@ output into a bug report.`,
 	}
 	f := c.Flags()
 	f.StringVar(&device, "device", "auto", "auto, cpu, an index or a name as 'vklstm devices' lists them, or all")
-	f.StringVar(&path, "path", train.PathAuto, "a GPU's way through the network: general or resident; auto judges both")
+	f.StringVar(&path, "path", train.PathAuto, "a GPU's way through the network: general or resident; auto judges both, and mixed precision")
 	f.StringVar(&folder, "golden", "", "`folder` with manifest.json and its cases, in place of the small set inside the program")
 	f.SortFlags = false
 	return c
@@ -74,7 +74,7 @@ func judgesFor(want, path string) ([]judge, error) {
 		{name: "reference", open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
 			return "reference: float64 on gonum", (*golden.Case).CheckReference, func() {}, nil
 		}},
-		engineJudge("cpu", train.PathAuto),
+		engineJudge("cpu", train.PathAuto, train.PrecisionFloat32),
 	}
 	switch strings.ToLower(want) {
 	case "cpu":
@@ -115,36 +115,49 @@ func judgesFor(want, path string) ([]judge, error) {
 	return append(list, pathJudges(want, path)...), nil
 }
 
-// pathJudges judges a GPU on one path, or with train.PathAuto on both.
+// pathJudges judges a GPU on one path, or with train.PathAuto on both and in mixed precision.
 func pathJudges(device, path string) []judge {
 	if path != train.PathAuto {
-		return []judge{engineJudge(device, path)}
+		return []judge{engineJudge(device, path, train.PrecisionFloat32)}
 	}
-	return []judge{engineJudge(device, train.PathGeneral), engineJudge(device, train.PathResident)}
+	return []judge{
+		engineJudge(device, train.PathGeneral, train.PrecisionFloat32), engineJudge(device, train.PathResident, train.PrecisionFloat32),
+		engineJudge(device, train.PathGeneral, train.PrecisionMixed),
+	}
 }
 
 // engineJudge judges the engine of a device. A shape that the device cannot take on the path is no failure.
-func engineJudge(device, path string) judge {
+func engineJudge(device, path, precision string) judge {
 	name := device
 	if path != train.PathAuto {
 		name += ", " + path + " path"
+	}
+	judged := (*golden.Case).CheckEngine
+	if precision == train.PrecisionMixed {
+		name += ", mixed precision"
+		judged = (*golden.Case).CheckEngineMixed
 	}
 	return judge{name: name, own: true, open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
 		d, err := train.OpenDevice(device)
 		if err != nil {
 			return "", nil, nil, err
 		}
-		if err := d.SetPath(path); err != nil {
-			d.Close()
-			return "", nil, nil, err
+		for _, err := range []error{d.SetPath(path), d.SetPrecision(precision)} {
+			if err != nil {
+				d.Close()
+				return "", nil, nil, err
+			}
 		}
 		name := d.String()
 		if path != train.PathAuto {
 			name += " · " + path + " path"
 		}
+		if precision == train.PrecisionMixed {
+			name += " · mixed precision"
+		}
 		check := func(c *golden.Case) []golden.Row {
 			var cannot error
-			rows := c.CheckEngine(func(spec model.Spec, o []model.Options) (model.Engine, error) {
+			rows := judged(c, func(spec model.Spec, o []model.Options) (model.Engine, error) {
 				e, err := d.NewEngine(spec, o)
 				if errors.Is(err, vulkan.ErrPath) {
 					cannot = err

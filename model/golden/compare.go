@@ -114,11 +114,21 @@ func (c *Case) CheckReference() []Row {
 
 // CheckEngine runs the case through the engine that f makes, and compares every number that an engine returns.
 func (c *Case) CheckEngine(f Factory) []Row {
+	return c.checkEngine(f, &c.float32s, reference.NewRounding)
+}
+
+// CheckEngineMixed is CheckEngine for an engine that takes the recurrent products of float16, as reference.NewHalfRounding
+// imitates it.
+func (c *Case) CheckEngineMixed(f Factory) []Row {
+	return c.checkEngine(f, &c.halves, reference.NewHalfRounding)
+}
+
+func (c *Case) checkEngine(f Factory, j *judgement, rounding func(run uint64) *reference.Rounding) []Row {
 	p, rows := c.open()
 	if p == nil {
 		return rows
 	}
-	tolerance, err := c.tolerances(p)
+	tolerance, err := j.tolerances(p, rounding)
 	if err != nil {
 		return []Row{{Case: c.Name, Err: err}}
 	}
@@ -130,21 +140,21 @@ func (c *Case) CheckEngine(f Factory) []Row {
 	return c.compare(got, want, shapes, tolerance, false)
 }
 
-// tolerances returns the float32 tolerance of every number of the case. They are worked out once.
-func (c *Case) tolerances(p program) (map[string][]float64, error) {
-	c.judge.Do(func() {
+// tolerances returns the tolerance of every number of a case under a rounding. They are worked out once.
+func (c *judgement) tolerances(p program, rounding func(run uint64) *reference.Rounding) (map[string][]float64, error) {
+	c.once.Do(func() {
 		exact, err := p.runReference(nil)
 		if err != nil {
-			c.judgeErr = err
+			c.err = err
 			return
 		}
 		worst, squares := map[string][]float64{}, map[string][]float64{}
 		for name, values := range exact.values {
 			worst[name], squares[name] = make([]float64, len(values)), make([]float64, len(values))
 		}
-		moved, err := imitate(p)
+		moved, err := imitate(p, rounding)
 		if err != nil {
-			c.judgeErr = err
+			c.err = err
 			return
 		}
 		for _, m := range moved {
@@ -171,18 +181,18 @@ func (c *Case) tolerances(p program) (map[string][]float64, error) {
 			c.tolerance[name] = tolerance
 		}
 	})
-	return c.tolerance, c.judgeErr
+	return c.tolerance, c.err
 }
 
-// imitate runs the case in imitated float32, on all cores.
-func imitate(p program) ([]*outputs, error) {
+// imitate runs the case in an imitated precision, on all cores.
+func imitate(p program, rounding func(run uint64) *reference.Rounding) ([]*outputs, error) {
 	var wait sync.WaitGroup
 	out, errs := make([]*outputs, runs), make([]error, runs)
 	next := make(chan int)
 	for range min(runs, runtime.GOMAXPROCS(0)) {
 		wait.Go(func() {
 			for i := range next {
-				out[i], errs[i] = p.runReference(reference.NewRounding(uint64(i)))
+				out[i], errs[i] = p.runReference(rounding(uint64(i)))
 			}
 		})
 	}

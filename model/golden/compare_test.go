@@ -68,7 +68,7 @@ func TestKerasFloat32(t *testing.T) {
 				continue
 			}
 			p, _ := c.open()
-			tolerance, err := c.tolerances(p)
+			tolerance, err := c.float32s.tolerances(p, reference.NewRounding)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@
 //
 // Open reads a folder, Embedded the small set inside the program, and Own returns cases of what Keras has no numbers
 // for (dropout, augmentation, scaling, models side by side), whose truth is package reference itself. CheckReference
-// and CheckEngine run a case and return one Row for each quantity. A case of other semantics than this program's is
+// and CheckEngine, or CheckEngineMixed, run a case and return one Row for each quantity. A case of other semantics than this program's is
 // never left out: its Row says "not ours" and why.
 //
 //	set, err := golden.Open("golden")

@@ -45,9 +45,14 @@ type Case struct {
 	arrays map[string]Array
 	err    error
 
-	judge     sync.Once
+	float32s, halves judgement // of engines in float32, and of those with products of float16
+}
+
+// judgement is what engines of one precision are held to.
+type judgement struct {
+	once      sync.Once
 	tolerance map[string][]float64
-	judgeErr  error
+	err       error
 }
 
 //go:embed embedded/manifest.json embedded/*.npz

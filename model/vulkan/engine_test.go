@@ -15,21 +15,32 @@ import (
 	"vklstm/model/golden"
 )
 
-// TestGolden compares the engine with Keras's numbers on the small set; `vklstm selftest --golden` runs others.
+// TestGolden compares the engine with Keras's numbers on the small set, on each path and in mixed precision; `vklstm
+// selftest --golden` runs others.
 func TestGolden(t *testing.T) {
 	dev := gputest.Device(t)
-	for _, c := range golden.Embedded().Cases {
-		t.Run(c.Name, func(t *testing.T) {
-			rows := c.CheckEngine(func(spec model.Spec, o []model.Options) (model.Engine, error) { return New(dev, spec, o) })
-			if len(rows) == 0 {
-				t.Error("nothing was compared")
-			}
-			for _, r := range rows {
-				if r.Failed() {
-					t.Error(r)
+	for _, way := range []struct {
+		name    string
+		check   func(*golden.Case, golden.Factory) []golden.Row
+		setting Setting
+	}{
+		{"best path", (*golden.Case).CheckEngine, Path(PathAuto)},
+		{"general path", (*golden.Case).CheckEngine, Path(PathGeneral)},
+		{"mixed precision", (*golden.Case).CheckEngineMixed, Mixed()},
+	} {
+		for _, c := range golden.Embedded().Cases {
+			t.Run(way.name+"/"+c.Name, func(t *testing.T) {
+				rows := way.check(c, func(spec model.Spec, o []model.Options) (model.Engine, error) { return New(dev, spec, o, way.setting) })
+				if len(rows) == 0 {
+					t.Error("nothing was compared")
 				}
-			}
-		})
+				for _, r := range rows {
+					if r.Failed() {
+						t.Error(r)
+					}
+				}
+			})
+		}
 	}
 }
 
