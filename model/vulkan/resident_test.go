@@ -1,0 +1,275 @@
+package vulkan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"vklstm/gpu"
+	"vklstm/gpu/gputest"
+	"vklstm/model"
+	"vklstm/model/golden"
+)
+
+// residentDevice is the test device, where it can take the resident path.
+func residentDevice(t *testing.T) *gpu.Device {
+	t.Helper()
+	dev := gputest.Device(t)
+	if _, err := newResident(model.Dims{T: 1, F: 1, H: 1, D: 1}, dev.Info(), Tuning{}); err != nil {
+		t.Skip(err)
+	}
+	return dev
+}
+
+// sized is small with other sizes: n windows with masks of every kind, holes included, for k models.
+func sized(n, k, T, F, H, D int) small {
+	r := rand.New(rand.NewPCG(uint64(H), uint64(D)))
+	s := newSmall(n, k)
+	s.spec = model.Classifier(T, F, H, 0.3, D)
+	s.win, s.init = model.Windows{}, nil
+	for i := range n {
+		s.win.Y = append(s.win.Y, float32(i%3/2))
+		for t := range T {
+			for range F {
+				v := float32(r.NormFloat64())
+				switch {
+				case i%5 == 1 && t < T/2, i%5 == 2 && t > T/2, i%5 == 3 && t%2 == 1, i%11 == 4:
+					v = 0
+				case r.IntN(20) == 0:
+					v = nan
+				}
+				s.win.X = append(s.win.X, v)
+			}
+		}
+	}
+	for i := range s.opts {
+		s.opts[i].Scaling = model.Scaling{}
+		s.opts[i].Optimizer = model.Optimizer{Kind: model.SGD}
+		s.init = append(s.init, s.spec.Init(uint64(40+i)))
+	}
+	return s
+}
+
+// TestPathsAgree trains by both paths, at each size where the resident path changes its way, and one to either side: units around
+// the sizes of a padded block, dense units around the number of units, features around a vector of 4. Both lie within rounding of
+// the same numbers (TestEngine, TestGolden), so here they may be as far apart as a few sums of that many terms round.
+func TestPathsAgree(t *testing.T) {
+	dev := residentDevice(t)
+	for _, tc := range []struct{ F, H, D int }{
+		{3, 1, 1}, {4, 15, 16}, {5, 16, 15}, {7, 17, 17}, {4, 33, 65}, {6, 63, 63}, {6, 64, 64}, {6, 65, 66}, {6, 127, 10}, {6, 128, 129}, {6, 129, 10},
+	} {
+		t.Run(fmt.Sprintf("F=%d/H=%d/D=%d", tc.F, tc.H, tc.D), func(t *testing.T) {
+			d := model.Dims{T: 5, F: tc.F, H: tc.H, D: tc.D}
+			s := sized(13, 2, d.T, d.F, d.H, d.D)
+			r, no := newResident(d, dev.Info(), Tuning{})
+			if no != nil {
+				if _, err := New(dev, s.spec, s.opts, Path(PathResident)); !errors.Is(err, ErrPath) {
+					t.Errorf("New on the resident path: %v, want %v", err, no)
+				}
+				return
+			}
+			if why := r.wellCounted(dev.Info()); why != "" {
+				if e := s.open(t, dev); e.resident != nil || !strings.Contains(e.String(), why) {
+					t.Errorf("%s; want the general path, because %s", e, why)
+				}
+				return // a driver on the CPU would compile it for minutes
+			}
+			want, wantStates := s.train(t, s.open(t, dev, Path(PathGeneral)), 2, 4)
+			got, states := s.train(t, s.open(t, dev, Path(PathResident)), 2, 4)
+			for k := range got {
+				// Eight steps; sums of up to 4·H + F terms below 4 in size.
+				tol := 8 * float64(4*tc.H+tc.F) * 4 * 0x1p-24
+				near(t, "probability", got[k].Probability, want[k].Probability, tol)
+				near(t, "evaluated", got[k].EvalProbability, want[k].EvalProbability, tol)
+				near(t, "parameters", states[k].Params, wantStates[k].Params, tol)
+				if states[k].Step != wantStates[k].Step || got[k].Steps != want[k].Steps {
+					t.Errorf("steps %d and %d, want %d and %d", states[k].Step, got[k].Steps, wantStates[k].Step, want[k].Steps)
+				}
+			}
+		})
+	}
+}
+
+// TestTuning: workgroups, passes, chunks of windows, steps prepared at once and submissions decide who computes when, not what: the
+// same bits. Lanes that share a sum, and parts of the gradient, change the order of sums alone.
+func TestTuning(t *testing.T) {
+	dev := residentDevice(t)
+	s := newSmall(50, 2)
+	want, wantStates := s.train(t, s.open(t, dev, Path(PathResident)), 2, 8)
+	for name, prepare := range map[string]func() *Engine{
+		"one workgroup": func() *Engine { return s.open(t, dev, Path(PathResident), Tune(Tuning{Groups: 1})) },
+		"as many workgroups as windows, and one more": func() *Engine {
+			return s.open(t, dev, Path(PathResident), Tune(Tuning{Groups: 17}))
+		},
+		"five workgroups":             func() *Engine { return s.open(t, dev, Path(PathResident), Tune(Tuning{Groups: 5})) },
+		"input of one step at a time": func() *Engine { return s.open(t, dev, Path(PathResident), Tune(Tuning{Ahead: 1})) },
+		"input of two steps":          func() *Engine { return s.open(t, dev, Path(PathResident), Tune(Tuning{Ahead: 2})) },
+		"three passes": func() *Engine {
+			e := s.open(t, dev, Path(PathResident))
+			e.rowLimit = 3
+			return e
+		},
+		"one step a submission": func() *Engine {
+			e := s.open(t, dev, Path(PathResident), Tune(Tuning{Ahead: 3}))
+			e.stepLimit = 1
+			return e
+		},
+		"evaluation in batches of 7": func() *Engine {
+			e := s.open(t, dev, Path(PathResident))
+			e.evalLimit = 7
+			return e
+		},
+		"chunks of 11 windows": func() *Engine {
+			e := s.open(t, dev, Path(PathResident))
+			e.chunkLimit = 11
+			if err := e.Load(s.win); err != nil {
+				t.Fatal(err)
+			}
+			return e
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := prepare()
+			got, states := s.train(t, e, 2, 8)
+			if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(states, wantStates) {
+				t.Error("other numbers")
+			}
+			if e.rowLimit > 0 && e.train.passes() != 3 {
+				t.Errorf("%d passes, want 3", e.train.passes())
+			}
+			if e.tuning.Ahead > 0 && e.train.input.ahead != e.tuning.Ahead {
+				t.Errorf("%d steps prepared at once, want %d", e.train.input.ahead, e.tuning.Ahead)
+			}
+			if e.evalLimit > 0 && e.evals.B != 7 {
+				t.Errorf("evaluation in batches of %d, want 7", e.evals.B)
+			}
+		})
+	}
+	for _, tune := range []Tuning{{Lanes: 4}, {Lanes: 8}, {Lanes: 16}, {Parts: 3}} {
+		t.Run(fmt.Sprintf("%+v", tune), func(t *testing.T) {
+			if tune.Lanes > int(dev.Limits().SubgroupSmallest) {
+				if _, err := New(dev, s.spec, s.opts, Path(PathResident), Tune(tune)); !errors.Is(err, ErrPath) {
+					t.Errorf("more lanes than the smallest subgroup has: %v", err)
+				}
+				return
+			}
+			got, states := s.train(t, s.open(t, dev, Path(PathResident), Tune(tune)), 2, 8)
+			for k := range got {
+				near(t, "probability", got[k].EvalProbability, want[k].EvalProbability, 1e-5) // as for the passes of TestSmallDevice
+				near(t, "m", states[k].M, wantStates[k].M, 1e-5)
+			}
+		})
+	}
+}
+
+// TestFewDispatches counts a training step: three dispatches, six where gradients are clipped, and none that prepares input.
+func TestFewDispatches(t *testing.T) {
+	dev := residentDevice(t)
+	for _, clip := range []float64{0, 1} {
+		s := newSmall(64, 1)
+		s.opts[0].Optimizer.ClipNorm = clip
+		e := s.open(t, dev, Path(PathResident))
+		p := s.plan(0, 0, 2)
+		p.Eval = nil
+		before := dev.Submitted()
+		if _, err := e.Epoch(context.Background(), []model.Plan{p}); err != nil {
+			t.Fatal(err)
+		}
+		did := dev.Submitted().Minus(before)
+		each := 3
+		if clip > 0 {
+			each = 6
+		}
+		if want := each*p.Steps() + 1; did.Dispatches != want || did.Kernels["resident_input"].Dispatches != 1 {
+			t.Errorf("clipnorm %v: %d dispatches, %d of them resident_input, for %d steps; want %d and 1", clip, did.Dispatches, did.Kernels["resident_input"].Dispatches, p.Steps(), want)
+		}
+		// A barrier begins each recording; the others stand between the dispatches of a step.
+		if most := each*p.Steps() + 2; did.Barriers > most {
+			t.Errorf("clipnorm %v: %d barriers for %d steps; at most %d", clip, did.Barriers, p.Steps(), most)
+		}
+	}
+}
+
+// TestChoosePath checks the choice for devices that are not there.
+func TestChoosePath(t *testing.T) {
+	l := gpu.Limits{MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, MaxWorkgroupCount: [3]uint32{65535, 65535, 65535}, SharedMemory: 48 << 10, PushConstants: 128,
+		StorageBuffers: 64, StorageRange: 1 << 30, OffsetAlignment: 16, SubgroupOps: 0xFF, SubgroupSize: 32, SubgroupSmallest: 32, SubgroupLargest: 32, MaxAllocation: 1 << 32}
+	nvidia := gpu.Info{Name: "N", Vendor: "NVIDIA", Type: "discrete GPU", Memory: 8 << 30, Limits: l}
+	with := func(info gpu.Info, f func(*gpu.Info)) gpu.Info { f(&info); return info }
+	for _, tc := range []struct {
+		name     string
+		info     gpu.Info
+		path     string
+		F, H, D  int
+		resident bool
+		words    string // of String or the error
+	}{
+		{"production", nvidia, PathAuto, 6, 64, 32, true, "the weights fit the registers"},
+		{"asked for general", nvidia, PathGeneral, 6, 64, 32, false, "it was asked for"},
+		{"51 features", nvidia, PathAuto, 51, 64, 32, true, "fit the registers"},
+		{"53 features", nvidia, PathAuto, 53, 64, 32, false, "do not fit the registers"},
+		{"65 units", nvidia, PathAuto, 6, 65, 32, false, "more registers than a multiprocessor has"},
+		{"65 units, asked for", nvidia, PathResident, 6, 65, 32, true, "it was asked for"},
+		{"129 units, asked for", nvidia, PathResident, 6, 129, 32, false, "129 units"},
+		{"129 units", nvidia, PathAuto, 6, 129, 32, false, "129 units"},
+		{"100 units on RDNA", with(nvidia, func(i *gpu.Info) { i.Vendor = "AMD"; i.Limits.SubgroupLargest = 64 }), PathAuto, 6, 100, 32, true, "fit the registers"},
+		{"16 features on another vendor's", with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), PathAuto, 16, 64, 32, true, "fit the registers"},
+		{"17 features on another vendor's", with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), PathAuto, 17, 64, 32, false, "do not fit"},
+		{"no full subgroups", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupSmallest, i.Limits.SubgroupLargest = 0, 0 }), PathAuto, 6, 64, 32, false, "full subgroups"},
+		{"no quads", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupOps &^= 0x80 }), PathAuto, 6, 64, 32, false, "quad"},
+		{"128 threads", with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), PathAuto, 6, 64, 32, false, "256 threads"},
+		{"128 threads, 32 units", with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), PathAuto, 6, 32, 32, true, "fit the registers"},
+		{"too many dense units for shared memory", nvidia, PathAuto, 6, 64, 20000, false, "shared memory"},
+		{"12 buffers", with(nvidia, func(i *gpu.Info) { i.Limits.StorageBuffers = 12 }), PathAuto, 6, 64, 32, false, "13 buffers"},
+		{"unknown", nvidia, "short", 6, 64, 32, false, "unknown path"},
+	} {
+		dev := gpu.Simulate(tc.info)
+		e, err := New(dev, model.Classifier(60, tc.F, tc.H, 0, tc.D), []model.Options{{Loss: model.Focal(), Optimizer: model.DefaultAdam()}}, Path(tc.path))
+		said := ""
+		if err != nil {
+			said = err.Error()
+		} else {
+			said = e.String()
+			e.Close()
+		}
+		if got := err == nil && strings.Contains(said, "resident path ("); got != tc.resident || !strings.Contains(said, tc.words) {
+			t.Errorf("%s: %q; want resident %v and %q", tc.name, said, tc.resident, tc.words)
+		}
+		dev.Close()
+	}
+}
+
+// TestGoldenPaths compares both paths with Keras's numbers on the small set; TestGolden takes what a user gets.
+func TestGoldenPaths(t *testing.T) {
+	dev := residentDevice(t)
+	for _, path := range []string{PathGeneral, PathResident} {
+		for _, c := range append(golden.Embedded().Cases, golden.Own()...) {
+			t.Run(path+"/"+c.Name, func(t *testing.T) {
+				cannot, way := false, path
+				if path == PathResident {
+					way = PathAuto
+				}
+				rows := c.CheckEngine(func(spec model.Spec, o []model.Options) (model.Engine, error) {
+					e, err := New(dev, spec, o, Path(way))
+					cannot = err == nil && way == PathAuto && e.resident == nil
+					return e, err
+				})
+				if cannot {
+					t.Log("the resident path is not taken for this shape on this device")
+				}
+				if len(rows) == 0 {
+					t.Error("nothing was compared")
+				}
+				for _, r := range rows {
+					if r.Failed() {
+						t.Error(r)
+					}
+				}
+			})
+		}
+	}
+}
