@@ -48,6 +48,7 @@ func steps() []step {
 		step{name: "live-table", about: "the step kernels notices kernels that spill, and numbers that grow", run: (*checker).liveTable},
 		step{name: "race", about: "the tests of the packages that start goroutines, under the race detector", run: (*checker).race},
 		step{name: "gogc", about: "the tests of package gpu with a garbage collection at every turn", run: (*checker).gogc},
+		step{name: "bench", about: "each benchmark, once: they run on no machine but where someone asks for them", run: (*checker).bench},
 	)
 }
 

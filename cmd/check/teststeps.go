@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -134,4 +135,27 @@ func (c *checker) gogc() result {
 	d := c.oneDriver()
 	d.env = append([]string{"GOGC=1"}, d.env...)
 	return c.suite(d, []string{"./gpu/..."})
+}
+
+// bench runs every benchmark once, on one driver and without the validation layer, and counts them.
+func (c *checker) bench() result {
+	d := c.oneDriver()
+	env := d.env
+	if c.setup || len(d.env) > 0 {
+		env = append(slices.Clone(env), "VKLSTM_REQUIRE_DEVICE=1")
+	}
+	out, err := c.run(command{args: []string{"go", "test", "-run", "^$", "-bench", ".", "-benchtime", "1x", "-timeout", "20m", "./..."}, env: env, limit: 30 * time.Minute})
+	if err != nil {
+		return bad(fmt.Sprintf("%s\n%v", out, err))
+	}
+	n := 0
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "Benchmark") && strings.Contains(line, " ns/op") {
+			n++
+		}
+	}
+	if n == 0 {
+		return bad(fmt.Sprintf("%s\nno benchmark ran", out))
+	}
+	return good(fmt.Sprintf("%d benchmarks", n))
 }
