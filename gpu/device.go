@@ -157,6 +157,20 @@ func (d *Device) Allocated() uint64 {
 	return d.memory.held
 }
 
+// InBuffers is the number of bytes of device memory that buffers take, as the driver rounds them, unused parts of blocks left
+// out.
+func (d *Device) InBuffers() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var sum uint64
+	for a := range d.buffers {
+		if a != d.staging.a {
+			sum += a.span.size
+		}
+	}
+	return sum
+}
+
 // Close waits for the device, saves the pipeline cache and frees everything, buffers and recordings included. Using
 // them afterwards is an error. A second Close does nothing.
 func (d *Device) Close() error {

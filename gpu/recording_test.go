@@ -192,6 +192,54 @@ func TestRepeat(t *testing.T) {
 	panics(t, func() { r.Fill(bx, 0) }, "was ended")
 }
 
+// TestRunAll: several recordings in one submission run in the order and as often as they are listed, like the same loop in Go;
+// buffers of all of them are waited for.
+func TestRunAll(t *testing.T) {
+	d := device(t)
+	const n = 1000
+	x, y := make([]uint32, n), make([]uint32, n)
+	for i := range x {
+		x[i], y[i] = uint32(i)*2654435761, uint32(i)
+	}
+	bx, by := buffer(t, d, "x", x), buffer(t, d, "y", y)
+	one, two := d.NewRecording("one"), d.NewRecording("two")
+	defer one.Free()
+	defer two.Free()
+	one.Dispatch("mix", gpu.Threads(n), gpu.Push(n), gpu.Read(bx, n), gpu.ReadWrite(by, n))
+	two.Dispatch("mix", gpu.Threads(n), gpu.Push(n), gpu.Read(by, n), gpu.ReadWrite(bx, n))
+	parts := []gpu.Times{{Recording: one, N: 2}, {Recording: two, N: 1}, {Recording: one, N: 1}, {Recording: two, N: 3}}
+	before := d.Submitted()
+	took, err := gpu.RunAll(parts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Limits().TimestampPeriod > 0 && took <= 0 {
+		t.Errorf("device time %v", took)
+	}
+	did := d.Submitted().Minus(before)
+	if did.Submissions != 1 || did.Dispatches != 7 || did.Kernels["mix"].Dispatches != 7 {
+		t.Errorf("%+v was counted; want 1 submission, 7 dispatches", did)
+	}
+	for _, p := range parts {
+		from, to := x, y
+		if p.Recording == two {
+			from, to = y, x
+		}
+		for range p.N {
+			for i := range to {
+				to[i] = 3*to[i] + from[i]
+			}
+		}
+	}
+	if !slices.Equal(content(t, bx), x) || !slices.Equal(content(t, by), y) {
+		t.Error("results differ from the loop in Go")
+	}
+	if took, err := gpu.RunAll(); took != 0 || err != nil {
+		t.Errorf("nothing took %v, %v", took, err)
+	}
+	panics(t, func() { gpu.RunAll(gpu.Times{Recording: one, N: 1}, gpu.Times{Recording: two, N: 0}) }, "0 times")
+}
+
 // TestDeviceTime: the time of n repetitions grows with n, and lies below what the host sees.
 func TestDeviceTime(t *testing.T) {
 	d := device(t)

@@ -192,6 +192,27 @@ func (e ownedEngine) Close() error {
 	return err
 }
 
+// Unwrap returns the engine itself.
+func (e ownedEngine) Unwrap() model.Engine { return e.Engine }
+
+// deviceMemory is what the engine plans to take of its device's memory, in bytes; false where it plans nothing.
+func (r *Run) deviceMemory() (uint64, bool) {
+	for e := r.engine; e != nil; {
+		if p, ok := e.(interface {
+			DeviceMemory(windows, batch, train, eval int) (uint64, error)
+		}); ok {
+			bytes, err := p.DeviceMemory(r.Dataset.N, r.Config.Batch, len(r.Parts.Train), len(r.Parts.Val))
+			return bytes, err == nil // what does not fit, the first epoch says
+		}
+		w, ok := e.(interface{ Unwrap() model.Engine })
+		if !ok {
+			break
+		}
+		e = w.Unwrap()
+	}
+	return 0, false
+}
+
 // introduction are the lines that a log begins with.
 func (r *Run) introduction() []string {
 	c, d := r.Config, r.Dataset
@@ -214,6 +235,9 @@ func (r *Run) introduction() []string {
 	lines := []string{r.Device, data, split, loss, fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
 	if bounds := r.bounds(); bounds != "" {
 		lines = append(lines, bounds)
+	}
+	if bytes, ok := r.deviceMemory(); ok {
+		lines = append(lines, fmt.Sprintf("%.1f MiB of the device's memory planned", float64(bytes)/(1<<20)))
 	}
 	return lines
 }

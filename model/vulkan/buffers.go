@@ -24,6 +24,8 @@ type alloc struct {
 	dev   *gpu.Device
 	frees []func()
 	err   error
+	plan  bool   // make nothing, only add up
+	bytes uint64 // of all buffers
 }
 
 func (a *alloc) floats(name string, n int) f32 { return newBuffer[float32](a, name, n) }
@@ -39,6 +41,9 @@ func newBuffer[E float32 | uint32](a *alloc, name string, n int) gpu.Buffer[E] {
 			name, uint64(n)*4, limit)
 		return b
 	}
+	if a.bytes += uint64(n) * 4; a.plan {
+		return b
+	}
 	b, a.err = gpu.NewBuffer[E](a.dev, name, n)
 	if a.err == nil {
 		a.frees = append(a.frees, b.Free)
@@ -51,7 +56,7 @@ func (a *alloc) free() {
 	for _, f := range a.frees {
 		f()
 	}
-	a.frees, a.err = nil, nil
+	a.frees, a.err, a.bytes = nil, nil, 0
 }
 
 // chunk is a part of the loaded windows that fits one binding.

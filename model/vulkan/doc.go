@@ -8,11 +8,23 @@
 //	back       out_probability, out_loss [S][K][B]
 //
 // One recording is one training step; it reads its place in the epoch from a cursor on the device, so that the
-// same recording is submitted once per step, several in one submission, with no wait in between. A submission is
-// kept below about 100 ms, so that a desktop's watchdog stays quiet and a cancelled run stops soon. Evaluation is a
-// recording of its own over the same buffers.
+// same recording is submitted once per step, many in one submission, with no wait in between. A submission is
+// kept below about 100 ms, so that a desktop's watchdog stays quiet and a cancelled run stops soon. Evaluation has
+// buffers of its own, for batches as large as memory likes, and is part of the epoch's last submission.
 //
-// This is the general path: it runs every T, F, H, D and B. Products that need no history are one matmul over all
+// There are two ways through the network, and Engine.String says which one is taken and why (Path, Tune).
+//
+// The resident path takes networks whose recurrent weights fit a workgroup's registers (to 64 units, on RDNA to 128):
+//
+//	once per 32 MiB of input  resident_input   the next steps' windows, gathered, scaled, varied; valid steps packed
+//	each step                 resident_lstm    windows forward, head, loss, back to dz; a workgroup takes several in turn
+//	                          resident_weight  the gradient in parts, each of the windows c, c + 64, …
+//	                          resident_update  their sum, and the optimizer's step
+//
+// Under clipping, gradient_norm and an update of its own follow the sum. The windows of a batch come by length, the longest
+// first, so that workgroups have equal work; masked steps cost nothing, since they are not there.
+//
+// The general path runs every T, F, H, D and B. Products that need no history are one matmul over all
 // steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both. Rows whose step is masked
 // cost no product: active_rows puts the others first. Sums over few elements and many rows, as the weights' gradients
 // are, run in parts that fill a large device and are added in order. A batch whose activations would not fit a

@@ -30,15 +30,8 @@ type Engine struct {
 	// Tests lower these to have several chunks, passes and submissions on little data; 0: the device's limits alone.
 	chunkLimit, rowLimit, stepLimit, evalLimit int
 
-	fixed   alloc // lives as long as the engine
-	params  f32   // [K][P]
-	grads   f32   // [K][P]
-	m, v    f32   // [K][P], Adam's moments
-	squares f32   // [K][7], of each variable's gradient
-	options u32   // [K][32]
-	scaling f32   // [K][4][F]
-	tables  tables
-	cursor  u32 // [1]
+	fixed alloc // lives as long as the engine
+	fixedBuffers
 
 	steps  []int // optimizer steps taken by each model
 	data   alloc // the loaded windows
@@ -50,6 +43,29 @@ type Engine struct {
 	train *workspace  // made at the first epoch for its batch
 	evals *evaluation // made at the first epoch that evaluates
 	infer []*predictor
+}
+
+// fixedBuffers do not depend on data or batch.
+type fixedBuffers struct {
+	params  f32 // [K][P]
+	grads   f32 // [K][P]
+	m, v    f32 // [K][P], Adam's moments
+	squares f32 // [K][7], of each variable's gradient
+	options u32 // [K][32]
+	scaling f32 // [K][4][F]
+	tables  tables
+	cursor  u32 // [1]
+}
+
+func newFixed(a *alloc, k, stride, f int, tab augment.Tables) fixedBuffers {
+	return fixedBuffers{
+		params: a.floats("params", k*stride), grads: a.floats("grads", k*stride),
+		m: a.floats("adam.m", k*stride), v: a.floats("adam.v", k*stride),
+		squares: a.floats("grads.squares", k*model.NumVariables),
+		options: a.words("options", k*optionWords), scaling: a.floats("scaling", k*4*f),
+		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal))},
+		cursor: a.words("cursor", 1),
+	}
 }
 
 // tables are what model/augment's arithmetic looks up.
@@ -146,27 +162,22 @@ func (e *Engine) evalShape(n int) (shape, error) {
 	return planShape(d, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 }
 
-// makeFixed allocates and fills what does not depend on data or batch.
-func (e *Engine) makeFixed() error {
-	k := len(e.opts)
+// augmentTables are the tables for the longest warp of the models.
+func (e *Engine) augmentTables() augment.Tables {
 	warp := 0.0
 	for _, o := range e.opts {
 		warp = math.Max(warp, o.Augment.Warp)
 	}
-	tab := augment.NewTables(e.dims.T, model.Augment{Warp: warp})
+	return augment.NewTables(e.dims.T, model.Augment{Warp: warp})
+}
+
+// makeFixed allocates and fills what does not depend on data or batch.
+func (e *Engine) makeFixed() error {
+	k, tab := len(e.opts), e.augmentTables()
 	e.fixed.dev = e.dev
-	a := &e.fixed
-	e.params = a.floats("params", k*e.stride)
-	e.grads = a.floats("grads", k*e.stride)
-	e.m = a.floats("adam.m", k*e.stride)
-	e.v = a.floats("adam.v", k*e.stride)
-	e.squares = a.floats("grads.squares", k*model.NumVariables)
-	e.options = a.words("options", k*optionWords)
-	e.scaling = a.floats("scaling", k*4*e.dims.F)
-	e.tables = tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal))}
-	e.cursor = a.words("cursor", 1)
-	if a.err != nil {
-		return a.err
+	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.dims.F, tab)
+	if err := e.fixed.err; err != nil {
+		return err
 	}
 	zero := make([]float32, k*e.stride)
 	for _, w := range []struct {

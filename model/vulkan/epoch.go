@@ -135,8 +135,7 @@ func (e *Engine) prepareEval(n int) (*evaluation, error) {
 	}
 	if e.evals == nil {
 		v := &evaluation{network: e.network(want), pass: alloc{dev: e.dev}, epoch: alloc{dev: e.dev}}
-		v.cursor = v.pass.words("evaluate.cursor", 1)
-		v.activate(&v.pass, false)
+		v.evaluationBuffers(&v.pass)
 		if err := v.zeroStart(&v.pass); err != nil {
 			v.free()
 			return nil, err
@@ -173,6 +172,12 @@ func (n *network) activate(a *alloc, train bool) {
 		return
 	}
 	n.act = newActivations(a, n.shape, train)
+}
+
+// evaluationBuffers makes what an evaluation keeps from epoch to epoch.
+func (n *network) evaluationBuffers(a *alloc) {
+	n.cursor = a.words("evaluate.cursor", 1)
+	n.activate(a, false)
 }
 
 // zeroStart sets slot 0 of h and c, the state before the first step, to 0; no kernel writes it.
@@ -543,7 +548,7 @@ func (e *Engine) share(c *course) (steps, evals int, expected time.Duration) {
 		if cost == 0 {
 			cost = e.guess(1, c.v.shape)
 		}
-		evals = min(left, mostRuns, int(room/max(1, cost)))
+		evals = max(0, min(left, mostRuns, int(room/max(1, cost)))) // the steps may have taken more than there was
 		if steps == 0 {
 			evals = max(1, evals)
 		}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
@@ -270,6 +271,92 @@ func TestGoldenPaths(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestDeviceMemory compares the plan with what training and evaluation allocate, on both paths: within a tenth.
+func TestDeviceMemory(t *testing.T) {
+	shared := gputest.Device(t)
+	for _, path := range []string{PathGeneral, PathAuto} {
+		for _, tc := range []struct{ n, models, batch, H, eval int }{{300, 1, 32, 20, 100}, {40, 3, 7, 12, 0}, {1200, 1, 400, 9, 1100}} {
+			t.Run(fmt.Sprintf("%s/%+v", path, tc), func(t *testing.T) {
+				dev, err := gpu.Open(shared.Info().Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer dev.Close()
+				s := sized(tc.n, tc.models, 10, 4, tc.H, 5)
+				e, err := New(dev, s.spec, s.opts, Path(path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer e.Close()
+				want, err := e.DeviceMemory(tc.n, tc.batch, tc.n, tc.eval)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Load(s.win); err != nil {
+					t.Fatal(err)
+				}
+				var plans []model.Plan
+				for range tc.models {
+					p := model.Plan{Batch: tc.batch}
+					for i := range tc.n {
+						p.Train = append(p.Train, int32(i))
+						if i < tc.eval {
+							p.Eval = append(p.Eval, int32(i))
+						}
+					}
+					p.LearningRate = make([]float64, p.Steps())
+					plans = append(plans, p)
+				}
+				if _, err := e.Epoch(context.Background(), plans); err != nil {
+					t.Fatal(err)
+				}
+				if got := dev.InBuffers(); float64(got) > 1.1*float64(want) || float64(got) < 0.9*float64(want) {
+					t.Errorf("%d bytes are in buffers, %d were planned", got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestShare: a submission aims below its limit, takes a step at least, and evaluates behind the last step only, in what room is
+// left; all submissions together take each step and each batch once.
+func TestShare(t *testing.T) {
+	dev := gpu.Simulate(gpu.Info{Name: "N", Memory: 1 << 30, Limits: gpu.Limits{MaxInvocations: 256, MaxWorkgroupSizeX: 256,
+		MaxWorkgroupCount: [3]uint32{65535, 65535, 1}, SharedMemory: 32 << 10, PushConstants: 128, StorageBuffers: 16, StorageRange: 1 << 27, OffsetAlignment: 16, MaxAllocation: 1 << 30}})
+	defer dev.Close()
+	s := newSmall(10, 1)
+	e := s.open(t, dev)
+	for _, tc := range []struct {
+		perStep, perRun time.Duration // 0: not known
+		train, eval     int
+		submissions     int
+	}{
+		{10 * time.Millisecond, 5 * time.Millisecond, 16, 3, 3}, // 8, 8 and no room, 3
+		{10 * time.Millisecond, 5 * time.Millisecond, 7, 2, 1},
+		{10 * time.Millisecond, 20 * time.Millisecond, 7, 2, 2},
+		{time.Second, 5 * time.Millisecond, 3, 2, 4}, // a step that takes longer than all there is
+		{time.Second, time.Second, 2, 2, 4},
+		{time.Microsecond, time.Microsecond, 5000, 1, 2}, // at most mostRuns
+		{0, 0, 20, 1, 1}, // a guess for a small network
+		{10 * time.Millisecond, 0, 0, 3, 1},
+	} {
+		c := &course{w: &workspace{network: network{shape: shape{Dims: e.dims, K: 1, B: 4}}, perStep: tc.perStep}, v: &evaluation{network: network{shape: shape{Dims: e.dims, K: 1, B: 4}}, perRun: tc.perRun},
+			train: tc.train, eval: tc.eval}
+		n := 0
+		for ; (c.done < c.train || c.evaluated < c.eval) && n < 100; n++ {
+			steps, evals, expected := e.share(c)
+			if steps < 0 || evals < 0 || steps+evals == 0 || c.done+steps < c.train && evals > 0 || expected > aim && steps+evals > 1 {
+				t.Fatalf("%+v: %d steps and %d batches, %v, after %d and %d", tc, steps, evals, expected, c.done, c.evaluated)
+			}
+			c.done += steps
+			c.evaluated += evals
+		}
+		if c.done != tc.train || c.evaluated != tc.eval || n != tc.submissions {
+			t.Errorf("%+v: %d steps and %d batches in %d submissions", tc, c.done, c.evaluated, n)
 		}
 	}
 }
