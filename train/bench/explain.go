@@ -61,11 +61,10 @@ func Explain(ctx context.Context, g GPU, w Workload, prepare func(*train.Device)
 	}
 	e.Engine = engine.String()
 	engine.Close()
-	p := g.Peak()
 	err = submitted(ctx, d, w, steps, func(s vulkan.Submitted) {
 		for name, k := range s.Kernels {
 			c := KernelCount{Kernel: name, Dispatches: float64(k.Dispatches) / steps, Flop: k.Flop / steps, Bytes: k.Bytes / steps}
-			c.bound(p)
+			c.bound(g)
 			e.Kernels = append(e.Kernels, c)
 			e.Total.Dispatches += c.Dispatches
 			e.Total.Flop += c.Flop
@@ -86,9 +85,14 @@ func Explain(ctx context.Context, g GPU, w Workload, prepare func(*train.Device)
 	return e, err
 }
 
-// bound finds the least time by the roofline: the larger of operations by peak and bytes by bandwidth.
-func (c *KernelCount) bound(p Peak) {
-	compute, memory := c.Flop/p.GFLOPS, c.Bytes/p.GBs // ns
+// bound finds the least time by the roofline: the larger of operations by peak and bytes by bandwidth. Kernels that are
+// named for their float16 products have the peak of these.
+func (c *KernelCount) bound(g GPU) {
+	peak := g.TFLOPS * 1e3 // GFLOP/s, operations a ns
+	if g.Half > 0 && strings.HasSuffix(c.Kernel, "_half") {
+		peak = g.Half * 1e3
+	}
+	compute, memory := c.Flop/peak, c.Bytes/g.GBs // ns
 	c.Least, c.Bound = time.Duration(math.Ceil(compute)), BoundCompute
 	if memory > compute {
 		c.Least, c.Bound = time.Duration(math.Ceil(memory)), BoundMemory

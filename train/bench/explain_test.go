@@ -56,3 +56,32 @@ func TestKernelsNeedGPU(t *testing.T) {
 		t.Error("the CPU engine dispatches")
 	}
 }
+
+// In mixed precision the products run on the card's matrix units, and are counted against their peak; a card without such
+// units takes float32 kernels.
+func TestExplainMixed(t *testing.T) {
+	w := Workload{Batch: 64, Time: 20, Features: 32, Units: 256, Dense: 32, Windows: 64, Mask: MaskNone}
+	for name, units := range map[string]bool{"H100": true, "RX 7900 XTX": true, "Arc A770": true, "RX 6800": false} {
+		g, _ := FindGPU(name)
+		e, err := Explain(context.Background(), g, w, func(d *train.Device) error { return d.SetPrecision(train.PrecisionMixed) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		half := 0
+		for _, k := range e.Kernels {
+			if !strings.HasSuffix(k.Kernel, "_half") {
+				continue
+			}
+			half++
+			if compute := k.Flop / 1e3 / g.Half; float64(k.Least) < compute || k.Bound == BoundCompute && float64(k.Least) > compute+1 {
+				t.Errorf("%s, %s: %v ns at least, %v by its operations", name, k.Kernel, float64(k.Least), compute)
+			}
+		}
+		if (half > 0) != units {
+			t.Errorf("%s: %d kernels of float16: %+v", name, half, e.Kernels)
+		}
+		if all := w.TrainFlop(w.Batch); e.Total.Flop < all*float64(w.Time-1)/float64(w.Time) {
+			t.Errorf("%s: %.4g operations of %.4g; does every kernel call Recording.Work?", name, e.Total.Flop, all)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 // Peak is the most that a device can do, for shares and rooflines. A zero is not known.
 type Peak struct {
 	GFLOPS float64 // float32, a multiplication and an addition counted as two
+	Half   float64 // GFLOP/s of products of float16 added up in float32, on matrix units
 	GBs    float64 // of the memory
 	About  string  // where the numbers come from
 }

@@ -56,17 +56,18 @@ func TestPeersErrors(t *testing.T) {
 }
 
 func TestRoofline(t *testing.T) {
-	p := Peak{GFLOPS: 100, GBs: 10}
+	p := Peak{GFLOPS: 100, Half: 400, GBs: 10}
 	for _, tc := range []struct {
 		row   Row
 		share float64
 		bound string
 	}{
-		{Row{Wall: 1000, Flop: 5e4, Bytes: 10}, 0.5, BoundCompute},     // 500 ns of operations, 1 of bytes
-		{Row{Wall: 1000, Flop: 100, Bytes: 2500}, 0.25, BoundMemory},   // 1 and 250
-		{Row{Wall: 9e9, Device: 1000, Bytes: 2500}, 0.25, BoundMemory}, // the device's time counts
-		{Row{Wall: 1000}, 0, ""},                                       // nothing was counted
-		{Row{Flop: 5e4}, 0, ""},                                        // nothing was measured
+		{Row{Wall: 1000, Flop: 5e4, Bytes: 10}, 0.5, BoundCompute},            // 500 ns of operations, 1 of bytes
+		{Row{Wall: 1000, Flop: 100, Bytes: 2500}, 0.25, BoundMemory},          // 1 and 250
+		{Row{Wall: 9e9, Device: 1000, Bytes: 2500}, 0.25, BoundMemory},        // the device's time counts
+		{Row{Name: "matmul_half", Wall: 1000, Flop: 1e5}, 0.25, BoundCompute}, // float16 has a peak of its own
+		{Row{Wall: 1000}, 0, ""}, // nothing was counted
+		{Row{Flop: 5e4}, 0, ""},  // nothing was measured
 	} {
 		if share, bound := tc.row.Roofline(p); share != tc.share || bound != tc.bound {
 			t.Errorf("%+v: %v of %q, want %v of %q", tc.row, share, bound, tc.share, tc.bound)
