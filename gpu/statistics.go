@@ -134,6 +134,9 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	if subgroup != 0 && !slices.Contains(c.SubgroupSizes(), subgroup) {
 		return nil, fmt.Errorf("%w: subgroups of %d; it has %d", ErrUnfit, subgroup, c.SubgroupSizes())
 	}
+	if own := c.info.Limits.SubgroupSize; m.Matrices && subgroup != 0 && subgroup != own {
+		return nil, fmt.Errorf("%w: cooperative matrices in subgroups of %d; they have the device's own size, %d", ErrUnfit, subgroup, own)
+	}
 	layout, err := c.layout(len(m.Bindings), m.PushBytes)
 	if err != nil {
 		return nil, translate(err)

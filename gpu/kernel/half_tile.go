@@ -70,13 +70,12 @@ func UsesMatrices(h int, l gpu.Limits) bool {
 	return ok && h%4 == 0
 }
 
-// HalfConstants lists the specialisation constants that the kernels with cooperative matrices may have on a device with
-// matrices of 16 × 16 × 16, by far the most usual, and subgroups of 32 or 64.
-func HalfConstants() [][]uint32 {
+// HalfConstants lists the specialisation constants that the kernels with cooperative matrices may have on a device.
+func HalfConstants(l gpu.Limits) [][]uint32 {
 	var list [][]uint32
-	for _, lanes := range []int{32, 64} {
-		for _, t := range halfTiles {
-			list = append(list, halfPlan{t, 16, 16, 16, lanes}.constants())
+	for _, t := range halfTiles {
+		if p := (halfPlan{t, int(l.HalfMatrix[0]), int(l.HalfMatrix[1]), int(l.HalfMatrix[2]), int(l.SubgroupSize)}); p.fits(l) {
+			list = append(list, p.constants())
 		}
 	}
 	return list

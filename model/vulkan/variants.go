@@ -24,9 +24,6 @@ var variants = []struct {
 	{"gradient_norm", nil},
 	{"gradient_scale", nil},
 	{"loss", nil},
-	{"lstm_step_backward_half", kernel.HalfConstants()},
-	{"lstm_step_forward_half", kernel.HalfConstants()},
-	{"matmul_half", kernel.HalfConstants()},
 	{"lstm_step_backward", kernel.StepBackwardConstants()},
 	{"lstm_step_forward", kernel.StepForwardConstants()},
 	{"mask", nil},
@@ -96,6 +93,11 @@ func Variants(info Info) []Variant {
 		}
 		for _, c := range v.constants {
 			list = append(list, Variant{Kernel: v.kernel, Constants: c})
+		}
+	}
+	for _, name := range []string{"lstm_step_backward_half", "lstm_step_forward_half", "matmul_half"} {
+		for _, c := range kernel.HalfConstants(info.Limits) {
+			list = append(list, Variant{Kernel: name, Constants: c})
 		}
 	}
 	return append(list, residentVariants(info)...)

@@ -19,7 +19,7 @@ var (
 
 func amd(smallest uint32) Info {
 	return Info{Vendor: "AMD", Limits: gpu.Limits{MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: 64 << 10, StorageBuffers: 64,
-		SubgroupOps: 0x6ff, SubgroupSize: 64, SubgroupSmallest: smallest, SubgroupLargest: 64}}
+		SubgroupOps: 0x6ff, SubgroupSize: 64, SubgroupSmallest: smallest, SubgroupLargest: 64, HalfMatrix: [3]uint32{16, 16, 16}}}
 }
 
 // TestResidentVariants: what is compiled reaches as far as the resident path is taken on a device, and no farther.
