@@ -42,6 +42,9 @@ type resident struct {
 	ahead  int // 0: as many as fit inputBytes
 }
 
+// rounds is how many windows a workgroup takes at most when there are so many: as few as the device's workgroups allow.
+func (r resident) rounds(windows int) int { return (windows + r.groups - 1) / r.groups }
+
 // What the kernels of the resident path do with subgroups: basic, ballot, shuffle and quad, as VkSubgroupFeatureFlags.
 const residentOps = 1 | 8 | 0x10 | 0x80
 
@@ -179,6 +182,10 @@ func (e *Engine) String() string {
 		return fmt.Sprintf("%s · general path (%d units, %s), because %s", e.dev, e.dims.H, precision, e.why)
 	}
 	r := e.resident
-	return fmt.Sprintf("%s · resident path (%d units, float32), because %s: workgroups of %d threads, %d at once, sums over %d lanes",
-		e.dev, e.dims.H, e.why, 4*r.HP, r.groups, r.lanes)
+	each := "several windows each where a batch has more"
+	if w := e.train; w != nil {
+		each = fmt.Sprintf("up to %d windows each in batches of %d", r.rounds(w.K*w.R), w.B)
+	}
+	return fmt.Sprintf("%s · resident path (%d units, float32), because %s: workgroups of %d threads, %d at once, %s, sums over %d lanes",
+		e.dev, e.dims.H, e.why, 4*r.HP, r.groups, each, r.lanes)
 }

@@ -95,7 +95,7 @@ func (n *network) recordPrepare(rec *gpu.Recording, train bool) {
 // recordWindows records R windows of each model through the network, and back to dz with train set.
 func (n *network) recordWindows(rec *gpu.Recording, row0 int, train bool) {
 	// As few rounds as workgroups allow, and then no more workgroups than those rounds need.
-	rounds := (n.R*n.K + n.path.groups - 1) / n.path.groups
+	rounds := n.path.rounds(n.R * n.K)
 	kernel.ResidentLSTM{
 		ResidentNet: n.path.ResidentNet, LG: n.path.lanes, Train: train,
 		Params: n.params, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor, X: n.input.x, Slots: n.input.slots,

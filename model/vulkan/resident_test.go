@@ -145,6 +145,9 @@ func TestTuning(t *testing.T) {
 			if e.tuning.Ahead > 0 && e.train.input.ahead != e.tuning.Ahead {
 				t.Errorf("%d steps prepared at once, want %d", e.train.input.ahead, e.tuning.Ahead)
 			}
+			if said := e.String(); !strings.Contains(said, fmt.Sprintf("up to %d windows each in batches of %d", (2*e.train.R+e.resident.groups-1)/e.resident.groups, e.train.B)) {
+				t.Error(said)
+			}
 			if e.evalLimit > 0 && e.evals.B != 7 {
 				t.Errorf("evaluation in batches of %d, want 7", e.evals.B)
 			}
