@@ -134,12 +134,14 @@ void main() {
                 c = fma(gf, c, gi * gc);
                 float tc = tanhBounded(c);
                 h = go * tc;
-                if (p == 0u) hs[HP / 4u - cur + (u >> 2)][u & 3u] = h;
+                if (p == 0u) {
+                    hs[HP / 4u - cur + (u >> 2)][u & 3u] = h;
+                    if (TRAIN != 0u && t + 1u < n) hidden[(row + 1u) * HP + u] = h;
+                }
                 if (TRAIN != 0u) {
                     float other = p == 0u ? gc : p == 1u ? before : p == 2u ? gi : tc;
                     factors[row * G + mine] = other * (tanh_ ? 1.0 - gate * gate : gate * (1.0 - gate));
                     if (p == 1u) pairs[row * HP + u] = vec2(go * (1.0 - tc * tc), gf);
-                    if (p == 0u && t + 1u < n) hidden[(row + 1u) * HP + u] = h;
                     row++;
                 }
                 xz = 0.0;

@@ -297,7 +297,9 @@ func (e *Engine) Load(w model.Windows) error {
 		e.forgetData()
 		return err
 	}
-	e.n, e.length = n, lengths(w.X, e.dims.T, e.dims.F)
+	if e.n = n; e.resident != nil {
+		e.length = lengths(w.X, e.dims.T, e.dims.F)
+	}
 	return nil
 }
 
