@@ -88,6 +88,22 @@ func (c *checkedWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// units says what the resident path asks for besides: full subgroups, and how many workgroups run at once.
+func units(l vulkan.Limits) string {
+	full := "full subgroups are not promised"
+	switch {
+	case l.SubgroupSmallest == 0:
+	case l.SubgroupSmallest == l.SubgroupLargest:
+		full = fmt.Sprintf("full subgroups of %d lanes", l.SubgroupLargest)
+	default:
+		full = fmt.Sprintf("full subgroups of %d to %d lanes", l.SubgroupSmallest, l.SubgroupLargest)
+	}
+	if l.Multiprocessors == 0 {
+		return full + "; how many multiprocessors there are is not said"
+	}
+	return fmt.Sprintf("%s, %d multiprocessors", full, l.Multiprocessors)
+}
+
 func listDevices(w io.Writer) {
 	infos, err := vulkan.Devices()
 	if err != nil {
@@ -98,6 +114,7 @@ func listDevices(w io.Writer) {
 		fmt.Fprintf(w, "%d: %s\n   %s, Vulkan %s, %s, %s of memory\n", d.Index, d.Name, d.Type, d.API, d.Driver, size(d.Memory))
 		fmt.Fprintf(w, "   a binding holds %s, a workgroup %d threads and %s, a subgroup %d lanes\n",
 			size(l.StorageRange), l.MaxInvocations, size(uint64(l.SharedMemory)), l.SubgroupSize)
+		fmt.Fprintf(w, "   %s\n", units(l))
 		if d.Problem != "" {
 			fmt.Fprintf(w, "   cannot be used: %s\n", d.Problem)
 		}

@@ -40,3 +40,18 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("instructions are not counted, or hashes are shown:\n%s", r.out)
 	}
 }
+
+func TestUnits(t *testing.T) {
+	for _, tc := range []struct {
+		smallest, largest, multiprocessors uint32
+		want                               string
+	}{
+		{0, 0, 0, "full subgroups are not promised; how many multiprocessors there are is not said"},
+		{32, 32, 132, "full subgroups of 32 lanes, 132 multiprocessors"},
+		{8, 32, 0, "full subgroups of 8 to 32 lanes; how many multiprocessors there are is not said"},
+	} {
+		if got := units(vulkan.Limits{SubgroupSmallest: tc.smallest, SubgroupLargest: tc.largest, Multiprocessors: tc.multiprocessors}); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}
