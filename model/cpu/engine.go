@@ -40,8 +40,8 @@ type Engine struct {
 	workers []*worker
 	varied  []float32 // windows of the run at hand that its epoch varies
 
-	steps   model.StepCount          // of the runs that have ended
-	running atomic.Pointer[C.vk_run] // the run at hand, if any, which counts its own
+	done *atomic.Int64 // steps of the epoch at hand, counted by C
+	of   atomic.Int64
 }
 
 var _ model.Engine = (*Engine)(nil)
@@ -93,7 +93,7 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts)}
+	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), done: new(atomic.Int64)}
 	warp := 0.0
 	for i, o := range opts {
 		if err := o.Check(d.F); err != nil {
@@ -164,10 +164,14 @@ func (e *Engine) usedSteps(x []float32) int32 {
 }
 
 // State implements model.Engine; it returns no error.
-func (e *Engine) State(k int) (*model.State, error) { return e.nets[k].state(), nil }
+func (e *Engine) State(k int) (*model.State, error) {
+	defer runtime.KeepAlive(e)
+	return e.nets[k].state(), nil
+}
 
 // SetState implements model.Engine.
 func (e *Engine) SetState(k int, s *model.State) error {
+	defer runtime.KeepAlive(e)
 	n := e.nets[k]
 	if err := s.Check(n.layout.Size); err != nil {
 		return fmt.Errorf("cpu: model %d: %w", k, err)

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"vklstm/model"
@@ -48,7 +49,8 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 	if perRun > 0 {
 		run = max(1, variedWindows/perRun)
 	}
-	e.steps.Begin(steps)
+	e.done.Store(0)
+	e.of.Store(int64(steps))
 	for first := 0; first < steps; {
 		if err := ctx.Err(); err != nil {
 			return cut(outcomes, plans), err
@@ -64,7 +66,6 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 			e.nets[k].step += n
 		}
 		first += done
-		e.steps.Add(done)
 	}
 	return outcomes, e.evaluate(ctx, plans, outcomes)
 }
@@ -227,5 +228,6 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 		return nil, model.Outcome{}, err
 	}
 	e.nets[k].unpack(grad, e.nets[k].grad)
+	runtime.KeepAlive(e)
 	return grad, o, nil
 }

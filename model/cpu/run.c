@@ -141,15 +141,16 @@ static void train(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
 		}
 		// One thread looks whether to stop, before the barrier behind which the others see it.
 		if (thread == 0) {
-			__atomic_store_n(&R->done, s + 1, __ATOMIC_RELAXED);
-			if (__atomic_load_n(&R->stop, __ATOMIC_RELAXED)) R->steps = s + 1;
+			R->done = s + 1;
+			if (R->count) __atomic_fetch_add(R->count, 1, __ATOMIC_RELAXED);
+			if (__atomic_load_n(R->stop, __ATOMIC_RELAXED)) R->steps = s + 1;
 		}
 		barrier(R);
 	}
 }
 
 static void evaluate(const vk_isa *I, vk_run *R, float *scratch) {
-	while (!__atomic_load_n(&R->stop, __ATOMIC_RELAXED)) {
+	while (!__atomic_load_n(R->stop, __ATOMIC_RELAXED)) {
 		int64_t i = __atomic_fetch_add(&R->next[0], 1, __ATOMIC_RELAXED), k = 0;
 		while (k < R->models && i >= blocks_of(R->jobs + k, 0)) i -= blocks_of(R->jobs + k++, 0);
 		if (k == R->models) break;

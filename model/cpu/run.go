@@ -94,13 +94,18 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 	if what == training {
 		r.update = 1
 	}
-	defer context.AfterFunc(ctx, func() { atomic.StoreInt32((*int32)(&r.stop), 1) })()
+	// Both are memory of Go, because others may hold them when r is gone: AfterFunc's call may be under way when it is taken
+	// back, and Progress is called at any time.
+	stop := new(atomic.Int32)
+	pin.Pin(stop)
+	r.stop = (*C.int32_t)(unsafe.Pointer(stop))
+	defer context.AfterFunc(ctx, func() { stop.Store(1) })()
 	if ctx.Err() != nil {
-		r.stop = 1 // It ends after its first step; what waits for ctx would be told at some time.
+		stop.Store(1) // It ends after its first step; what waits for ctx would be told at some time.
 	}
 	if what == training {
-		e.running.Store(r)
-		defer e.running.Store(nil)
+		pin.Pin(e.done)
+		r.count = (*C.int64_t)(unsafe.Pointer(e.done))
 	}
 	var done sync.WaitGroup
 	for t := 1; t < threads; t++ {
@@ -108,6 +113,7 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 	}
 	C.vk_work(e.isa, r, 0, e.workers[0].scratch.c())
 	done.Wait()
+	runtime.KeepAlive(e) // its finalizer frees what C works on
 	return int(r.done), nil
 }
 
@@ -144,9 +150,5 @@ func (e *Engine) each(n int, f func(w *worker, item int)) {
 
 // Progress implements model.Engine.
 func (e *Engine) Progress() (done, of int) {
-	done, of = e.steps.Progress()
-	if r := e.running.Load(); r != nil {
-		done += int(atomic.LoadInt64((*int64)(&r.done)))
-	}
-	return done, of
+	return int(e.done.Load()), int(e.of.Load())
 }
