@@ -133,6 +133,34 @@ func TestNormOfInfinity(t *testing.T) {
 	}
 }
 
+// Subnormal numbers are 0 in the kernels, and so would be such an ε: what has no gradient must stay as it is.
+func TestSubnormalEpsilon(t *testing.T) {
+	spec := model.Classifier(5, 2, 4, 0, 3)
+	o := options
+	o.Augment, o.Optimizer.Epsilon = model.Augment{}, 1e-40
+	for _, isa := range InstructionSets() {
+		e := testEngine(t, spec, []model.Options{o}, 1, InstructionSet(isa))
+		if err := e.Load(model.Windows{X: make([]float32, 5*2), Y: []float32{1}}); err != nil {
+			t.Fatal(err)
+		}
+		s := spec.Init(1)
+		if err := e.SetState(0, s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Epoch(t.Context(), []model.Plan{{Train: []int32{0}, Batch: 1, LearningRate: []float64{1e-3}}}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.State(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lstm := spec.Layout().Variables[model.DenseKernel].Offset // The only window is masked.
+		if !slices.Equal(got.Params[:lstm], s.Params[:lstm]) {
+			t.Errorf("%s: the LSTM's parameters moved without a gradient", isa)
+		}
+	}
+}
+
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {
 	return testEngine(b, spec, opts, 0)
 }
@@ -241,6 +269,7 @@ func TestNewRefuses(t *testing.T) {
 		{"threads", good, bad(func(*model.Options) {}), -1, "-1 threads"},
 		{"units", model.Classifier(5, 2, 0, 0.1, 3), bad(func(*model.Options) {}), 0, "LSTM units"},
 		{"size", model.Classifier(1<<24, 1<<20, 64, 0.1, 3), bad(func(*model.Options) {}), 0, "GiB"},
+		{"padded size", model.Classifier(1, 1<<24, 31, 0, 1), bad(func(o *model.Options) { o.Augment = model.Augment{} }), 1, "padded"},
 		{"loss", good, bad(func(o *model.Options) { o.Loss.Kind = "mse" }), 0, "model 1"},
 		{"optimizer", good, bad(func(o *model.Options) { o.Optimizer.Beta1 = 1 }), 0, "model 1"},
 		{"augmentation", good, bad(func(o *model.Options) { o.Augment.Noise = math.NaN() }), 0, "model 1"},

@@ -10,6 +10,8 @@ static void derive(const vk_isa *I, vk_net *L) { I->derive(L, 0, 1); }
 import "C"
 
 import (
+	"fmt"
+	"math"
 	"unsafe"
 
 	"vklstm/model"
@@ -45,6 +47,9 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	h, dense := roundUp(d.H, vl), roundUp(d.D, vl)
 	k, panels := h+d.F+1, h/vl
 	np := roundUp(panels*k*4*vl+h*dense+2*dense+vl, 16)
+	if np > math.MaxInt32 {
+		return nil, fmt.Errorf("cpu: %d parameters when units are padded to whole vectors; at most %d", np, math.MaxInt32)
+	}
 	n := &net{isa: isa, layout: spec.Layout(), dims: d, opt: o.Optimizer}
 	var err error
 	get := func(size int) memory {
@@ -79,7 +84,8 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 		alpha: C.double(o.Loss.Alpha), gamma: C.double(o.Loss.Gamma),
 		key: [2]C.uint32_t{C.uint32_t(key[0]), C.uint32_t(key[1])}, threshold: C.uint32_t(philox.Below(spec.Rate())),
 		keep: C.float(1 / (1 - spec.Rate())),
-		b1:   C.float(1 - o.Optimizer.Beta1), b2: C.float(1 - o.Optimizer.Beta2), epsilon: C.float(o.Optimizer.Epsilon),
+		// An ε that is subnormal would be 0 in the kernels, and 0/0 the step of what has no gradient.
+		b1: C.float(1 - o.Optimizer.Beta1), b2: C.float(1 - o.Optimizer.Beta2), epsilon: C.float(max(o.Optimizer.Epsilon, 0x1p-126)),
 		clip: C.double(o.Optimizer.ClipNorm), global_clip: C.double(o.Optimizer.GlobalClipNorm),
 	}
 	if o.Loss.Kind == model.BinaryFocal {
