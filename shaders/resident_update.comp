@@ -3,6 +3,7 @@
 // UPDATE 0 stores the gradient alone; 1 is adam_update and 2 sgd_update without clipping, and then the step is over: the cursor
 // moves on. A model whose schedule has no batch takes no step.
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "dispatch.glsl"
 #include "options.glsl"
 layout(local_size_x = 64) in;
@@ -19,6 +20,8 @@ layout(binding = 7) buffer VBuf { float v[]; };                       // v[K][P]
 layout(binding = 8) writeonly buffer CursorBuf { uint cursor[]; };    // cursor[1], the next step
 #include "optimizer.glsl"
 
+const uint AHEAD = 16u;
+
 void main() {
     uint id = threadIndex(), step = behind[0];
     if (UPDATE != 0u && id == 0u) cursor[0] = step + 1u;
@@ -26,7 +29,14 @@ void main() {
     uint k = id / size, p = id - k * size, i = k * P + p, o = k * OPTIONS, s = (step * K + k) * SCHEDULE;
     if (UPDATE != 0u && uintBitsToFloat(schedule[s + INVERSE_BATCH]) == 0.0) return;
     float g = 0.0;
-    for (uint c = 0u; c < parts; c++) g += part[(k * parts + c) * P + p];
+    for (uint c = 0u; c < parts; c += AHEAD) {
+        float next[AHEAD]; // loaded together, added in order
+        [[unroll]] for (uint e = 0u; e < AHEAD; e++) {
+            float one = part[(k * parts + min(c + e, parts - 1u)) * P + p];
+            next[e] = c + e < parts ? one : 0.0;
+        }
+        [[unroll]] for (uint e = 0u; e < AHEAD; e++) g += next[e];
+    }
     if (UPDATE == 0u) {
         grads[i] = g;
         return;

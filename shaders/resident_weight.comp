@@ -2,9 +2,9 @@
 // resident_weight: parts of the gradient of every parameter, each over the slots c, c + chunks, … of a step. One workgroup per
 // (model, tile, chunk c).
 // A tile is RM rows of the recurrent kernel's gradient, Σ hᵀ·dz over all steps; or RX rows of the kernel's and the bias's, Σ xᵀ·dz
-// with the 1 behind x; or the head's. A thread has two columns of dz and all rows of its tile in registers. Which slots make a part
-// does not depend on how many there are, and they are added in order: a step in several passes has the same bits. It also hands
-// the step's number on to resident_update, which makes the next step's out of it.
+// with the 1 behind x; or four elements a thread of the head's. A thread has two columns of dz and all rows of its tile in
+// registers. Which slots make a part does not depend on how many there are, and they are added in order: a step in several passes
+// has the same bits. It also hands the step's number on to resident_update, which makes the next step's out of it.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "dispatch.glsl"
@@ -26,6 +26,7 @@ layout(binding = 6) buffer PartBuf { float part[]; };                 // part[K]
 layout(binding = 7) writeonly buffer BehindBuf { uint behind[]; };    // behind[1], the cursor for resident_update
 
 const uint G = 4u * HP, MOST = RM > RX ? RM : RX, RECURRENT_TILES = HP / RM;
+const uint OUTPUTS = 4u, WINDOWS = 4u, NONE = 0xFFFFFFFFu; // of a thread that makes elements of the head's gradient
 
 // Adds the n steps of a slot: A holds rows of stride vec4, of which QUADS from first on are this tile's. Behind the last step dz
 // counts as 0.
@@ -50,7 +51,8 @@ uint columnOf(uint c) { return c / HP * H + c % HP; }
 bool realColumn(uint c) { return c % HP < H; }
 
 void main() {
-    uint width = (F + 4u) / 4u * 4u, inputTiles = (width + RX - 1u) / RX, tiles = RECURRENT_TILES + inputTiles + 1u;
+    uint width = (F + 4u) / 4u * 4u, inputTiles = (width + RX - 1u) / RX;
+    uint tiles = RECURRENT_TILES + inputTiles + (H * D + 2u * D + OUTPUTS * 2u * HP) / (OUTPUTS * 2u * HP);
     // Where the variables lie in a model's parameters; the kernel is the first.
     uint recurrentKernel = F * 4u * H, bias = recurrentKernel + H * 4u * H, denseKernel = bias + 4u * H;
     uint group = groupIndex(), thread = gl_LocalInvocationIndex;
@@ -59,20 +61,34 @@ void main() {
     uint k = group / (parts * tiles), out0 = (k * parts + c) * P; // the model, and where its part begins
     if (group == 0u && thread == 0u) behind[0] = step;
     uint slot0 = (step % C * K + k) * B + row0, first = (c + chunks - row0 % chunks) % chunks;
-    if (tile == RECURRENT_TILES + inputTiles) {
-        for (uint at = thread; at < H * D + 2u * D + 1u; at += 2u * HP) {
-            // at counts dense kernel, dense bias, output kernel, output bias.
-            uint d = at < H * D ? at % D : at < H * D + D ? at - H * D : at - H * D - D;
-            float s = row0 > 0u ? part[out0 + denseKernel + at] : 0.0;
-            for (uint i = first; i < R; i += chunks) {
-                if (slots[(slot0 + i) * SLOT + SLOT_STEPS] == NO_WINDOW) continue;
-                uint from = (k * R + i) * (5u * HP + 2u * D + 1u) + G;
-                if (at < H * D) s += head[from + at / D] * head[from + HP + d];
-                else if (at < H * D + D) s += head[from + HP + d];
-                else if (at < H * D + 2u * D) s += head[from + HP + D + d] * head[from + HP + 2u * D];
-                else s += head[from + HP + 2u * D];
+    if (tile >= RECURRENT_TILES + inputTiles) {
+        // Four of the head's elements: the dense kernel's h·ddense, its bias's ddense, the output's dense·dlogit, its bias's dlogit.
+        uint headAt = (tile - RECURRENT_TILES - inputTiles) * (OUTPUTS * 2u * HP) + thread, elements = H * D + 2u * D + 1u;
+        uint left[OUTPUTS], right[OUTPUTS]; // places of the factors in a window's head; right NONE: 1
+        float s[OUTPUTS];
+        [[unroll]] for (uint o = 0u; o < OUTPUTS; o++) {
+            uint at = min(headAt + o * (2u * HP), elements - 1u), d = at < H * D ? at % D : at < H * D + D ? at - H * D : at - H * D - D;
+            left[o] = at < H * D ? at / D : at < H * D + D ? HP + d : HP + D + d; // the output's bias follows its kernel, and dlogit dense
+            right[o] = at < H * D ? HP + d : at >= H * D + D && at < H * D + 2u * D ? HP + 2u * D : NONE;
+            s[o] = row0 > 0u ? part[out0 + denseKernel + at] : 0.0;
+        }
+        for (uint i = first; i < R; i += WINDOWS * chunks) {
+            float v[WINDOWS * OUTPUTS]; // all loaded before the first is added
+            [[unroll]] for (uint w = 0u; w < WINDOWS; w++) {
+                uint row = min(i + w * chunks, R - 1u), from = (k * R + row) * (5u * HP + 2u * D + 1u) + G;
+                bool there = i + w * chunks < R && slots[(slot0 + row) * SLOT + SLOT_STEPS] != NO_WINDOW;
+                [[unroll]] for (uint o = 0u; o < OUTPUTS; o++) {
+                    float x = head[from + left[o]], y = head[from + (right[o] == NONE ? left[o] : right[o])];
+                    v[w * OUTPUTS + o] = there ? x * (right[o] == NONE ? 1.0 : y) : 0.0;
+                }
             }
-            part[out0 + denseKernel + at] = s;
+            [[unroll]] for (uint w = 0u; w < WINDOWS; w++) {
+                [[unroll]] for (uint o = 0u; o < OUTPUTS; o++) s[o] += v[w * OUTPUTS + o];
+            }
+        }
+        [[unroll]] for (uint o = 0u; o < OUTPUTS; o++) {
+            uint at = headAt + o * (2u * HP);
+            if (at < elements) part[out0 + denseKernel + at] = s[o];
         }
         return;
     }

@@ -48,5 +48,6 @@ func (n ResidentNet) DenseRoom() int { return (n.D + 63) / 64 * 64 }
 
 // Tiles is the number of workgroups of resident_weight for each part of the gradient.
 func (n ResidentNet) Tiles() int {
-	return n.HP/n.RowTile() + (n.InputWidth()+n.InputTile()-1)/n.InputTile() + 1
+	head, each := n.H*n.D+2*n.D+1, 4*2*n.HP
+	return n.HP/n.RowTile() + (n.InputWidth()+n.InputTile()-1)/n.InputTile() + (head+each-1)/each
 }

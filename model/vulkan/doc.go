@@ -18,7 +18,7 @@
 //
 //	once per 32 MiB of input  resident_input   the next steps' windows, gathered, scaled, varied; valid steps packed
 //	each step                 resident_lstm    windows forward, head, loss, back to dz; a workgroup takes several in turn
-//	                          resident_weight  the gradient in parts, each of the windows c, c + 64, …
+//	                          resident_weight  the gradient in parts, each of the windows c, c + 128, …
 //	                          resident_update  their sum, and the optimizer's step
 //
 // Under clipping, gradient_norm and an update of its own follow the sum. The windows of a batch come by length, the longest

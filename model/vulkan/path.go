@@ -50,7 +50,7 @@ const residentOps = 1 | 8 | 0x10 | 0x80
 
 // residentParts is the number of parts of a gradient. It is the same on every device and for any number of models, because
 // the order of sums follows from it.
-const residentParts = 64
+const residentParts = 128
 
 // inputBytes bounds the input that is prepared at once.
 const inputBytes = 32 << 20
