@@ -52,6 +52,9 @@ type worker struct {
 	inputs  []*augment.Input // of each model, made when first used
 }
 
+// maxThreads bounds the threads that a caller may ask for: each is one of the operating system's.
+const maxThreads = 1024
+
 // maxBlockBytes bounds the working memory of one thread.
 const maxBlockBytes = 1 << 36
 
@@ -82,8 +85,8 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if len(opts) == 0 {
 		return nil, fmt.Errorf("cpu: no models; give options for at least one")
 	}
-	if threads < 0 {
-		return nil, fmt.Errorf("cpu: %d threads; at least 1, or 0 for all cores", threads)
+	if threads < 0 || threads > maxThreads {
+		return nil, fmt.Errorf("cpu: %d threads; at least 1 and at most %d, or 0 for all cores", threads, maxThreads)
 	}
 	blockRows := rowsOfBlock(d)
 	if bytes := 4 * float64(blockRows*d.T) * float64(d.F+7*d.H+1); bytes > maxBlockBytes {
@@ -91,7 +94,7 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
 	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
 	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), done: new(atomic.Int64)}
 	warp := 0.0

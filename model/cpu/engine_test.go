@@ -267,6 +267,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no models", good, nil, 0, "no models"},
 		{"threads", good, bad(func(*model.Options) {}), -1, "-1 threads"},
+		{"too many threads", good, bad(func(*model.Options) {}), 1025, "1025 threads"},
 		{"units", model.Classifier(5, 2, 0, 0.1, 3), bad(func(*model.Options) {}), 0, "LSTM units"},
 		{"size", model.Classifier(1<<24, 1<<20, 64, 0.1, 3), bad(func(*model.Options) {}), 0, "GiB"},
 		{"padded size", model.Classifier(1, 1<<24, 31, 0, 1), bad(func(o *model.Options) { o.Augment = model.Augment{} }), 1, "padded"},
