@@ -65,6 +65,27 @@ func TestFewLanes(t *testing.T) {
 	}, enginetest.Tolerances{}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4, Rows: 90})
 }
 
+// A thread without a share of any step takes no memory.
+func TestThreadsWithoutWork(t *testing.T) {
+	spec := model.Classifier(5, 2, 4, 0, 3)
+	e := testEngine(t, spec, []model.Options{options}, 9)
+	if err := e.Load(model.Windows{X: make([]float32, 40*5*2), Y: make([]float32, 40)}); err != nil {
+		t.Fatal(err)
+	}
+	plan := model.Plan{Batch: 24, LearningRate: []float64{1e-3, 1e-3}, Eval: []int32{0}}
+	for i := range int32(40) {
+		plan.Train = append(plan.Train, i)
+	}
+	if _, err := e.Epoch(t.Context(), []model.Plan{plan}); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range e.workers {
+		if has := len(w.scratch) > 0; has != (i < 3) { // 24 rows are 3 blocks
+			t.Errorf("thread %d has working memory: %v", i, has)
+		}
+	}
+}
+
 // One batch after another whose gradient there is none of: nothing of the first may be left.
 func TestMaskedBatchAfterAnother(t *testing.T) {
 	spec := model.Classifier(5, 2, 4, 0, 3)

@@ -46,12 +46,14 @@ const (
 // less than the jobs have when ctx ended.
 func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (int, error) {
 	rows, most := 1, 0
+	shares := 0 // what threads share: a step's lanes, or blocks to evaluate
 	for _, j := range jobs {
 		most = max(most, j.steps())
 		for b := range len(j.row) - 1 {
 			rows = max(rows, int(j.row[b+1]-j.row[b]))
 		}
 		if what == evaluating {
+			shares += int(j.block[1])
 			continue
 		}
 		blocks := 0
@@ -61,7 +63,9 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 		if err := e.nets[j.k].needGradients(blocks); err != nil {
 			return 0, err
 		}
+		shares += min(blocks, int(e.nets[j.k].c.lanes))
 	}
+	threads = max(1, min(threads, shares)) // more would wait at every barrier, each with memory of its own
 	if err := e.need(rows, what != evaluating, threads); err != nil {
 		return 0, err
 	}
