@@ -8,6 +8,9 @@ import (
 	"io"
 )
 
+// maxTime bounds a peer's times, in their own units: a ratio to ours must stay a number that JSON can hold.
+const maxTime = 1e15
+
 // ReadPeers reads results, one JSON object a line, as the peers' script and this program print them. Lines that say
 // "skipped" and empty ones are left out. In older output a check may be a list; only single ones are kept.
 func ReadPeers(r io.Reader, name string) ([]Result, error) {
@@ -32,6 +35,11 @@ func ReadPeers(r io.Reader, name string) ([]Result, error) {
 		}
 		if in.Skipped != "" {
 			continue
+		}
+		for _, v := range []float64{in.StartS, in.EpochS.Median, in.EpochS.Min, in.EpochS.Max, in.StepUS, in.Infer1US, in.Infer1000US, in.EpochGPU} {
+			if v < 0 || v > maxTime {
+				return nil, fmt.Errorf("%s, line %d: a time of %g is none; give lines that peers.py printed", name, n, v)
+			}
 		}
 		_ = json.Unmarshal(in.Check, &in.Result.Check) // a list stays 0, which is no check
 		list = append(list, in.Result)

@@ -48,6 +48,8 @@ func TestPeersErrors(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
 		{"{\"peer\": \"a\"}\nTraceback", "f, line 2: it is not a result as peers.py prints them"},
 		{"{}", `f, line 1: it has no "peer"; give lines that peers.py printed`},
+		{`{"peer": "a", "epoch_s": {"median": 1e308}}`, "f, line 1: a time of 1e+308 is none"},
+		{`{"peer": "a", "step_us": -1}`, "f, line 1: a time of -1 is none"},
 	} {
 		if _, err := ReadPeers(strings.NewReader(tc.in), "f"); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("%q: %v, want %s", tc.in, err, tc.want)
