@@ -86,6 +86,9 @@ against that GPU's roofline. Nothing is measured then.`,
 	return c
 }
 
+// maxPeak bounds what --peak-gflops and --peak-gbs may say: no infinity, which JSON cannot hold.
+const maxPeak = 1e12
+
 // check returns a usage error for flags that do not fit.
 func (o *benchOptions) check() error {
 	for _, name := range o.only {
@@ -94,12 +97,16 @@ func (o *benchOptions) check() error {
 		}
 	}
 	switch {
-	case o.threads < 0:
-		return usagef("--threads %d: it must be at least 1, or 0 for all", o.threads)
+	case o.threads < 0 || o.threads > bench.MaxThreads:
+		return usagef("--threads %d: it must be at least 1 and at most %d, or 0 for all", o.threads, bench.MaxThreads)
 	case o.budget < 0:
 		return usagef("--budget %v: it must not be negative", o.budget)
-	case o.gflops < 0 || o.gbs < 0:
-		return usagef("--peak-gflops and --peak-gbs must not be negative")
+	case !(o.gflops >= 0 && o.gflops <= maxPeak && o.gbs >= 0 && o.gbs <= maxPeak): // NaN is neither
+		return usagef("--peak-gflops and --peak-gbs must be at least 0 and at most %.0g", maxPeak)
+	case o.precision != train.PrecisionFloat32 && o.precision != train.PrecisionMixed:
+		return usagef("--precision %q: it must be %s or %s", o.precision, train.PrecisionFloat32, train.PrecisionMixed)
+	case o.path != train.PathAuto && o.path != train.PathGeneral && o.path != train.PathResident:
+		return usagef("--path %q: it must be %s, %s or %s", o.path, train.PathAuto, train.PathGeneral, train.PathResident)
 	case o.peers != "" && o.results != "":
 		return usagef("--peers measures and compares, --results only compares; give one")
 	}

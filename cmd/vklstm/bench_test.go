@@ -105,7 +105,12 @@ func TestBenchUsage(t *testing.T) {
 		{[]string{"--only", "epochs"}, `--only "epochs": it must be one of epoch,`},
 		{[]string{"--mask", "left"}, `--mask "left": it must be none, right or holes`},
 		{[]string{"--batch", "0"}, "--batch 0: it must be at least 1"},
-		{[]string{"--threads", "-1"}, "--threads -1: it must be at least 1, or 0 for all"},
+		{[]string{"--threads", "-1"}, "--threads -1: it must be at least 1 and at most 1024, or 0 for all"},
+		{[]string{"--threads", "1025", "--explain"}, "--threads 1025: it must be at least 1 and at most 1024"},
+		{[]string{"--peak-gflops", "NaN", "--explain"}, "--peak-gflops and --peak-gbs must be at least 0 and at most 1e+12"},
+		{[]string{"--peak-gbs", "+Inf", "--explain"}, "--peak-gflops and --peak-gbs must be at least 0 and at most 1e+12"},
+		{[]string{"--device", "cpu", "--precision", "half"}, `--precision "half": it must be float32 or mixed`},
+		{[]string{"--device", "cpu", "--path", "short"}, `--path "short": it must be auto, general or resident`},
 		{[]string{"--peers", "a", "--results", "b"}, "give one"},
 	} {
 		r := vklstm(t, t.TempDir(), append([]string{"bench"}, tc.args...)...)

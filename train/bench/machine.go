@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -31,9 +32,16 @@ func LoadAverage() float64 {
 	return v
 }
 
+// MaxThreads is the most threads that may be asked for, the CPU engine's own limit: Go's runtime makes a processor of
+// each before any engine is made, and a million take the machine's memory.
+const MaxThreads = 1024
+
 // LimitThreads restricts the process to n cores where the system can (Linux), and its Go code to n threads everywhere.
 // n = 0 leaves it as it is. It returns the number of cores then in use.
 func LimitThreads(n int) (int, error) {
+	if n < 0 || n > MaxThreads {
+		return 0, fmt.Errorf("bench: %d threads; at least 1 and at most %d, or 0 for all", n, MaxThreads)
+	}
 	if n > 0 {
 		if err := limitCores(n); err != nil {
 			return 0, err
