@@ -150,10 +150,10 @@ func (o *benchOptions) run(ctx context.Context) error {
 	default:
 		err = o.measure(ctx, out)
 	}
-	if e := out.close(); err == nil {
-		err = e
+	if err != nil {
+		return err // and the file of --json stays as it was
 	}
-	return err
+	return out.close()
 }
 
 // measure measures what is wanted.
@@ -411,7 +411,7 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 		defer os.RemoveAll(folder)
 		w := m.w
 		w.Windows, w.Mask = 20000, bench.MaskNone
-		rows, err := bench.Load(folder, w)
+		rows, err := bench.Load(ctx, folder, w)
 		if err != nil {
 			return err
 		}

@@ -168,3 +168,18 @@ func TestBenchStart(t *testing.T) {
 		t.Errorf("the parts take %v µs of %v", steps, whole)
 	}
 }
+
+// What ends in an error leaves the file of --json as it was.
+func TestBenchErrorKeepsFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "old.json")
+	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := vklstm(t, dir, "bench", "--device", "cpu", "--peers", "none.jsonl", "--json", path); r.status != 1 {
+		t.Errorf("status %d: %s; want 1", r.status, r.errout)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "old" {
+		t.Errorf("the file holds %q (%v), want what it held", b, err)
+	}
+}

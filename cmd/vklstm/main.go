@@ -65,6 +65,9 @@ func main() {
 	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
 		fmt.Fprintf(os.Stderr, "vklstm: %v\nRun 'vklstm --help' for the commands and 'vklstm COMMAND --help' for the flags.\n", err)
 		os.Exit(2)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "vklstm: interrupted")
+		os.Exit(1)
 	default:
 		fmt.Fprintf(os.Stderr, "vklstm: %v\n", err)
 		os.Exit(1)

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -83,4 +84,14 @@ type countingEngine struct {
 func (e countingEngine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
 	*e.steps += plans[0].Steps()
 	return e.Engine.Epoch(ctx, plans)
+}
+
+// An interrupt ends the loading too.
+func TestLoadInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	w := Workload{Batch: 2, Time: 2, Features: 2, Units: 2, Dense: 2, Windows: 4, Mask: MaskNone}
+	if _, err := Load(ctx, t.TempDir(), w); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupted measurement of loading: %v", err)
+	}
 }

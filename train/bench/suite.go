@@ -124,7 +124,7 @@ func Predict(ctx context.Context, factory train.EngineFactory, w Workload, n int
 
 // Load measures how fast train.LoadNPZ reads windows from files of numpy's format in folder, where they are written and
 // removed: as numpy.savez and numpy.savez_compressed write them. Bytes are those of the float32 windows.
-func Load(folder string, w Workload) ([]Row, error) {
+func Load(ctx context.Context, folder string, w Workload) ([]Row, error) {
 	d := w.Data()
 	var rows []Row
 	for _, kind := range []struct {
@@ -136,7 +136,7 @@ func Load(folder string, w Workload) ([]Row, error) {
 			return rows, err
 		}
 		defer os.Remove(path)
-		us, err := medianUS(context.Background(), func() error { _, err := train.LoadNPZ(path, train.Keys{}); return err })
+		us, err := medianUS(ctx, func() error { _, err := train.LoadNPZ(path, train.Keys{}); return err })
 		if err != nil {
 			return rows, err
 		}
