@@ -2,23 +2,52 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
+	"time"
 
 	"vklstm/train/bench"
 )
 
-// peakMemory runs the program and returns the most memory that it held, in bytes. The system counts what the test itself
-// held when it started the program, so that must be less.
+// peakMemory runs the program and returns the most memory that it held, in bytes, as /proc says of it while it runs. What
+// the system says after its end counts what the test held when it started the program, which under the race detector is
+// more.
 func peakMemory(t *testing.T, args ...string) int64 {
 	t.Helper()
 	c := exec.Command(program, args...)
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", args, err, out)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
 	}
-	return c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	peak := int64(0)
+	for tick := time.Tick(2 * time.Millisecond); ; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("%v: %v\n%s", args, err, out.Bytes())
+			}
+			return peak
+		case <-tick:
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
+			if err != nil || !strings.HasPrefix(string(status), "Name:\tvklstm") { // it has ended, or not begun
+				continue
+			}
+			if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
+				var kib int64
+				if _, err := fmt.Sscan(rest, &kib); err == nil {
+					peak = max(peak, kib<<10)
+				}
+			}
+		}
+	}
 }
 
 // Training holds its windows once, the program itself and little more, and what epochs leave behind is collected before it
