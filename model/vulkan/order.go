@@ -1,0 +1,100 @@
+package vulkan
+
+import (
+	"math"
+	"slices"
+
+	"vklstm/model"
+)
+
+// order is a sequence of steps as the device reads it.
+type order struct {
+	steps  int
+	window []uint32  // [S][K][B]
+	weight []float32 // [S][K][B]
+	place  []uint32  // [S][K][B], the place of each slot: longer windows first
+	words  []uint32  // [S][K][4]
+}
+
+func newOrder(s shape, steps int) order {
+	n := steps * s.K * s.B
+	o := order{steps: steps, window: make([]uint32, n), weight: make([]float32, n), words: make([]uint32, steps*s.K*4)}
+	for i := range o.window {
+		o.window[i] = noWindow
+	}
+	return o
+}
+
+// trainOrder lays the training steps of the plans out.
+func (e *Engine) trainOrder(plans []model.Plan, s shape, steps int) order {
+	out := newOrder(s, steps)
+	for k, p := range plans {
+		for i, w := range p.Train {
+			step := i / p.Batch
+			at := (step*s.K+k)*s.B + i%p.Batch
+			out.window[at], out.weight[at] = uint32(w), 1
+			if p.Weight != nil {
+				out.weight[at] = p.Weight[i]
+			}
+		}
+		for step := range p.Steps() {
+			size := min(p.Batch, len(p.Train)-step*p.Batch)
+			o, w := e.opts[k].Optimizer, out.words[(step*s.K+k)*4:]
+			w[0] = math.Float32bits(float32(o.Alpha(p.LearningRate[step], e.steps[k]+step+1)))
+			w[1] = math.Float32bits(float32(o.Decay(p.LearningRate[step])))
+			w[2] = math.Float32bits(1 / float32(size))
+			w[3] = uint32(e.steps[k] + step)
+		}
+	}
+	return out
+}
+
+// evalOrder lays the windows that the plans evaluate out.
+func evalOrder(plans []model.Plan, s shape, steps int) order {
+	out := newOrder(s, steps)
+	for k, p := range plans {
+		for i, w := range p.Eval {
+			at := (i/s.B*s.K+k)*s.B + i%s.B
+			out.window[at], out.weight[at] = uint32(w), 1
+		}
+	}
+	return out
+}
+
+// sort gives each batch's windows their slots, the longest first and empty places last, so that workgroups which take
+// several have equal work.
+func (o *order) sort(batch int, length []int32) {
+	o.place = make([]uint32, len(o.window))
+	keys := make([]uint64, batch)
+	for at := 0; at < len(o.window); at += batch {
+		for i := range keys {
+			short := uint64(math.MaxUint32)
+			if w := o.window[at+i]; w != noWindow {
+				short -= 1 + uint64(length[w])
+			}
+			keys[i] = short<<32 | uint64(i)
+		}
+		slices.Sort(keys)
+		for i, key := range keys {
+			o.place[at+i] = uint32(key)
+		}
+	}
+}
+
+// write puts an order on the device and sets the network to its start.
+func (n *network) write(o order, length []int32) error {
+	if n.path != nil {
+		o.sort(n.B, length)
+		if err := n.input.place.Write(o.place); err != nil {
+			return err
+		}
+	}
+	for _, err := range []error{
+		n.cursor.Write([]uint32{0}), n.batch.window.Write(o.window), n.batch.weight.Write(o.weight), n.batch.schedule.Write(o.words),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
