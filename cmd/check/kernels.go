@@ -304,9 +304,9 @@ func (c *checker) buildCount(folder string) (string, error) {
 	return program, nil
 }
 
-// kernels compiles every pipeline for GPUs that are not there and holds what became of them against the table, which
-// -update writes anew. The tests of those who ask the same question run there too.
-func (c *checker) kernels() result {
+// counting runs a step with a folder for what it makes and the program that counts, where the compilers that it asks are
+// here.
+func (c *checker) counting(step func(scratch, program string) result) result {
 	scratch, err := os.MkdirTemp("", "vklstm-check-")
 	if err != nil {
 		return bad(err.Error())
@@ -319,6 +319,14 @@ func (c *checker) kernels() result {
 	if err != nil {
 		return bad(err.Error())
 	}
+	return step(scratch, program)
+}
+
+// kernels compiles every pipeline for GPUs that are not there and holds what became of them against the table, which
+// -update writes anew. The tests of those who ask the same question run there too.
+func (c *checker) kernels() result { return c.counting(c.kernelsBy) }
+
+func (c *checker) kernelsBy(_, program string) result {
 	found, err := c.count(program, families)
 	if errors.Is(err, errOtherMesa) {
 		return result{absent: err.Error()}
@@ -376,19 +384,9 @@ func (c *checker) kernels() result {
 
 // liveTable proves that the step kernels would notice: kernels made to spill and to use scratch memory, and a table whose
 // numbers are better than what is found.
-func (c *checker) liveTable() result {
-	scratch, err := os.MkdirTemp("", "vklstm-check-")
-	if err != nil {
-		return bad(err.Error())
-	}
-	defer os.RemoveAll(scratch)
-	if d := c.radv(families[0]); d.absent != "" {
-		return result{absent: d.absent}
-	}
-	program, err := c.buildCount(scratch)
-	if err != nil {
-		return bad(err.Error())
-	}
+func (c *checker) liveTable() result { return c.counting(c.liveTableBy) }
+
+func (c *checker) liveTableBy(scratch, program string) result {
 	const kernel = "advance" // any will do; the smallest is the farthest from a spill
 	honest, err := c.count(program, families, "-kernels", kernel)
 	if errors.Is(err, errOtherMesa) {

@@ -97,8 +97,10 @@ func TestStale(t *testing.T) {
 	}
 }
 
-func TestCompile(t *testing.T) {
-	for _, tool := range []string{"glslangValidator", "spirv-val"} {
+// need skips a test without a program that it runs; where nothing may be missing, it fails it.
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("VKLSTM_REQUIRE_DEVICE") == "1" {
 				t.Fatal(err)
@@ -106,6 +108,10 @@ func TestCompile(t *testing.T) {
 			t.Skipf("%s is not installed", tool)
 		}
 	}
+}
+
+func TestCompile(t *testing.T) {
+	need(t, "glslangValidator", "spirv-val")
 	dir := folder(t, map[string]string{
 		"k.comp": kernel, "include/outer.glsl": "float value() { return 2.0; }\n", "spv/left.spv": "over",
 	})
@@ -132,11 +138,7 @@ func TestCompile(t *testing.T) {
 
 // A source that needs a newer compiler says how to name one, and takes the one that is named.
 func TestNewerCompiler(t *testing.T) {
-	for _, tool := range []string{"sh", "glslangValidator", "spirv-val"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
-	}
+	need(t, "sh", "glslangValidator", "spirv-val")
 	dir := t.TempDir()
 	put := func(name, text string, mode os.FileMode) string {
 		file := filepath.Join(dir, name)

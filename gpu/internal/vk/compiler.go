@@ -9,7 +9,6 @@ package vk
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"unsafe"
 
@@ -49,17 +48,11 @@ func (i *Instance) Compiler(p Physical, family uint32) (*Compiler, error) {
 		return nil, OutOfHostMemory
 	}
 	defer C.free(info)
-	var device vulkan.Device
-	if r := vulkan.CreateDevice(physical, vulkan.NewDeviceCreateInfoRef(info), nil, &device); r != vulkan.Success {
-		return nil, Result(r)
+	d, err := i.create(physical, info, family)
+	if err != nil {
+		return nil, err
 	}
-	var missing *C.char
-	c := C.shim_device(C.handle(pointer(i.vk)), C.handle(pointer(device)), C.uint32_t(family), &missing)
-	if c == nil {
-		vulkan.DestroyDevice(device, nil)
-		return nil, fmt.Errorf("the driver has no %s", C.GoString(missing))
-	}
-	return &Compiler{Device: &Device{c: c, vk: device, family: family}, instance: C.handle(pointer(i.vk)),
+	return &Compiler{Device: d, instance: C.handle(pointer(i.vk)),
 		least: uint32(can.leastSubgroup), most: uint32(can.mostSubgroup)}, nil
 }
 

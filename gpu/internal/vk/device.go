@@ -45,6 +45,11 @@ func (i *Instance) Device(p Physical, family uint32) (*Device, error) {
 		return nil, OutOfHostMemory
 	}
 	defer C.free(info)
+	return i.create(physical, info, family)
+}
+
+// create makes a device from an info that C laid out. The caller holds startup.
+func (i *Instance) create(physical vulkan.PhysicalDevice, info unsafe.Pointer, family uint32) (*Device, error) {
 	var device vulkan.Device
 	if r := vulkan.CreateDevice(physical, vulkan.NewDeviceCreateInfoRef(info), nil, &device); r != vulkan.Success {
 		return nil, Result(r)
