@@ -13,6 +13,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/augment"
+	"vklstm/model/cpu/internal/host"
 )
 
 // rowsOfBlock returns how many rows a block has: 8, and 16 where the recurrent kernel is so large that reading it at each
@@ -34,9 +35,8 @@ type Engine struct {
 	opts    []model.Options
 	tables  augment.Tables
 	nets    []*net
-	windows model.Windows
+	data    host.Data
 	used    []int32 // [N], steps of each window that are not masked
-	loaded  bool
 	workers []*worker
 	varied  []float32 // windows of the run at hand that its epoch varies
 
@@ -51,9 +51,6 @@ type worker struct {
 	scratch memory
 	inputs  []*augment.Input // of each model, made when first used
 }
-
-// maxThreads bounds the threads that a caller may ask for: each is one of the operating system's.
-const maxThreads = 1024
 
 // maxBlockBytes bounds the working memory of one thread.
 const maxBlockBytes = 1 << 36
@@ -78,36 +75,18 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if err != nil {
 		return nil, err
 	}
-	d, err := spec.Dims()
+	d, threads, err := host.Begin(spec, opts, threads)
 	if err != nil {
 		return nil, err
-	}
-	if len(opts) == 0 {
-		return nil, fmt.Errorf("cpu: no models; give options for at least one")
-	}
-	if threads < 0 || threads > maxThreads {
-		return nil, fmt.Errorf("cpu: %d threads; at least 1 and at most %d, or 0 for all cores", threads, maxThreads)
 	}
 	blockRows := rowsOfBlock(d)
 	if bytes := 4 * float64(blockRows*d.T) * float64(d.F+7*d.H+1); bytes > maxBlockBytes {
 		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
-	if threads == 0 {
-		threads = min(runtime.GOMAXPROCS(0), maxThreads)
-	}
-	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), done: new(atomic.Int64)}
-	warp := 0.0
-	for i, o := range opts {
-		if err := o.Check(d.F); err != nil {
-			return nil, fmt.Errorf("cpu: model %d: %w", i, err)
-		}
-		if o.Augment.Prob > 0 && o.Augment.Warp > 0 {
-			if d.T > augment.MaxTimesteps {
-				return nil, fmt.Errorf("cpu: model %d: windows of %d steps cannot be time-warped; at most %d", i, d.T, augment.MaxTimesteps)
-			}
-			warp = max(warp, o.Augment.Warp)
-		}
+	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), data: host.Data{T: d.T, F: d.F}, done: new(atomic.Int64)}
+	if e.tables, err = host.Tables(d, opts); err != nil {
+		return nil, err
 	}
 	for _, o := range opts {
 		n, err := newNet(isa, spec, d, o)
@@ -117,7 +96,6 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 		}
 		e.nets = append(e.nets, n)
 	}
-	e.tables = augment.NewTables(d.T, model.Augment{Warp: warp})
 	for range threads {
 		e.workers = append(e.workers, &worker{inputs: make([]*augment.Input, len(opts))})
 	}
@@ -142,16 +120,13 @@ func (e *Engine) Models() int { return len(e.opts) }
 // Load implements model.Engine. The windows are read where they are, not copied. The error wraps model.ErrShape when
 // there are not T·F values for each label; the windows loaded before then stay.
 func (e *Engine) Load(w model.Windows) error {
-	size := e.size()
-	if len(w.X) != len(w.Y)*size {
-		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
+	if err := e.data.Put(w); err != nil {
+		return err
 	}
-	e.windows = w
 	e.used = make([]int32, len(w.Y))
 	for i := range e.used {
-		e.used[i] = e.usedSteps(e.windows.X[i*size : (i+1)*size])
+		e.used[i] = e.usedSteps(e.data.Window(int32(i)))
 	}
-	e.loaded = true
 	return nil
 }
 
@@ -199,15 +174,8 @@ func (e *Engine) free() {
 		w.scratch.free()
 		w.scratch = nil
 	}
-	e.nets, e.windows, e.used, e.loaded, e.varied = nil, model.Windows{}, nil, false, nil
-}
-
-// size returns the number of values in a window.
-func (e *Engine) size() int { return e.dims.T * e.dims.F }
-
-// window returns loaded window i.
-func (e *Engine) window(i int32) []float32 {
-	return e.windows.X[int(i)*e.size() : (int(i)+1)*e.size()]
+	e.data.Forget()
+	e.nets, e.used, e.varied = nil, nil, nil
 }
 
 // input returns the worker's input for model k.

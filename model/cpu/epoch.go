@@ -5,35 +5,20 @@ package cpu
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 
 	"vklstm/model"
+	"vklstm/model/cpu/internal/host"
 )
 
 // variedWindows is how many windows of a run may be varied by augmentation, which Go does before C runs: few, so that
 // they need little memory and a run ends soon, and enough to make its start cheap.
 const variedWindows = 1024
 
-// check panics unless there is a fitting plan for each model, and returns an error when windows are named but none are
-// loaded.
-func (e *Engine) check(plans []model.Plan) error {
-	if len(plans) != len(e.opts) {
-		panic(fmt.Sprintf("cpu: %d plans for %d models", len(plans), len(e.opts)))
-	}
-	for _, p := range plans {
-		if !e.loaded && len(p.Train)+len(p.Eval) > 0 {
-			return fmt.Errorf("cpu: no windows loaded; call Load before Epoch or Gradient")
-		}
-		p.Check(len(e.windows.Y))
-	}
-	return nil
-}
-
 // Epoch implements model.Engine. Models take their steps side by side: a step's blocks are those of all models.
 func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
-	if err := e.check(plans); err != nil {
+	if err := e.data.Check(plans, len(e.opts)); err != nil {
 		return nil, err
 	}
 	outcomes := make([]model.Outcome, len(plans))
@@ -91,7 +76,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		}
 		from, to := first*p.Batch, min(end*p.Batch, len(p.Train))
 		j := job{
-			k: k, x: e.windows.X, batch: p.Batch, time: e.nets[k].step,
+			k: k, x: e.data.X, batch: p.Batch, time: e.nets[k].step,
 			block: []int64{0}, row: []int64{0}, src: make([]int32, to-from), at: make([]int32, to-from), whole: make([]int32, to-from),
 			label: make([]float32, to-from), probability: outcomes[k].Probability[from:to], loss: outcomes[k].Loss[from:to],
 		}
@@ -99,7 +84,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 			j.weight = p.Weight[from:to]
 		}
 		for i, w := range p.Train[from:to] {
-			j.label[i] = e.windows.Y[w]
+			j.label[i] = e.data.Y[w]
 		}
 		for s := first; s < end; s++ {
 			lr := p.LearningRate[s]
@@ -111,7 +96,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		}
 		jobs = append(jobs, j)
 	}
-	e.varied = slices.Grow(e.varied[:0], slots*e.size())[:slots*e.size()]
+	e.varied = slices.Grow(e.varied[:0], slots*e.data.Size())[:slots*e.data.Size()]
 	slot := 0
 	for i := range jobs {
 		j := &jobs[i]
@@ -140,11 +125,11 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 // vary fills the varied windows of a job, from the given slot on, on all threads.
 func (e *Engine) vary(j *job, windows, used []int32, epoch uint32, slot int) {
 	const at = 16 // windows at a time
-	e.each((len(windows)+at-1)/at, func(w *worker, part int) {
+	host.Each(e.workers, (len(windows)+at-1)/at, func(w *worker, part int) {
 		in := e.input(w, j.k)
 		for i := part * at; i < min(part*at+at, len(windows)); i++ {
-			x := e.varied[(slot+i)*e.size() : (slot+i+1)*e.size()]
-			if in.Varied(x, e.window(windows[i]), uint32(windows[i]), epoch) {
+			x := e.varied[(slot+i)*e.data.Size() : (slot+i+1)*e.data.Size()]
+			if in.Varied(x, e.data.Window(windows[i]), uint32(windows[i]), epoch) {
 				j.src[i], used[i] = int32(^(slot + i)), notMissing(x, e.dims.F)
 			}
 		}
@@ -213,7 +198,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	plan.Eval = nil
 	plans := make([]model.Plan, len(e.opts))
 	plans[k] = plan
-	if err := e.check(plans); err != nil {
+	if err := e.data.Check(plans, len(e.opts)); err != nil {
 		return nil, model.Outcome{}, err
 	}
 	grad := make([]float32, e.nets[k].layout.Size)

@@ -27,11 +27,11 @@ func (e *Engine) evaluate(ctx context.Context, plans []model.Plan, outcomes []mo
 	var s sorter
 	for k, p := range plans {
 		n := len(p.Eval)
-		j := job{k: k, x: e.windows.X, row: []int64{0}, src: append([]int32(nil), p.Eval...), at: make([]int32, n), whole: make([]int32, n),
+		j := job{k: k, x: e.data.X, row: []int64{0}, src: append([]int32(nil), p.Eval...), at: make([]int32, n), whole: make([]int32, n),
 			label: make([]float32, n), probability: make([]float32, n), loss: make([]float32, n), batch: 1}
 		used := make([]int32, n)
 		for i, w := range p.Eval {
-			j.label[i], used[i] = e.windows.Y[w], e.used[w]
+			j.label[i], used[i] = e.data.Y[w], e.used[w]
 		}
 		j.cut(s.longestFirst(used, int32(e.dims.T)), used, int32(e.dims.T), 0, e.rowsFor(n))
 		j.block = []int64{0, int64(len(j.row) - 1)}
@@ -61,7 +61,7 @@ const predictWindows = 1 << 16
 // Predict implements model.Engine. The error wraps model.ErrShape when x is no whole number of windows; it is ctx's
 // when that ends first.
 func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, error) {
-	size := e.size()
+	size := e.data.Size()
 	if len(x)%size != 0 {
 		return nil, fmt.Errorf("cpu: %d values are no whole number of %d × %d windows: %w", len(x), e.dims.T, e.dims.F, model.ErrShape)
 	}

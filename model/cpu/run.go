@@ -132,26 +132,6 @@ func pinned[T any](pin *runtime.Pinner, a []T) unsafe.Pointer {
 
 func floatsOf(pin *runtime.Pinner, a []float32) *C.float { return (*C.float)(pinned(pin, a)) }
 
-// each calls f for items 0 … n−1 on as many threads as there are workers and items.
-func (e *Engine) each(n int, f func(w *worker, item int)) {
-	if n <= 1 || len(e.workers) == 1 {
-		for i := range n {
-			f(e.workers[0], i)
-		}
-		return
-	}
-	var next atomic.Int64
-	var done sync.WaitGroup
-	for _, w := range e.workers[:min(n, len(e.workers))] {
-		done.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				f(w, int(i))
-			}
-		})
-	}
-	done.Wait()
-}
-
 // Progress implements model.Engine.
 func (e *Engine) Progress() (done, of int) {
 	return int(e.done.Load()), int(e.of.Load())

@@ -7,6 +7,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/augment"
+	"vklstm/model/cpu/internal/host"
 	"vklstm/model/philox"
 )
 
@@ -20,8 +21,7 @@ type Engine struct {
 	drop    []dropout // of each model; time is set by the step
 	states  []*model.State
 	grads   [][]float32 // [k][P], of the step at hand
-	windows model.Windows
-	loaded  bool
+	data    host.Data
 	workers []*worker
 }
 
@@ -43,39 +43,22 @@ const maxBlockBytes = 1 << 36
 // own. It uses the given number of threads, 0 meaning all cores; results do not depend on it. The error says which layer
 // or size of spec is not supported, which option is out of range, or that a window is too large to be time-warped.
 func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
-	d, err := spec.Dims()
+	d, threads, err := host.Begin(spec, opts, threads)
 	if err != nil {
 		return nil, err
-	}
-	if len(opts) == 0 {
-		return nil, fmt.Errorf("cpu: no models; give options for at least one")
-	}
-	if threads < 0 {
-		return nil, fmt.Errorf("cpu: %d threads; at least 1, or 0 for all cores", threads)
 	}
 	if bytes := 4 * float64(blockRows*d.T) * float64(2*d.F+7*d.H+1); bytes > maxBlockBytes {
 		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
-	e := &Engine{dims: d, opts: slices.Clone(opts), layout: spec.Layout()}
-	warp := 0.0
-	for i, o := range opts {
-		if err := o.Check(d.F); err != nil {
-			return nil, fmt.Errorf("cpu: model %d: %w", i, err)
-		}
-		if o.Augment.Prob > 0 && o.Augment.Warp > 0 {
-			if d.T > augment.MaxTimesteps {
-				return nil, fmt.Errorf("cpu: model %d: windows of %d steps cannot be time-warped; at most %d", i, d.T, augment.MaxTimesteps)
-			}
-			warp = max(warp, o.Augment.Warp)
-		}
+	e := &Engine{dims: d, opts: slices.Clone(opts), data: host.Data{T: d.T, F: d.F}, layout: spec.Layout()}
+	if e.tables, err = host.Tables(d, opts); err != nil {
+		return nil, err
+	}
+	for _, o := range opts {
 		e.drop = append(e.drop, dropout{key: philox.Key(o.Seed), threshold: philox.Below(spec.Rate()), scale: float32(1 / (1 - spec.Rate()))})
 		e.states = append(e.states, &model.State{Params: floats(e.layout.Size), M: floats(e.layout.Size), V: floats(e.layout.Size)})
 		e.grads = append(e.grads, floats(e.layout.Size))
-	}
-	e.tables = augment.NewTables(d.T, model.Augment{Warp: warp})
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
 	}
 	for range threads {
 		e.workers = append(e.workers, &worker{inputs: make([]*augment.Input, len(opts))})
@@ -98,14 +81,7 @@ func (e *Engine) Models() int { return len(e.opts) }
 
 // Load implements model.Engine. The windows are read where they are, not copied. The error wraps model.ErrShape when
 // there are not T·F values for each label; the windows loaded before then stay.
-func (e *Engine) Load(w model.Windows) error {
-	if len(w.X) != len(w.Y)*e.size() {
-		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
-	}
-	e.windows = w
-	e.loaded = true
-	return nil
-}
+func (e *Engine) Load(w model.Windows) error { return e.data.Put(w) }
 
 // State implements model.Engine; it returns no error.
 func (e *Engine) State(k int) (*model.State, error) { return e.states[k].Clone(), nil }
@@ -125,19 +101,11 @@ func (e *Engine) SetState(k int, s *model.State) error {
 
 // Close implements model.Engine. It lets go of the windows and the working memory, and returns no error.
 func (e *Engine) Close() error {
-	e.windows, e.loaded = model.Windows{}, false
+	e.data.Forget()
 	for _, w := range e.workers {
 		*w = worker{inputs: make([]*augment.Input, len(e.opts))}
 	}
 	return nil
-}
-
-// size returns the number of values in a window.
-func (e *Engine) size() int { return e.dims.T * e.dims.F }
-
-// window returns loaded window i.
-func (e *Engine) window(i int32) []float32 {
-	return e.windows.X[int(i)*e.size() : (int(i)+1)*e.size()]
 }
 
 // input returns the worker's input for model k.

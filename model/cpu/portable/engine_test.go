@@ -40,80 +40,10 @@ func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked) }
 var options = model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 3,
 	Augment: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}}
 
-// trained returns the outcomes and states of two epochs of two models on so many threads.
-func trained(t *testing.T, threads int) ([]model.Outcome, []*model.State) {
-	const n, T, F = 203, 11, 4
-	spec := model.Classifier(T, F, 24, 0.3, 8)
-	rng := rand.New(rand.NewPCG(1, 2))
-	w := model.Windows{X: make([]float32, n*T*F), Y: make([]float32, n)}
-	for i := range w.X {
-		if i/F%T < 3+i/F/T%9 { // lengths 3 … 11
-			w.X[i] = rng.Float32()
-		}
-	}
-	for i := range w.Y {
-		w.Y[i] = float32(i % 2)
-	}
-	e := newEngine(t, spec, []model.Options{options, options}, threads)
-	defer e.Close()
-	if err := e.Load(w); err != nil {
-		t.Fatal(err)
-	}
-	plans := make([]model.Plan, 2)
-	for k := range plans {
-		if err := e.SetState(k, spec.Init(uint64(k))); err != nil {
-			t.Fatal(err)
-		}
-		plans[k] = model.Plan{Batch: 67 + k, LearningRate: []float64{1e-3, 1e-3, 1e-3, 1e-3}[:4-k]}
-		for _, i := range rng.Perm(n) {
-			plans[k].Train = append(plans[k].Train, int32(i))
-			plans[k].Eval = append(plans[k].Eval, int32(i))
-		}
-	}
-	var outcomes []model.Outcome
-	for range 2 {
-		out, err := e.Epoch(t.Context(), plans)
-		if err != nil {
-			t.Fatal(err)
-		}
-		outcomes = append(outcomes, out...)
-	}
-	var states []*model.State
-	for k := range plans {
-		s, err := e.State(k)
-		if err != nil {
-			t.Fatal(err)
-		}
-		states = append(states, s)
-	}
-	return outcomes, states
-}
-
 func TestAnyNumberOfThreadsGivesTheSameBits(t *testing.T) {
-	same := func(what string, a, b []float32) {
-		t.Helper()
-		for i := range a {
-			if len(a) != len(b) || math.Float32bits(a[i]) != math.Float32bits(b[i]) {
-				t.Fatalf("%s: element %d differs: %v and %v", what, i, a[i], b[i])
-			}
-		}
-	}
-	outcomes, states := trained(t, 1)
-	for _, threads := range []int{2, 3, 7} {
-		for range 3 {
-			o, s := trained(t, threads)
-			for i := range o {
-				same("probability", outcomes[i].Probability, o[i].Probability)
-				same("loss", outcomes[i].Loss, o[i].Loss)
-				same("evaluation probability", outcomes[i].EvalProbability, o[i].EvalProbability)
-				same("evaluation loss", outcomes[i].EvalLoss, o[i].EvalLoss)
-			}
-			for k := range s {
-				same("parameters", states[k].Params, s[k].Params)
-				same("v", states[k].V, s[k].V)
-			}
-		}
-	}
+	enginetest.AnyThreads(t, func(t *testing.T, spec model.Spec, opts []model.Options, threads int) model.Engine {
+		return newEngine(t, spec, opts, threads)
+	})
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -2,9 +2,9 @@ package portable
 
 import (
 	"context"
-	"fmt"
 
 	"vklstm/model"
+	"vklstm/model/cpu/internal/host"
 )
 
 // batch is one step of one model: a part of its plan.
@@ -30,24 +30,9 @@ func stepOf(k int, p model.Plan, s int, o *model.Outcome) batch {
 	return b
 }
 
-// check panics unless there is a fitting plan for each model, and returns an error when windows are named but none are
-// loaded.
-func (e *Engine) check(plans []model.Plan) error {
-	if len(plans) != len(e.opts) {
-		panic(fmt.Sprintf("cpu: %d plans for %d models", len(plans), len(e.opts)))
-	}
-	for _, p := range plans {
-		if !e.loaded && len(p.Train)+len(p.Eval) > 0 {
-			return fmt.Errorf("cpu: no windows loaded; call Load before Epoch or Gradient")
-		}
-		p.Check(len(e.windows.Y))
-	}
-	return nil
-}
-
 // Epoch implements model.Engine. Models take their steps in turn: step s of all, then step s+1 of those that have one.
 func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
-	if err := e.check(plans); err != nil {
+	if err := e.data.Check(plans, len(e.opts)); err != nil {
 		return nil, err
 	}
 	outcomes, steps := make([]model.Outcome, len(plans)), 0
@@ -73,7 +58,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 			}
 		}
 		e.gradients(batches)
-		e.each(len(batches), func(_ *worker, i int) {
+		host.Each(e.workers, len(batches), func(_ *worker, i int) {
 			k := batches[i].k
 			e.opts[k].Optimizer.Step(e.layout, e.states[k], e.grads[k], plans[k].LearningRate[s])
 		})
@@ -87,7 +72,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	plan.Eval = nil
 	plans := make([]model.Plan, len(e.opts))
 	plans[k] = plan
-	if err := e.check(plans); err != nil {
+	if err := e.data.Check(plans, len(e.opts)); err != nil {
 		return nil, model.Outcome{}, err
 	}
 	grad := make([]float32, e.layout.Size)
@@ -112,7 +97,7 @@ func (e *Engine) gradients(batches []batch) {
 		}
 	}
 	order := newTurns(len(e.opts))
-	e.each(len(parts), func(w *worker, i int) {
+	host.Each(e.workers, len(parts), func(w *worker, i int) {
 		b, j := batches[parts[i].batch], parts[i].block
 		e.trainBlock(w, b, j)
 		order.take(b.k, j, func() {
@@ -134,7 +119,7 @@ func (e *Engine) trainBlock(w *worker, b batch, j int) {
 	in, m := e.input(w, b.k), w.train
 	m.begin()
 	for _, i := range rows {
-		m.add(in, e.window(i), true, uint32(i), b.epoch)
+		m.add(in, e.data.Window(i), true, uint32(i), b.epoch)
 	}
 	m.arrange()
 	params, grad := networkOf(e.layout, e.states[b.k].Params), networkOf(e.layout, w.grad)
@@ -151,7 +136,7 @@ func (e *Engine) trainBlock(w *worker, b batch, j int) {
 			weight = float64(b.weights[row0+i])
 		}
 		z := float64(m.logit[r])
-		l, dl := loss(e.opts[b.k].Loss, z, float64(e.windows.Y[rows[i]]))
+		l, dl := loss(e.opts[b.k].Loss, z, float64(e.data.Y[rows[i]]))
 		b.probability[row0+i], b.loss[row0+i] = float32(probability(z)), float32(weight*l)
 		m.dLogit[r] = float32(weight * dl / float64(len(b.windows)))
 	}

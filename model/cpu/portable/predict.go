@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"vklstm/model"
+	"vklstm/model/cpu/internal/host"
 )
 
 // evaluate runs each plan's Eval windows without dropout and augmentation.
@@ -18,14 +19,14 @@ func (e *Engine) evaluate(ctx context.Context, plans []model.Plan, outcomes []mo
 			parts = append(parts, part{k, first})
 		}
 	}
-	e.each(len(parts), func(w *worker, i int) {
+	host.Each(e.workers, len(parts), func(w *worker, i int) {
 		if ctx.Err() != nil {
 			return
 		}
 		k, first := parts[i].k, parts[i].first
 		list := plans[k].Eval[first:min(first+blockRows, len(plans[k].Eval))]
-		e.infer(w, k, len(list), func(r int) []float32 { return e.window(list[r]) }, func(r int, z float64) {
-			l, _ := loss(e.opts[k].Loss, z, float64(e.windows.Y[list[r]]))
+		e.infer(w, k, len(list), func(r int) []float32 { return e.data.Window(list[r]) }, func(r int, z float64) {
+			l, _ := loss(e.opts[k].Loss, z, float64(e.data.Y[list[r]]))
 			evaluated[k].EvalProbability[first+r], evaluated[k].EvalLoss[first+r] = float32(probability(z)), float32(l)
 		})
 	})
@@ -41,13 +42,13 @@ func (e *Engine) evaluate(ctx context.Context, plans []model.Plan, outcomes []mo
 // Predict implements model.Engine. The error wraps model.ErrShape when x is no whole number of windows; it is ctx's
 // when that ends first.
 func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, error) {
-	size := e.size()
+	size := e.data.Size()
 	if len(x)%size != 0 {
 		return nil, fmt.Errorf("cpu: %d values are no whole number of %d × %d windows: %w", len(x), e.dims.T, e.dims.F, model.ErrShape)
 	}
 	n := len(x) / size
 	out := make([]float32, n)
-	e.each((n+blockRows-1)/blockRows, func(w *worker, i int) {
+	host.Each(e.workers, (n+blockRows-1)/blockRows, func(w *worker, i int) {
 		if ctx.Err() != nil {
 			return
 		}

@@ -1,29 +1,6 @@
 package portable
 
-import (
-	"sync"
-	"sync/atomic"
-)
-
-// each calls f for items 0 … n−1, begun in this order, on as many threads as there are workers and items.
-func (e *Engine) each(n int, f func(w *worker, item int)) {
-	if n <= 1 || len(e.workers) == 1 {
-		for i := range n {
-			f(e.workers[0], i)
-		}
-		return
-	}
-	var next atomic.Int64
-	var done sync.WaitGroup
-	for _, w := range e.workers[:min(n, len(e.workers))] {
-		done.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				f(w, int(i))
-			}
-		})
-	}
-	done.Wait()
-}
+import "sync"
 
 // turns lets the blocks of each model add their gradients one after the other, in block order, while as many
 // gradients are in memory as there are threads.

@@ -1,0 +1,112 @@
+// Package host is what both engines of the CPU share: what they refuse, the windows that they read, and how threads share
+// out work.
+package host
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"vklstm/model"
+	"vklstm/model/augment"
+)
+
+// maxThreads bounds the threads that a caller may ask for: each is one of the operating system's.
+const maxThreads = 1024
+
+// Begin checks what New is handed, the options apart, and returns the sizes of spec and the number of threads, which is
+// that of all cores for 0. The error says which layer or size is not supported.
+func Begin(spec model.Spec, opts []model.Options, threads int) (model.Dims, int, error) {
+	d, err := spec.Dims()
+	switch {
+	case err != nil:
+		return d, 0, err
+	case len(opts) == 0:
+		return d, 0, fmt.Errorf("cpu: no models; give options for at least one")
+	case threads < 0 || threads > maxThreads:
+		return d, 0, fmt.Errorf("cpu: %d threads; at least 1 and at most %d, or 0 for all cores", threads, maxThreads)
+	case threads == 0:
+		threads = min(runtime.GOMAXPROCS(0), maxThreads)
+	}
+	return d, threads, nil
+}
+
+// Tables checks the options and returns the tables that augmentation needs for all of them. The error says which option
+// is out of range, or that a window is too large to be time-warped.
+func Tables(d model.Dims, opts []model.Options) (augment.Tables, error) {
+	warp := 0.0
+	for i, o := range opts {
+		if err := o.Check(d.F); err != nil {
+			return augment.Tables{}, fmt.Errorf("cpu: model %d: %w", i, err)
+		}
+		if o.Augment.Prob > 0 && o.Augment.Warp > 0 {
+			if d.T > augment.MaxTimesteps {
+				return augment.Tables{}, fmt.Errorf("cpu: model %d: windows of %d steps cannot be time-warped; at most %d", i, d.T, augment.MaxTimesteps)
+			}
+			warp = max(warp, o.Augment.Warp)
+		}
+	}
+	return augment.NewTables(d.T, model.Augment{Warp: warp}), nil
+}
+
+// Data are the windows of T × F that an engine has loaded, where the caller has them.
+type Data struct {
+	T, F int
+	model.Windows
+	loaded bool
+}
+
+// Put takes windows in place of those before. The error wraps model.ErrShape when there are not T·F values for each label;
+// the windows before then stay.
+func (d *Data) Put(w model.Windows) error {
+	if len(w.X) != len(w.Y)*d.Size() {
+		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), d.T, d.F, model.ErrShape)
+	}
+	d.Windows, d.loaded = w, true
+	return nil
+}
+
+// Forget lets go of the windows.
+func (d *Data) Forget() { d.Windows, d.loaded = model.Windows{}, false }
+
+// Size returns the number of values in a window.
+func (d *Data) Size() int { return d.T * d.F }
+
+// Window returns loaded window i.
+func (d *Data) Window(i int32) []float32 { return d.X[int(i)*d.Size() : (int(i)+1)*d.Size()] }
+
+// Check panics unless there is a fitting plan for each of the models, and returns an error when windows are named but none
+// are loaded.
+func (d *Data) Check(plans []model.Plan, models int) error {
+	if len(plans) != models {
+		panic(fmt.Sprintf("cpu: %d plans for %d models", len(plans), models))
+	}
+	for _, p := range plans {
+		if !d.loaded && len(p.Train)+len(p.Eval) > 0 {
+			return fmt.Errorf("cpu: no windows loaded; call Load before Epoch or Gradient")
+		}
+		p.Check(len(d.Y))
+	}
+	return nil
+}
+
+// Each calls f for items 0 … n−1, begun in this order, on as many threads as there are workers and items.
+func Each[W any](workers []W, n int, f func(w W, item int)) {
+	if n <= 1 || len(workers) == 1 {
+		for i := range n {
+			f(workers[0], i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for _, w := range workers[:min(n, len(workers))] {
+		done.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(w, int(i))
+			}
+		})
+	}
+	done.Wait()
+}
