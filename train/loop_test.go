@@ -5,12 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
 
 	"vklstm/model"
 )
@@ -130,6 +135,8 @@ func TestEndings(t *testing.T) {
 		{name: "early", script: script{hits: []int{1, 5, 3, 4}}, patience: 2, stopped: StoppedEarly, best: 1, weights: 2, epochs: 4,
 			logged: "val_f1 was not better for 2 epochs"},
 		{name: "nothing found at all", script: script{hits: []int{0}}, patience: 3, stopped: StoppedEarly, best: 0, weights: 1, epochs: 4},
+		{name: "no score is a number", script: script{hits: []int{-1}}, patience: 3, stopped: StoppedEarly, best: -1, weights: 3, epochs: 3,
+			logged: "the weights are kept as they are"},
 		{name: "interrupted", script: script{hits: []int{1, 5, 3, 4}, before: func(e int) error {
 			if e == 3 {
 				cancel()
@@ -208,7 +215,7 @@ func TestEndings(t *testing.T) {
 				res, err := LSTM(ctx, cfg)
 				if ahead {
 					device = f.state.Params[0]
-					if n := len(res.History); tc.stopped == StoppedEarly && len(f.plans) != n+1 {
+					if n := len(res.History); tc.stopped == StoppedEarly && tc.best >= 0 && len(f.plans) != n+1 {
 						t.Errorf("%d epochs were begun for %d in the history, want one ahead", len(f.plans), n)
 					}
 				}
@@ -362,5 +369,52 @@ func TestNoWeights(t *testing.T) {
 	}
 	if f.plans[0].Weight != nil || f.options[0].Loss.Kind != model.BinaryCrossentropy {
 		t.Errorf("weights %v, loss %v", f.plans[0].Weight, f.options[0].Loss)
+	}
+}
+
+// A learning rate that a callback sets is the next epoch's, however long the callback takes.
+func TestCallbackSetsTheNextLearningRate(t *testing.T) {
+	f := &fakeEngine{script: script{hits: []int{1, 2, 3, 4}}}
+	cfg := quietConfig(f.factory)
+	cfg.Epochs = 4
+	cfg.Callbacks = []Callback{&probe{epoch: func(r *Run, e Epoch) error {
+		time.Sleep(5 * time.Millisecond)
+		r.LearningRate = float64(e.Epoch + 2)
+		return nil
+	}}}
+	if _, err := LSTM(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range f.plans[1:cfg.Epochs] {
+		if p.LearningRate[0] != float64(i+2) {
+			t.Errorf("epoch %d is trained at rate %v, want %d", i+1, p.LearningRate[0], i+2)
+		}
+	}
+}
+
+// The score that decides about the best weights before the others are there is the one in the history.
+func TestValidationF1(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for n := range 40 {
+		y, p := make([]float32, n), make([]float32, n)
+		for i := range y {
+			y[i], p[i] = float32(rng.IntN(2)), float32(rng.IntN(11))/10
+			if n%10 == 9 {
+				p[i] = float32(math.NaN())
+			}
+		}
+		want, got := scores(y, all(n), p, make([]float32, n)).F1, validationF1(y, p)
+		if got != want && (got == got || want == want) {
+			t.Errorf("%d windows: %v, want %v", n, got, want)
+		}
+	}
+}
+
+func TestBarNeverGoesBack(t *testing.T) {
+	p := &Progress{bar: progressbar.NewOptions64(100, progressbar.OptionSetWriter(io.Discard))}
+	for _, step := range []struct{ show, want int64 }{{50, 50}, {30, 50}, {60, 60}} {
+		if p.show(step.show); p.bar.State().CurrentNum != step.want {
+			t.Errorf("after %d the bar is at %d, want %d", step.show, p.bar.State().CurrentNum, step.want)
+		}
 	}
 }
