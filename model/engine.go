@@ -209,13 +209,21 @@ func (s Scaling) Fill(f int) Scaling {
 	}
 }
 
-// Augment says how training windows are varied. A window is varied in an epoch with probability Prob, and then
-// all of it happens, in this order: time warp, noise, feature dropout. Package augment is the definition.
+// Augment says how training windows are varied. A window is moved in an epoch with probability MoveProb: shifted in
+// time, made larger or smaller, and turned, in this order, as measured, before scaling. It is varied with probability
+// Prob, after scaling, and then all of this happens, in this order: time warp, noise, feature dropout. Package augment
+// is the definition.
 type Augment struct {
 	Prob  float64 `json:"prob"`  // of varying a window, 0: never
 	Warp  float64 `json:"warp"`  // the time factor is uniform in 1 ± Warp
 	Noise float64 `json:"noise"` // standard deviation of the noise, in scaled units
 	Drop  float64 `json:"drop"`  // share of cells that become missing
+
+	MoveProb  float64 `json:"move_prob,omitempty"` // of moving a window, 0: never
+	Shift     float64 `json:"shift,omitempty"`     // the window moves by a whole number of steps uniform in ±⌊Shift·T⌋; steps that nothing moves into are missing
+	Magnitude float64 `json:"magnitude,omitempty"` // all values are multiplied by one factor uniform in 1 ± Magnitude
+	Rotate    float64 `json:"rotate,omitempty"`    // degrees: each sensor triplet turns by one angle uniform in [0, Rotate] around one axis uniform on the sphere (Um et al. 2017, arXiv 1706.00527)
+	Triplets  int     `json:"triplets,omitempty"`  // sensor triplets that turn: the first 3·Triplets features
 }
 
 // Check returns an error when a number is out of range.

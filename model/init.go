@@ -14,18 +14,20 @@ import (
 // function of the seed; they are not Keras's, whose generator is another.
 func (s Spec) Init(seed uint64) *State {
 	l := s.Layout()
-	d, _ := s.Dims()
+	c, _ := s.Chain()
 	st := NewState(l.Size)
 	for i, v := range l.Variables {
-		w := v.Of(st.Params)
-		switch i {
-		case Kernel, DenseKernel, OutputKernel:
-			glorot(w, v.Shape[0]+v.Shape[1], seed, uint32(i))
-		case RecurrentKernel:
-			orthogonal(w, d.H, seed, uint32(i))
-		case Bias:
-			for u := range d.H {
-				w[d.H+u] = 1
+		if i >= c.Head() && v.Matrix() {
+			glorot(v.Of(st.Params), v.Shape[0]+v.Shape[1], seed, uint32(i))
+		}
+	}
+	for _, r := range c.LSTMs {
+		for i := r.First; i < r.First+3*r.Directions(); i += 3 {
+			kernel, recurrent, bias := l.Variables[i], l.Variables[i+1], l.Variables[i+2]
+			glorot(kernel.Of(st.Params), kernel.Shape[0]+kernel.Shape[1], seed, uint32(i))
+			orthogonal(recurrent.Of(st.Params), r.Units, seed, uint32(i+1))
+			for u := range r.Units {
+				bias.Of(st.Params)[r.Units+u] = 1
 			}
 		}
 	}

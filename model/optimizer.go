@@ -22,6 +22,7 @@ type Optimizer struct {
 	ClipNorm       float64 // each variable's gradient is scaled down to this L2 norm; 0: not
 	GlobalClipNorm float64 // all gradients are scaled down together to this L2 norm; 0: not
 	WeightDecay    float64 // decoupled (AdamW, Loshchilov and Hutter 2019, arXiv 1711.05101): p −= p·WeightDecay·lr before the step, every variable
+	L2             float64 // penalty L2·Σp² over every kernel, biases free (Keras's kernel_ and recurrent_regularizer): 2·L2·p is added to its gradient, before clipping. Losses that an Engine returns are without it
 	ExactBetas     bool    // do not round β to float32 in the bias correction, as Keras does when β is given as a float64 tensor
 }
 
@@ -42,7 +43,7 @@ func (o Optimizer) Check() error {
 	for _, v := range []struct {
 		name string
 		x    float64
-	}{{"clipnorm", o.ClipNorm}, {"global_clipnorm", o.GlobalClipNorm}, {"weight decay", o.WeightDecay}} {
+	}{{"clipnorm", o.ClipNorm}, {"global_clipnorm", o.GlobalClipNorm}, {"weight decay", o.WeightDecay}, {"l2", o.L2}} {
 		if !(v.x >= 0 && v.x <= 1e9) {
 			return fmt.Errorf("model: %s is %v; at least 0 and at most 1e9", v.name, v.x)
 		}
@@ -99,9 +100,13 @@ func (o Optimizer) ClipFactors(squares []float64) []float64 {
 // Step takes one optimizer step on s in place, in float32: the definition that adam_update.comp repeats. grad is
 // flat in the order of l; lr is the learning rate of this step. It counts s.Step up.
 //
+//	g += 2·L2·p, kernels only; then clipping
 //	m += (g − m)(1 − β1)   v += (g² − v)(1 − β2)   p −= α·m/(√v + ε)
 func (o Optimizer) Step(l Layout, s *State, grad []float32, lr float64) {
 	s.Step++
+	if o.L2 > 0 {
+		grad = o.penalised(l, s.Params, grad)
+	}
 	squares := make([]float64, len(l.Variables))
 	if o.ClipNorm > 0 || o.GlobalClipNorm > 0 {
 		for i, v := range l.Variables {
@@ -131,4 +136,19 @@ func (o Optimizer) Step(l Layout, s *State, grad []float32, lr float64) {
 			p[j] = q - alpha*m[j]/(float32(math.Sqrt(float64(w[j])))+eps)
 		}
 	}
+}
+
+// penalised returns grad with 2·L2·p added for every kernel; grad stays as it is.
+func (o Optimizer) penalised(l Layout, params, grad []float32) []float32 {
+	out := append([]float32(nil), grad...)
+	twice := float32(2 * o.L2)
+	for _, v := range l.Variables {
+		if v.Matrix() {
+			p, g := v.Of(params), v.Of(out)
+			for j := range g {
+				g[j] += twice * p[j]
+			}
+		}
+	}
+	return out
 }

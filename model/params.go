@@ -31,6 +31,9 @@ func (v Variable) Size() int {
 	return n
 }
 
+// Matrix reports whether the variable is a kernel, which L2 acts on, and no bias.
+func (v Variable) Matrix() bool { return len(v.Shape) == 2 }
+
 // Of returns the variable's part of a flat array that holds all parameters.
 func (v Variable) Of(flat []float32) []float32 {
 	return flat[v.Offset : v.Offset+v.Size() : v.Offset+v.Size()]

@@ -3,6 +3,7 @@ package model_test
 import (
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -70,7 +71,12 @@ func TestDims(t *testing.T) {
 		{func(s *model.Spec) { s.Layers[2].Rate = 1 }, "dropout rate"},
 		{func(s *model.Spec) { s.Layers[2].Rate = math.NaN() }, "dropout rate"},
 		{func(s *model.Spec) { s.Layers = s.Layers[:4] }, "4 layers"},
-		{func(s *model.Spec) { s.Layers[2].Kind = model.LSTM }, "layer 3"},
+		{func(s *model.Spec) { s.Layers[2].Kind = model.Dense }, "layer 3"},
+		{func(s *model.Spec) { s.Layers[2].Kind = model.LSTM }, "2 of them LSTM"},
+		{func(s *model.Spec) { s.Layers[1].Kind = model.Dropout }, "layer 2"},
+		{func(s *model.Spec) { s.Layers[2].Bidirectional = true }, "bidirectional"},
+		{func(s *model.Spec) { s.Layers[1].Bidirectional = true }, "one direction"},
+		{func(s *model.Spec) { *s = model.Stack(60, 6, make([]int, 17), false, 0, 1) }, "at most 16"},
 		{func(s *model.Spec) { s.Layers[1].Units = 1 << 15 }, "parameters"},
 	} {
 		s := model.Classifier(60, 6, 64, 0.3, 32)
@@ -78,6 +84,41 @@ func TestDims(t *testing.T) {
 		if _, err := s.Dims(); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one with %q", err, tc.want)
 		}
+	}
+}
+
+func TestChain(t *testing.T) {
+	s := model.Stack(5, 3, []int{4, 2}, true, 0.1, 7)
+	s.Layers[2].Bidirectional = false
+	c, err := s.Chain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := model.Chain{T: 5, F: 3, D: 7, LSTMs: []model.Recurrent{
+		{In: 3, Units: 4, Bidirectional: true, First: 0}, {In: 8, Units: 2, First: 6}}}
+	if !reflect.DeepEqual(c, want) || c.Out() != 2 || c.Head() != 9 {
+		t.Errorf("%+v, out %d, head %d", c, c.Out(), c.Head())
+	}
+	shapes := map[string][]int{
+		"bidirectional/forward_lstm/kernel": {3, 16}, "bidirectional/forward_lstm/recurrent_kernel": {4, 16}, "bidirectional/forward_lstm/bias": {16},
+		"bidirectional/backward_lstm/kernel": {3, 16}, "bidirectional/backward_lstm/recurrent_kernel": {4, 16}, "bidirectional/backward_lstm/bias": {16},
+		"bidirectional_1/kernel": {8, 8}, "bidirectional_1/recurrent_kernel": {2, 8}, "bidirectional_1/bias": {8},
+		"dense/kernel": {2, 7}, "dense/bias": {7}, "dense_1/kernel": {7, 1}, "dense_1/bias": {1},
+	}
+	at := 0
+	l := s.Layout()
+	for _, v := range l.Variables {
+		if !reflect.DeepEqual(v.Shape, shapes[v.Name]) || v.Offset != at {
+			t.Errorf("%s has shape %v at %d; want %v at %d", v.Name, v.Shape, v.Offset, shapes[v.Name], at)
+		}
+		at += v.Size()
+	}
+	if len(l.Variables) != len(shapes) || l.Size != at {
+		t.Errorf("%d variables of %d elements", len(l.Variables), l.Size)
+	}
+	// Two directions of 3 → 4, one of 8 → 2, for five steps, then 2 → 7 → 1; back, the input's own product is left out.
+	if f, b := c.ForwardFlop(1), c.TrainFlop(1); f != 2*(5*(2*16*7+8*10)+14+7) || b != 3*f-2*5*2*16*3 {
+		t.Errorf("%v forward, %v in training", f, b)
 	}
 }
 

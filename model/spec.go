@@ -11,7 +11,7 @@ type Kind string
 // The layers that a Spec may hold.
 const (
 	Masking Kind = "Masking" // a step whose features all equal 0 is skipped
-	LSTM    Kind = "LSTM"    // returns its last output
+	LSTM    Kind = "LSTM"    // returns all outputs to an LSTM behind it, else its last one
 	Dropout Kind = "Dropout" // inverted, in training only
 	Dense   Kind = "Dense"
 )
@@ -20,9 +20,14 @@ const (
 type Layer struct {
 	Kind       Kind    `json:"kind"`
 	Name       string  `json:"name"`                 // Keras's name, unique in the Spec: "lstm", "dense_1"
-	Units      int     `json:"units,omitempty"`      // LSTM, Dense: outputs
+	Units      int     `json:"units,omitempty"`      // LSTM, Dense: outputs; of each direction
 	Activation string  `json:"activation,omitempty"` // Dense: "relu" or "sigmoid"
 	Rate       float64 `json:"rate,omitempty"`       // Dropout: share of units dropped, in [0,1)
+
+	// Bidirectional has an LSTM walk the steps in both directions, with parameters of its own each, and put the two
+	// outputs one behind the other, forward first (Keras's Bidirectional with merge_mode "concat"; Schuster and Paliwal
+	// 1997, doi 10.1109/78.650093). Masked steps are skipped in both. Name is then Bidirectional's.
+	Bidirectional bool `json:"bidirectional,omitempty"`
 }
 
 // Spec is a network: the shape of one input window and the layers it passes, in order.
@@ -32,7 +37,47 @@ type Spec struct {
 	Layers    []Layer `json:"layers"`
 }
 
-// Dims are the sizes of the one chain of layers that the engines run.
+// Recurrent is one LSTM layer of a Chain.
+type Recurrent struct {
+	In            int // values that come in at each step: the Chain's F, or Out of the layer before
+	Units         int // H, of each direction
+	Bidirectional bool
+	// First is the place of kernel [In][4H] in Layout.Variables; recurrent_kernel [H][4H] and bias [4H] follow, and then
+	// the backward direction's three.
+	First int
+}
+
+// Directions returns 2 for a bidirectional layer, else 1.
+func (r Recurrent) Directions() int {
+	if r.Bidirectional {
+		return 2
+	}
+	return 1
+}
+
+// Out returns how many values leave the layer at each step: Units of each direction.
+func (r Recurrent) Out() int { return r.Directions() * r.Units }
+
+// Chain is a Spec in sizes, Masking → LSTM … LSTM → Dropout → Dense → Dense: what the engines run. The mask of the
+// input goes through all of it: what an LSTM puts out in a masked step is read by nobody.
+type Chain struct {
+	T     int         // timesteps
+	F     int         // features
+	LSTMs []Recurrent // at least one
+	D     int         // dense units
+}
+
+// Out returns how many values the last LSTM hands to the first Dense layer.
+func (c Chain) Out() int { return c.LSTMs[len(c.LSTMs)-1].Out() }
+
+// Head returns the place of dense/kernel [Out][D] in Layout.Variables; dense/bias [D], dense_1/kernel [D][1] and
+// dense_1/bias [1] follow.
+func (c Chain) Head() int {
+	last := c.LSTMs[len(c.LSTMs)-1]
+	return last.First + 3*last.Directions()
+}
+
+// Dims are the sizes of a Chain with one LSTM of one direction.
 type Dims struct {
 	T int // timesteps
 	F int // features
@@ -43,53 +88,110 @@ type Dims struct {
 // Classifier returns the Spec Masking → LSTM(units) → Dropout(rate) → Dense(dense, relu) → Dense(1, sigmoid)
 // for windows of timesteps × features.
 func Classifier(timesteps, features, units int, rate float64, dense int) Spec {
-	return Spec{Timesteps: timesteps, Features: features, Layers: []Layer{
-		{Kind: Masking, Name: "masking"},
-		{Kind: LSTM, Name: "lstm", Units: units},
-		{Kind: Dropout, Name: "dropout", Rate: rate},
-		{Kind: Dense, Name: "dense", Units: dense, Activation: "relu"},
-		{Kind: Dense, Name: "dense_1", Units: 1, Activation: "sigmoid"},
-	}}
+	return Stack(timesteps, features, []int{units}, false, rate, dense)
+}
+
+// Stack returns the Spec Masking → LSTM(units[0]) → … → Dropout(rate) → Dense(dense, relu) → Dense(1, sigmoid), with the
+// names that Keras gives the layers of a first model.
+func Stack(timesteps, features int, units []int, bidirectional bool, rate float64, dense int) Spec {
+	s := Spec{Timesteps: timesteps, Features: features, Layers: []Layer{{Kind: Masking, Name: "masking"}}}
+	for i, n := range units {
+		name := "lstm"
+		if bidirectional {
+			name = "bidirectional"
+		}
+		if i > 0 {
+			name = fmt.Sprintf("%s_%d", name, i)
+		}
+		s.Layers = append(s.Layers, Layer{Kind: LSTM, Name: name, Units: n, Bidirectional: bidirectional})
+	}
+	s.Layers = append(s.Layers,
+		Layer{Kind: Dropout, Name: "dropout", Rate: rate},
+		Layer{Kind: Dense, Name: "dense", Units: dense, Activation: "relu"},
+		Layer{Kind: Dense, Name: "dense_1", Units: 1, Activation: "sigmoid"})
+	return s
 }
 
 // maxSize bounds every size of a Spec, so that products of two of them and a float's width fit an int64 with room.
 const maxSize = 1 << 24
 
-// Dims checks that the Spec is the chain that Classifier builds and returns its sizes. The error says which layer
-// is not supported, or which size is out of range.
-func (s Spec) Dims() (Dims, error) {
-	want := []Kind{Masking, LSTM, Dropout, Dense, Dense}
-	if len(s.Layers) != len(want) {
-		return Dims{}, fmt.Errorf("model: %d layers; supported is %v", len(s.Layers), want)
+// MaxLSTMs bounds the LSTM layers of a Spec.
+const MaxLSTMs = 16
+
+// Chain checks that the Spec is what Stack builds, with any mix of directions and names, and returns its sizes. The
+// error says which layer is not supported, or which size is out of range.
+func (s Spec) Chain() (Chain, error) {
+	const supported = "supported is Masking, LSTM (one or several), Dropout, Dense, Dense"
+	lstms := 0
+	for lstms+1 < len(s.Layers) && s.Layers[lstms+1].Kind == LSTM {
+		lstms++
+	}
+	want := []Kind{Masking}
+	for range max(lstms, 1) {
+		want = append(want, LSTM)
+	}
+	want = append(want, Dropout, Dense, Dense)
+	switch {
+	case len(s.Layers) != len(want):
+		return Chain{}, fmt.Errorf("model: %d layers, %d of them LSTM; %s", len(s.Layers), lstms, supported)
+	case lstms > MaxLSTMs:
+		return Chain{}, fmt.Errorf("model: %d LSTM layers; at most %d", lstms, MaxLSTMs)
 	}
 	for i, l := range s.Layers {
 		if l.Kind != want[i] {
-			return Dims{}, fmt.Errorf("model: layer %d is %s %q; supported is %v", i+1, l.Kind, l.Name, want)
+			return Chain{}, fmt.Errorf("model: layer %d is %s %q; %s", i+1, l.Kind, l.Name, supported)
+		}
+		if l.Bidirectional && l.Kind != LSTM {
+			return Chain{}, fmt.Errorf("model: layer %q, %s, is bidirectional; supported is that of LSTM", l.Name, l.Kind)
 		}
 	}
-	d := Dims{T: s.Timesteps, F: s.Features, H: s.Layers[1].Units, D: s.Layers[3].Units}
-	for _, n := range []struct {
+	hidden, output := s.Layers[len(want)-2], s.Layers[len(want)-1]
+	c := Chain{T: s.Timesteps, F: s.Features, D: hidden.Units}
+	sizes := []struct {
 		what string
 		size int
-	}{{"timesteps", d.T}, {"features", d.F}, {"LSTM units", d.H}, {"dense units", d.D}} {
+	}{{"timesteps", c.T}, {"features", c.F}, {"dense units", c.D}}
+	in, first := c.F, 0
+	for _, l := range s.Layers[1 : lstms+1] {
+		sizes = append(sizes, struct {
+			what string
+			size int
+		}{"LSTM units", l.Units})
+		r := Recurrent{In: in, Units: l.Units, Bidirectional: l.Bidirectional, First: first}
+		c.LSTMs = append(c.LSTMs, r)
+		in, first = r.Out(), first+3*r.Directions()
+	}
+	for _, n := range sizes {
 		if n.size < 1 || n.size > maxSize {
-			return Dims{}, fmt.Errorf("model: %d %s; at least 1 and at most %d", n.size, n.what, maxSize)
+			return Chain{}, fmt.Errorf("model: %d %s; at least 1 and at most %d", n.size, n.what, maxSize)
 		}
 	}
 	switch {
-	case s.Layers[4].Units != 1:
-		return Dims{}, fmt.Errorf("model: the last layer has %d units; supported is 1", s.Layers[4].Units)
-	case s.Layers[3].Activation != "relu":
-		return Dims{}, fmt.Errorf("model: layer %q has activation %q; supported is relu", s.Layers[3].Name, s.Layers[3].Activation)
-	case s.Layers[4].Activation != "sigmoid":
-		return Dims{}, fmt.Errorf("model: layer %q has activation %q; supported is sigmoid", s.Layers[4].Name, s.Layers[4].Activation)
+	case output.Units != 1:
+		return Chain{}, fmt.Errorf("model: the last layer has %d units; supported is 1", output.Units)
+	case hidden.Activation != "relu":
+		return Chain{}, fmt.Errorf("model: layer %q has activation %q; supported is relu", hidden.Name, hidden.Activation)
+	case output.Activation != "sigmoid":
+		return Chain{}, fmt.Errorf("model: layer %q has activation %q; supported is sigmoid", output.Name, output.Activation)
 	case !(s.Rate() >= 0 && s.Rate() < 1):
-		return Dims{}, fmt.Errorf("model: dropout rate %v; at least 0 and below 1", s.Rate())
+		return Chain{}, fmt.Errorf("model: dropout rate %v; at least 0 and below 1", s.Rate())
 	}
-	if n := s.layout(d).Size; n > 1<<31-1 {
-		return Dims{}, fmt.Errorf("model: %d parameters; at most %d", n, 1<<31-1)
+	if n := s.layout(c).Size; n > 1<<31-1 {
+		return Chain{}, fmt.Errorf("model: %d parameters; at most %d", n, 1<<31-1)
 	}
-	return d, nil
+	return c, nil
+}
+
+// Dims is Chain for a Spec with one LSTM of one direction; others give an error.
+func (s Spec) Dims() (Dims, error) {
+	c, err := s.Chain()
+	if err != nil {
+		return Dims{}, err
+	}
+	if len(c.LSTMs) != 1 || c.LSTMs[0].Bidirectional {
+		return Dims{}, fmt.Errorf("model: supported is one LSTM of one direction")
+	}
+	return Dims{T: c.T, F: c.F, H: c.LSTMs[0].Units, D: c.D}, nil
 }
 
 // Rate returns the rate of the first Dropout layer, 0 if there is none.
@@ -105,29 +207,38 @@ func (s Spec) Rate() float64 {
 // ErrShape is wrapped by errors about a state or data whose sizes are not the Spec's.
 var ErrShape = errors.New("wrong shape")
 
-// Layout returns the variables of the Spec and where each lies in a flat array of parameters. It panics when Dims
-// returns an error.
+// Layout returns the variables of the Spec, in Keras's order, and where each lies in a flat array of parameters. It
+// panics when Chain returns an error.
 func (s Spec) Layout() Layout {
-	d, err := s.Dims()
+	c, err := s.Chain()
 	if err != nil {
 		panic(err)
 	}
-	return s.layout(d)
+	return s.layout(c)
 }
 
-func (s Spec) layout(d Dims) Layout {
+func (s Spec) layout(c Chain) Layout {
 	var l Layout
-	add := func(layer int, name string, shape ...int) {
-		v := Variable{Name: s.Layers[layer].Name + "/" + name, Shape: shape, Offset: l.Size}
+	add := func(name string, shape ...int) {
+		v := Variable{Name: name, Shape: shape, Offset: l.Size}
 		l.Variables = append(l.Variables, v)
 		l.Size += v.Size()
 	}
-	add(1, "kernel", d.F, 4*d.H)
-	add(1, "recurrent_kernel", d.H, 4*d.H)
-	add(1, "bias", 4*d.H)
-	add(3, "kernel", d.H, d.D)
-	add(3, "bias", d.D)
-	add(4, "kernel", d.D, 1)
-	add(4, "bias", 1)
+	for i, r := range c.LSTMs {
+		names := []string{s.Layers[i+1].Name}
+		if r.Bidirectional {
+			names = []string{names[0] + "/forward_lstm", names[0] + "/backward_lstm"}
+		}
+		for _, name := range names {
+			add(name+"/kernel", r.In, 4*r.Units)
+			add(name+"/recurrent_kernel", r.Units, 4*r.Units)
+			add(name+"/bias", 4*r.Units)
+		}
+	}
+	hidden, output := s.Layers[len(s.Layers)-2].Name, s.Layers[len(s.Layers)-1].Name
+	add(hidden+"/kernel", c.Out(), c.D)
+	add(hidden+"/bias", c.D)
+	add(output+"/kernel", c.D, 1)
+	add(output+"/bias", 1)
 	return l
 }

@@ -24,7 +24,18 @@ func (s *State) Clone() *State {
 	return &State{Params: slices.Clone(s.Params), M: slices.Clone(s.M), V: slices.Clone(s.V), Step: s.Step}
 }
 
-// AdamUpdate is adam_update.comp: one step of Adam on s in place, with clipping and decoupled weight decay, counting
+// penalised returns grad with the L2 penalty's gradient added: 2·L2·p for every kernel.
+func penalised(o model.Optimizer, l model.Layout, params, grad []float64) []float64 {
+	grad = slices.Clone(grad)
+	for _, v := range l.Variables {
+		for j := v.Offset; v.Matrix() && j < v.Offset+v.Size(); j++ {
+			grad[j] += 2 * o.L2 * params[j]
+		}
+	}
+	return grad
+}
+
+// AdamUpdate is adam_update.comp: one step of Adam on s in place, with L2, clipping and decoupled weight decay, counting
 // s.Step up. grad is flat in the order of l, lr this step's learning rate.
 //
 //	p −= p·decay   m += (g − m)(1 − β1)   v += (g² − v)(1 − β2)   p −= α·m/(√v + ε)
@@ -32,6 +43,7 @@ func (s *State) Clone() *State {
 // with α = lr·√(1 − β2ᵗ)/(1 − β1ᵗ), where Keras rounds β to float32 (model.Optimizer.Alpha).
 func AdamUpdate(o model.Optimizer, l model.Layout, s *State, grad []float64, lr float64) {
 	s.Step++
+	grad = penalised(o, l, s.Params, grad)
 	clip := o.ClipFactors(GradientNorm(l, grad))
 	alpha, decay := o.Alpha(lr, s.Step), o.Decay(lr)
 	for i, v := range l.Variables {
