@@ -56,7 +56,15 @@ The peak of this machine's cores and memory is measured; that of a GPU comes fro
 
 --explain records the same step for a GPU that need not be there and counts dispatches, barriers, operations and bytes
 against that GPU's roofline. Nothing is measured then.`,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case o.explain && c.Flags().Changed("device"):
+				return usagef("--explain counts for a GPU that need not be there and uses no device; name the GPU with --gpu, without --device")
+			case !o.explain && c.Flags().Changed("gpu"):
+				return usagef("--gpu names the GPU that --explain counts for; add --explain, or measure on a device with --device")
+			}
+			return o.run(c.Context())
+		},
 	}
 	f := c.Flags()
 	deviceFlag(f, &o.device)
@@ -103,12 +111,13 @@ func (o *benchOptions) check() error {
 		return usagef("--budget %v: it must not be negative", o.budget)
 	case !(o.gflops >= 0 && o.gflops <= maxPeak && o.gbs >= 0 && o.gbs <= maxPeak): // NaN is neither
 		return usagef("--peak-gflops and --peak-gbs must be at least 0 and at most %.0g", maxPeak)
-	case o.precision != train.PrecisionFloat32 && o.precision != train.PrecisionMixed:
-		return usagef("--precision %q: it must be %s or %s", o.precision, train.PrecisionFloat32, train.PrecisionMixed)
-	case o.path != train.PathAuto && o.path != train.PathGeneral && o.path != train.PathResident:
-		return usagef("--path %q: it must be %s, %s or %s", o.path, train.PathAuto, train.PathGeneral, train.PathResident)
 	case o.peers != "" && o.results != "":
 		return usagef("--peers measures and compares, --results only compares; give one")
+	}
+	for _, err := range []error{checkPath(o.path), checkPrecision(o.precision)} {
+		if err != nil {
+			return err
+		}
 	}
 	if _, ok := bench.FindGPU(o.gpu); !ok {
 		return usagef("--gpu %q: it must be one of %s", o.gpu, gpuNames())

@@ -112,6 +112,8 @@ func TestBenchUsage(t *testing.T) {
 		{[]string{"--device", "cpu", "--precision", "half"}, `--precision "half": it must be float32 or mixed`},
 		{[]string{"--device", "cpu", "--path", "short"}, `--path "short": it must be auto, general or resident`},
 		{[]string{"--peers", "a", "--results", "b"}, "give one"},
+		{[]string{"--explain", "--device", "cpu"}, "--explain counts for a GPU that need not be there and uses no device"},
+		{[]string{"--gpu", "H100"}, "add --explain"},
 	} {
 		r := vklstm(t, t.TempDir(), append([]string{"bench"}, tc.args...)...)
 		if r.status != 2 || !strings.Contains(r.errout, tc.want) {

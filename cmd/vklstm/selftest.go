@@ -38,8 +38,8 @@ the output into a bug report.`,
 					return err
 				}
 			}
-			if path != train.PathAuto && path != train.PathGeneral && path != train.PathResident {
-				return fmt.Errorf("--path %q: it must be %s, %s or %s", path, train.PathAuto, train.PathGeneral, train.PathResident)
+			if err := checkPath(path); err != nil {
+				return err
 			}
 			judges, err := judgesFor(device, path)
 			if err != nil {
