@@ -2,7 +2,6 @@ package train
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -23,25 +22,54 @@ type Meta struct {
 	Split        string  `json:"split"`
 	Augment      string  `json:"augment"`
 	ClassWeights bool    `json:"class_weights"`
+	Threshold    float64 `json:"threshold"` // Model.Threshold; SaveModel sets it
 }
 
-// Model is a trained network with all that is needed to predict.
+// DefaultThreshold is the decision threshold of a model that names none.
+const DefaultThreshold = 0.5
+
+// Model is a trained network with all that is needed to predict. It may be an ensemble: several networks of one Spec,
+// which differ in their parameters alone, and whose probabilities are averaged.
 type Model struct {
 	Spec    model.Spec
 	State   *model.State
-	Scaling Scaling    // applied to measured values before the network sees them
-	Loss    model.Loss // that it was trained with; Kind is empty when not known
+	Others  []*model.State // the further members of an ensemble; empty for a single network
+	Scaling Scaling        // applied to measured values before the network sees them
+	Loss    model.Loss     // that it was trained with; Kind is empty when not known
+
+	// Threshold is the probability above which a window counts as positive, above 0 and below 1. 0 stands for
+	// DefaultThreshold; LoadModel never leaves it 0.
+	Threshold float64
 }
 
-// LoadModel reads a model that LSTM or Keras wrote (.h5, .keras). A file of Keras has no scaling. The error is a
-// sentence that names the file.
+// Members returns the states of all members, State first.
+func (m *Model) Members() []*model.State {
+	return append([]*model.State{m.State}, m.Others...)
+}
+
+// Decision returns the threshold by which the model calls a window positive.
+func (m *Model) Decision() float64 {
+	if m.Threshold == 0 {
+		return DefaultThreshold
+	}
+	return m.Threshold
+}
+
+// LoadModel reads a model that LSTM or Keras wrote (.h5, .keras). A file of Keras has no scaling, and the threshold
+// DefaultThreshold. The error is a sentence that names the file.
 func LoadModel(path string) (*Model, *Meta, error) {
 	f, err := keras.Read(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &Model{Spec: f.Spec, Loss: f.Loss, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone}}
+	m := &Model{Spec: f.Spec, Loss: f.Loss, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone},
+		Threshold: DefaultThreshold}
 	copy(m.State.Params, f.Params)
+	for _, params := range f.Others {
+		s := model.NewState(len(params))
+		copy(s.Params, params)
+		m.Others = append(m.Others, s)
+	}
 	if o := f.Optimizer; o != nil {
 		m.State.M, m.State.V, m.State.Step = o.M, o.V, o.Step
 	}
@@ -49,7 +77,7 @@ func LoadModel(path string) (*Model, *Meta, error) {
 	if !ok {
 		return m, nil, nil
 	}
-	var meta Meta
+	meta := Meta{Threshold: DefaultThreshold}
 	if err := json.Unmarshal([]byte(text), &meta); err != nil {
 		return nil, nil, fmt.Errorf("train: read %s: its attribute %q is damaged (%w); train the model again", path, Attribute, err)
 	}
@@ -58,13 +86,15 @@ func LoadModel(path string) (*Model, *Meta, error) {
 		return nil, nil, fmt.Errorf("train: read %s: its attribute %q has version %d, this program reads 1; use a newer vklstm", path, Attribute, meta.Version)
 	case err != nil:
 		return nil, nil, fmt.Errorf("train: read %s: %w", path, err)
+	case !(meta.Threshold > 0 && meta.Threshold < 1):
+		return nil, nil, fmt.Errorf("train: read %s: its threshold is %v; it must be above 0 and below 1, so train the model again", path, meta.Threshold)
 	}
-	m.Scaling = meta.Scaling
+	m.Scaling, m.Threshold = meta.Scaling, meta.Threshold
 	return m, &meta, nil
 }
 
-// SaveModel writes a model as Keras HDF5, learning rate and Meta included; see WriteFile for what happens to an
-// older file.
+// SaveModel writes a model as Keras HDF5, learning rate, threshold and Meta included; see WriteFile for what happens to
+// an older file. An ensemble is one file too.
 func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
 	b, err := encodeModel(m, learningRate, meta)
 	if err != nil {
@@ -78,28 +108,20 @@ func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
 
 // encodeModel returns the bytes of SaveModel's file.
 func encodeModel(m *Model, learningRate float64, meta Meta) ([]byte, error) {
+	meta.Threshold = m.Decision()
+	if !(meta.Threshold > 0 && meta.Threshold < 1) {
+		return nil, fmt.Errorf("threshold %v; it must be above 0 and below 1", meta.Threshold)
+	}
 	text, err := json.Marshal(meta)
 	if err != nil {
 		return nil, err
 	}
-	return keras.Encode(&keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate,
-		Extra: map[string]string{Attribute: string(text)}})
-}
-
-// Open returns an engine that predicts with m as model 0. The caller closes it.
-func (m *Model) Open(factory EngineFactory) (model.Engine, error) {
-	loss := m.Loss
-	if loss.Kind == "" {
-		loss = model.Loss{Kind: model.BinaryCrossentropy}
+	f := &keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate,
+		Extra: map[string]string{Attribute: string(text)}}
+	for _, s := range m.Others {
+		f.Others = append(f.Others, s.Params)
 	}
-	e, err := factory(m.Spec, []model.Options{{Loss: loss, Optimizer: model.DefaultAdam(), Scaling: m.Scaling.Scaling}})
-	if err != nil {
-		return nil, err
-	}
-	if err := e.SetState(0, m.State); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
-	return e, nil
+	return keras.Encode(f)
 }
 
 // Check returns an error that wraps model.ErrShape when d's windows are not what m reads.

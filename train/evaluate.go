@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"vklstm/model"
 	"vklstm/train/report"
 )
 
@@ -25,24 +24,24 @@ func Evaluate(ctx context.Context, m *Model, factory EngineFactory, d *Dataset, 
 	if err := m.Check(d); err != nil {
 		return nil, err
 	}
-	e, err := m.Open(factory)
+	p, err := m.Open(factory)
 	if err != nil {
 		return nil, err
 	}
-	defer e.Close()
-	return evaluate(ctx, e, d, windows)
+	defer p.Close()
+	return evaluate(ctx, p.Predict, d, windows)
 }
 
-// evaluateRows is the most windows that evaluate copies for one call of Predict.
+// evaluateRows is the most windows that evaluate copies for one call of predict.
 const evaluateRows = 256
 
-// evaluate is Evaluate on an engine whose model 0 is the model.
-func evaluate(ctx context.Context, e model.Engine, d *Dataset, windows []int32) (*Evaluation, error) {
+// evaluate is Evaluate with what predict returns for windows x[n][T][F].
+func evaluate(ctx context.Context, predict func(ctx context.Context, x []float32) ([]float32, error), d *Dataset, windows []int32) (*Evaluation, error) {
 	if d.Y == nil {
 		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
 	}
 	if windows == nil {
-		p, err := e.Predict(ctx, 0, d.X)
+		p, err := predict(ctx, d.X)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +56,7 @@ func evaluate(ctx context.Context, e model.Engine, d *Dataset, windows []int32) 
 			x = append(x, d.X[int(i)*size:(int(i)+1)*size]...)
 			y = append(y, d.Y[i])
 		}
-		part, err := e.Predict(ctx, 0, x)
+		part, err := predict(ctx, x)
 		if err != nil {
 			return nil, err
 		}

@@ -304,7 +304,8 @@ func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, erro
 	}
 	if r.best != nil {
 		// An interruption ends training, not the work that makes it worth while.
-		test, e := evaluate(context.WithoutCancel(ctx), r.engine, r.Dataset, r.Parts.Test)
+		predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, 0, x) }
+		test, e := evaluate(context.WithoutCancel(ctx), predict, r.Dataset, r.Parts.Test)
 		if res.Test = test; err == nil || e == nil {
 			note(e)
 		}

@@ -113,7 +113,7 @@ func predictCommand() *cobra.Command {
 				return err
 			}
 			defer e.Close()
-			p, err := e.Predict(c.Context(), 0, d.X)
+			p, err := e.Predict(c.Context(), d.X)
 			if err != nil {
 				return err
 			}

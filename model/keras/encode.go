@@ -51,6 +51,9 @@ func encode(f *File) ([]byte, error) {
 	if _, err := f.Spec.Dims(); err != nil {
 		return nil, err
 	}
+	if len(f.Others) > 0 {
+		return nil, fmt.Errorf("an ensemble of %d members is not written; save each by itself", 1+len(f.Others))
+	}
 	layout := f.Spec.Layout()
 	if len(f.Params) != layout.Size {
 		return nil, fmt.Errorf("%d parameters for a network of %d: %w", len(f.Params), layout.Size, model.ErrShape)

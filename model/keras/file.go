@@ -16,6 +16,10 @@ type File struct {
 	Spec   model.Spec
 	Params []float32 // flat, Spec.Layout order, all finite
 
+	// Others are the parameters of the further members of an ensemble, each as Params is; empty for a single network.
+	// The model's probability is the mean of its members'.
+	Others [][]float32
+
 	// Extra holds the root attributes that are not Keras's own, such as "vklstm", by name. They are kept as they
 	// are; Keras passes over them. Only .h5 files have them.
 	Extra map[string]string

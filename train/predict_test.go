@@ -1,0 +1,100 @@
+package train
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vklstm/model"
+)
+
+// TestThreshold saves thresholds and finds them again; a file without one has the default.
+func TestThreshold(t *testing.T) {
+	spec := model.Classifier(3, 2, 2, 0.3, 2)
+	path := filepath.Join(t.TempDir(), CheckpointFile)
+	for _, tc := range []struct {
+		threshold, want float64
+		says            string // part of the error of SaveModel
+	}{
+		{0, 0.5, ""}, {0.3125, 0.3125, ""}, {0.1, 0.1, ""}, {1, 0, "threshold 1; it must be above 0 and below 1"}, {nan, 0, "threshold NaN"},
+	} {
+		m := &Model{Spec: spec, State: spec.Init(1), Threshold: tc.threshold}
+		err := SaveModel(path, m, 1e-3, Meta{Version: 1, Scaling: Scaling{Kind: ScaleNone}})
+		if tc.says != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%v: error %v, want one with %q", tc.threshold, err, tc.says)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, meta, err := LoadModel(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Threshold != tc.want || meta.Threshold != tc.want || got.Decision() != tc.want || m.Decision() != tc.want {
+			t.Errorf("%v: read %v and %v, want %v", tc.threshold, got.Threshold, meta.Threshold, tc.want)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for old, tc := range map[string]struct {
+		new, says string
+		want      float64
+	}{
+		`"threshold":0.1`: {`"thresholt":0.1`, "", 0.5}, // as a file of an earlier version
+		`threshold":0.1`:  {`threshold":2.1`, "its threshold is 2.1", 0},
+	} {
+		changed := strings.Replace(string(data), old, tc.new, 1)
+		if changed == string(data) {
+			t.Fatalf("%s is not in the file", old)
+		}
+		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, _, err := LoadModel(path)
+		if tc.says == "" && (err != nil || m.Threshold != tc.want) || tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
+			t.Errorf("%s: %+v, %v", tc.new, m, err)
+		}
+	}
+	if m, _, err := LoadModel(filepath.Join("..", "model", "keras", "testdata", "keras3.h5")); err != nil || m.Threshold != 0.5 {
+		t.Errorf("a file of Keras: %+v, %v", m, err)
+	}
+}
+
+// TestPredictor predicts with an ensemble what the mean of its members is, and scores it.
+func TestPredictor(t *testing.T) {
+	ctx, spec := context.Background(), model.Classifier(3, 2, 4, 0.3, 2)
+	d := &Dataset{Path: "x.npz", N: 5, T: 3, F: 2, Y: []float32{0, 1, 0, 1, 1}}
+	for i := range 5 * 3 * 2 {
+		d.X = append(d.X, float32(i%7)/4-1)
+	}
+	whole := &Model{Spec: spec, State: spec.Init(1), Others: []*model.State{spec.Init(2), spec.Init(3)}}
+	var members [][]float32
+	for _, s := range whole.Members() {
+		single, err := Evaluate(ctx, &Model{Spec: spec, State: s}, float64Engine, d, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, single.Probability)
+	}
+	want := make([]float32, 5)
+	for i := range want {
+		want[i] = (members[0][i] + members[1][i] + members[2][i]) / 3
+	}
+	if slices.Equal(members[0], members[1]) || slices.Equal(want, members[0]) {
+		t.Fatal("the members do not differ")
+	}
+	for _, windows := range [][]int32{nil, {0, 1, 2, 3, 4}} {
+		v, err := Evaluate(ctx, whole, float64Engine, d, windows)
+		if err != nil || !slices.Equal(v.Probability, want) {
+			t.Errorf("%v, %v; want %v", v, err, want)
+		}
+	}
+}
