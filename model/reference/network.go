@@ -5,18 +5,18 @@ import "vklstm/model"
 // Network is the whole network: the kernels in the order in which an engine runs them. Rows lie batch-major in x and
 // mask, [B][T], as callers have them; inside a Pass they lie time-major, as on the devices.
 type Network struct {
-	model.Dims
+	model.Chain
 	Layout   model.Layout
 	Rounding *Rounding // nil: exact, as far as float64 is; else float32's rounding is imitated
 }
 
 // NewNetwork returns the Network of spec, or spec's error.
 func NewNetwork(spec model.Spec) (Network, error) {
-	d, err := spec.Dims()
+	c, err := spec.Chain()
 	if err != nil {
 		return Network{}, err
 	}
-	return Network{Dims: d, Layout: spec.Layout()}, nil
+	return Network{Chain: c, Layout: spec.Layout()}, nil
 }
 
 // Draw says how a pass drops LSTM outputs. The zero value drops none.
@@ -29,25 +29,47 @@ type Draw struct {
 // Pass is what Forward computes, and what Backward needs of it.
 type Pass struct {
 	B           int
-	X           []float64 // [T][B][F]
 	Mask        [][]bool  // [T][B]
-	Gates       []float64 // [T][B][4H], activated; 0 in masked steps
-	H, C        []float64 // [T+1][B][H]; slot 0 is the start, all 0
-	Dropped     []float64 // [B][H], the last h after dropout
+	Layers      [][]Walk  // of each LSTM layer, its directions
+	Dropped     []float64 // [B][Out], the last layer's last h after dropout
 	Dense       []float64 // [B][D], after relu
 	Logit       []float64 // [B]
 	Probability []float64 // [B]
 	draw        Draw
 }
 
-// HLast and CLast return the LSTM's states behind the last step, [B][H].
-func (p *Pass) HLast() []float64 { return slot(p.H, len(p.Mask), len(p.H)/(len(p.Mask)+1)) }
+// HLast and CLast return the last LSTM layer's states behind the last step that each direction walks, [B][Out].
+func (p *Pass) HLast() []float64 {
+	return p.last(func(w Walk) []float64 { return w.H })
+}
 
 // CLast is described at HLast.
-func (p *Pass) CLast() []float64 { return slot(p.C, len(p.Mask), len(p.C)/(len(p.Mask)+1)) }
+func (p *Pass) CLast() []float64 {
+	return p.last(func(w Walk) []float64 { return w.C })
+}
 
-// Sequence returns the LSTM's output behind each step, [B][T][H].
-func (p *Pass) Sequence() []float64 { return swap(p.H[len(p.HLast()):], len(p.Mask), p.B) }
+func (p *Pass) last(of func(Walk) []float64) []float64 {
+	var parts [][]float64
+	for _, w := range p.Layers[len(p.Layers)-1] {
+		states := of(w)
+		parts = append(parts, states[len(states)*len(p.Mask)/(len(p.Mask)+1):])
+	}
+	return beside(parts, p.B)
+}
+
+// Sequence returns the last LSTM layer's output behind each step, [B][T][Out].
+func (p *Pass) Sequence() []float64 {
+	return swap(p.output(len(p.Layers)-1), len(p.Mask), p.B)
+}
+
+// output returns a layer's output behind each step, [T][B][Out]: in a masked step, the one before it in the direction's order.
+func (p *Pass) output(layer int) []float64 {
+	var parts [][]float64
+	for i, w := range p.Layers[layer] {
+		parts = append(parts, inOrder(w.H[len(w.H)/(len(p.Mask)+1):], len(p.Mask), i == 1))
+	}
+	return beside(parts, len(p.Mask)*p.B)
+}
 
 // variable returns variable i of a flat array that holds all parameters.
 func (n Network) variable(flat []float64, i int) []float64 {
@@ -58,40 +80,32 @@ func (n Network) variable(flat []float64, i int) []float64 {
 // Forward runs x[B][T][F], of which mask[B][T] says which steps are used, with params flat in Layout order. Masked
 // steps take no part, whatever x holds there.
 func (n Network) Forward(params, x []float64, mask []bool, draw Draw) *Pass {
-	B, H, z4 := len(mask)/n.T, n.H, 4*n.H
-	p := &Pass{B: B, X: swap(x, B, n.T), draw: draw,
-		Gates: make([]float64, n.T*B*z4), H: make([]float64, (n.T+1)*B*H), C: make([]float64, (n.T+1)*B*H)}
+	B := len(mask) / n.T
+	p := &Pass{B: B, draw: draw}
+	in := swap(x, B, n.T)
 	for t := range n.T {
 		row := make([]bool, B)
 		for b := range B {
 			row[b] = mask[b*n.T+t]
 			if !row[b] {
-				clear(p.X[(t*B+b)*n.F : (t*B+b+1)*n.F])
+				clear(in[(t*B+b)*n.F : (t*B+b+1)*n.F])
 			}
 		}
 		p.Mask = append(p.Mask, row)
 	}
-
-	// What needs no history, z = x·kernel + bias, is one product for all steps.
-	z, bias := p.Gates, n.variable(params, model.Bias)
-	for i := range z {
-		z[i] = bias[i%z4]
-	}
-	n.matMulAdd(false, false, n.T*B, z4, n.F, p.X, n.variable(params, model.Kernel), z)
-	recurrent := n.Rounding.Half(n.variable(params, model.RecurrentKernel), 1)
-	for t := range n.T {
-		hPrev, cPrev, zt := slot(p.H, t, B*H), slot(p.C, t, B*H), slot(z, t, B*z4)
-		n.matMulAdd(false, false, B, z4, H, n.Rounding.Half(hPrev, 1), recurrent, zt)
-		gates, h, c := LSTMCellForward(zt, p.Mask[t], hPrev, cPrev)
-		n.Rounding.cellForward(p.Mask[t], cPrev, gates, h, c)
-		copy(zt, gates)
-		copy(slot(p.H, t+1, B*H), h)
-		copy(slot(p.C, t+1, B*H), c)
+	for i, layer := range n.LSTMs {
+		var walks []Walk
+		for d := range layer.Directions() {
+			walks = append(walks, n.walk(layer, params, inOrder(in, n.T, d == 1), inOrder(p.Mask, n.T, d == 1), layer.First+3*d))
+		}
+		p.Layers = append(p.Layers, walks)
+		if i+1 < len(n.LSTMs) {
+			in = p.output(i)
+		}
 	}
 
-	p.Dropped = Dropout(p.HLast(), H, 0, draw.Time, draw.Key, draw.Rate)
-	dense, bias1 := n.variable(params, model.DenseKernel), n.variable(params, model.DenseBias)
-	output, bias2 := n.variable(params, model.OutputKernel), n.variable(params, model.OutputBias)
+	p.Dropped = Dropout(p.HLast(), n.Out(), 0, draw.Time, draw.Key, draw.Rate)
+	dense, bias1, output, bias2 := n.head(params)
 	p.Dense = DenseForward(Relu, p.Dropped, dense, bias1)
 	n.Rounding.dense(Relu, p.Dropped, dense, bias1, p.Dense)
 	p.Logit = DenseForward(Linear, p.Dense, output, bias2)
@@ -107,38 +121,50 @@ func (n Network) Forward(params, x []float64, mask []bool, draw Draw) *Pass {
 // Backward returns, from the gradient of the loss by each row's logit, the gradient by every parameter, flat in
 // Layout order, and by the input, dx[B][T][F].
 func (n Network) Backward(params []float64, p *Pass, dlogit []float64) (grad, dx []float64) {
-	B, H, z4 := p.B, n.H, 4*n.H
+	B, out := p.B, n.Out()
 	grad = make([]float64, n.Layout.Size)
 
-	dense, output := n.variable(params, model.DenseKernel), n.variable(params, model.OutputKernel)
+	dense, _, output, _ := n.head(params)
+	gDense, gBias1, gOutput, gBias2 := n.head(grad)
 	dDense := DenseBackward(true, 1, dlogit, output, p.Dense)
 	n.Rounding.store(dDense)
 	dDropped := DenseBackward(false, n.D, dDense, dense, nil)
-	n.Rounding.product(false, true, B, H, n.D, dDense, dense, dDropped)
-	n.matMulAdd(true, false, n.D, 1, B, p.Dense, dlogit, n.variable(grad, model.OutputKernel))
-	n.columnSum(dlogit, n.variable(grad, model.OutputBias))
-	n.matMulAdd(true, false, H, n.D, B, p.Dropped, dDense, n.variable(grad, model.DenseKernel))
-	n.columnSum(dDense, n.variable(grad, model.DenseBias))
+	n.Rounding.product(false, true, B, out, n.D, dDense, dense, dDropped)
+	n.matMulAdd(true, false, n.D, 1, B, p.Dense, dlogit, gOutput)
+	n.columnSum(dlogit, gBias2)
+	n.matMulAdd(true, false, out, n.D, B, p.Dropped, dDense, gDense)
+	n.columnSum(dDense, gBias1)
 
-	dh, dc := Dropout(dDropped, H, 0, p.draw.Time, p.draw.Key, p.draw.Rate), make([]float64, B*H)
-	dz := make([]float64, n.T*B*z4)
-	scale, recurrent := GradientScale(dh), n.Rounding.Half(n.variable(params, model.RecurrentKernel), 1)
-	for t := n.T - 1; t >= 0; t-- {
-		gates, cPrev, c, mask := slot(p.Gates, t, B*z4), slot(p.C, t, B*H), slot(p.C, t+1, B*H), p.Mask[t]
-		dzt, dhOut, dcOut := LSTMCellBackward(gates, cPrev, c, mask, dh, dc)
-		n.Rounding.cellBackward(mask, gates, cPrev, c, dh, dc, dzt, dcOut)
-		n.matMulAdd(false, true, B, H, z4, n.Rounding.Half(dzt, scale), recurrent, dhOut)
-		copy(slot(dz, t, B*z4), dzt)
-		dh, dc = dhOut, dcOut
+	dLast := Dropout(dDropped, out, 0, p.draw.Time, p.draw.Key, p.draw.Rate)
+	var dOut []float64 // [T][B][Out] of the layer at hand, by its outputs; nil for the last, of which only the last is used
+	for i := len(n.LSTMs) - 1; i >= 0; i-- {
+		layer := n.LSTMs[i]
+		dIn := make([]float64, n.T*B*layer.In)
+		for d, w := range p.Layers[i] {
+			var dh, dSeq []float64
+			if dOut == nil {
+				dh = columns(dLast, B, layer.Out(), d*layer.Units, layer.Units)
+			} else {
+				dh = make([]float64, B*layer.Units)
+				dSeq = inOrder(columns(dOut, n.T*B, layer.Out(), d*layer.Units, layer.Units), n.T, d == 1)
+			}
+			part := n.walkBack(layer, params, grad, w, inOrder(p.Mask, n.T, d == 1), dh, dSeq, layer.First+3*d)
+			for j, v := range inOrder(part, n.T, d == 1) {
+				dIn[j] += v
+			}
+			if d == 1 {
+				n.Rounding.store(dIn)
+			}
+		}
+		dOut = dIn
 	}
-	// h before each step is slots 0 … T−1. Both kernels' gradients need no history either.
-	n.matMulAdd(true, false, n.F, z4, n.T*B, p.X, dz, n.variable(grad, model.Kernel))
-	n.matMulAdd(true, false, H, z4, n.T*B, n.Rounding.Half(p.H, 1), n.Rounding.Half(dz, scale), n.variable(grad, model.RecurrentKernel))
-	n.columnSum(dz, n.variable(grad, model.Bias))
+	return grad, swap(dOut, n.T, B)
+}
 
-	dx = make([]float64, n.T*B*n.F)
-	n.matMulAdd(false, true, n.T*B, n.F, z4, dz, n.variable(params, model.Kernel), dx)
-	return grad, swap(dx, n.T, B)
+// head returns the two Dense layers' parts of a flat array that holds all parameters.
+func (n Network) head(flat []float64) (dense, bias1, output, bias2 []float64) {
+	i := n.Head()
+	return n.variable(flat, i), n.variable(flat, i+1), n.variable(flat, i+2), n.variable(flat, i+3)
 }
 
 // Batch is one step's rows.
@@ -206,7 +232,45 @@ func (n Network) columnSum(a, sum []float64) {
 }
 
 // slot returns part t of a, in parts of size.
-func slot(a []float64, t, size int) []float64 { return a[t*size : (t+1)*size] }
+func slot[E any](a []E, t, size int) []E { return a[t*size : (t+1)*size] }
+
+// inOrder returns a's n parts, the last one first where reverse is set.
+func inOrder[E any](a []E, n int, reverse bool) []E {
+	if !reverse {
+		return a
+	}
+	var out []E
+	for i := n - 1; i >= 0; i-- {
+		out = append(out, slot(a, i, len(a)/n)...)
+	}
+	return out
+}
+
+// beside puts matrices of so many rows side by side.
+func beside(parts [][]float64, rows int) []float64 {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	var out []float64
+	for r := range rows {
+		for _, p := range parts {
+			out = append(out, slot(p, r, len(p)/rows)...)
+		}
+	}
+	return out
+}
+
+// columns returns n columns of a[rows][width], from the first on.
+func columns(a []float64, rows, width, first, n int) []float64 {
+	if n == width {
+		return a
+	}
+	var out []float64
+	for r := range rows {
+		out = append(out, a[r*width+first:r*width+first+n]...)
+	}
+	return out
+}
 
 // swap turns a[m][n][·] into [n][m][·].
 func swap(a []float64, m, n int) []float64 {

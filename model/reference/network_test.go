@@ -22,10 +22,16 @@ type problem struct {
 // in the middle, all, none.
 func newProblem(t testing.TB, B, T, F, H, D int, rate float64, seed uint64) problem {
 	t.Helper()
-	n, err := NewNetwork(model.Classifier(T, F, H, rate, D))
+	return problemOf(t, model.Classifier(T, F, H, rate, D), B, seed)
+}
+
+func problemOf(t testing.TB, spec model.Spec, B int, seed uint64) problem {
+	t.Helper()
+	n, err := NewNetwork(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
+	T, F, H, rate := n.T, n.F, n.LSTMs[0].Units, spec.Rate()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	p := problem{Network: n, draw: Draw{Rate: rate, Time: 3, Key: [2]uint32{uint32(seed), 5}}}
 	for range n.Layout.Size {
@@ -66,23 +72,42 @@ func TestGradientByDifferences(t *testing.T) {
 	}{{1, 1, 1, 1, 1, 0}, {5, 6, 3, 5, 4, 0}, {5, 7, 2, 6, 3, 0.4}} {
 		for _, loss := range losses {
 			t.Run(fmt.Sprintf("%v/%v", tc, loss), func(t *testing.T) {
-				p := newProblem(t, tc.B, tc.T, tc.F, tc.H, tc.D, tc.rate, 11)
-				r := p.Gradient(p.params, loss, p.batch, p.draw)
-				for i, d := range denseBeforeRelu(p, r.Pass) {
-					if math.Abs(d) < 1e-3 {
-						t.Fatalf("unit %d is %v, at the kink of relu, where no difference is a derivative; take another seed", i, d)
-					}
-				}
-				differences(t, "d/params", r.Grad, p.params, func() float64 { return p.Gradient(p.params, loss, p.batch, p.draw).Mean })
-				differences(t, "d/x", r.DX, p.batch.X, func() float64 { return p.Gradient(p.params, loss, p.batch, p.draw).Mean })
+				byDifferences(t, newProblem(t, tc.B, tc.T, tc.F, tc.H, tc.D, tc.rate, 11), loss)
 			})
 		}
 	}
+	for name, spec := range stacks() {
+		t.Run(name, func(t *testing.T) { byDifferences(t, problemOf(t, spec, 5, 13), losses[1]) })
+	}
+}
+
+// stacks are networks of several layers and directions.
+func stacks() map[string]model.Spec {
+	mixed := model.Stack(6, 3, []int{3, 4, 2}, true, 0.3, 4)
+	mixed.Layers[2].Bidirectional = false
+	return map[string]model.Spec{
+		"stacked":               model.Stack(6, 3, []int{4, 5}, false, 0, 4),
+		"bidirectional":         model.Stack(6, 3, []int{4}, true, 0.3, 4),
+		"stacked bidirectional": model.Stack(6, 3, []int{3, 4}, true, 0, 4),
+		"mixed":                 mixed,
+	}
+}
+
+func byDifferences(t *testing.T, p problem, loss model.Loss) {
+	t.Helper()
+	r := p.Gradient(p.params, loss, p.batch, p.draw)
+	for i, d := range denseBeforeRelu(p, r.Pass) {
+		if math.Abs(d) < 1e-3 {
+			t.Fatalf("unit %d is %v, at the kink of relu, where no difference is a derivative; take another seed", i, d)
+		}
+	}
+	differences(t, "d/params", r.Grad, p.params, func() float64 { return p.Gradient(p.params, loss, p.batch, p.draw).Mean })
+	differences(t, "d/x", r.DX, p.batch.X, func() float64 { return p.Gradient(p.params, loss, p.batch, p.draw).Mean })
 }
 
 // denseBeforeRelu returns what relu was applied to.
 func denseBeforeRelu(p problem, pass *Pass) []float64 {
-	return DenseForward(Linear, pass.Dropped, p.variable(p.params, model.DenseKernel), p.variable(p.params, model.DenseBias))
+	return DenseForward(Linear, pass.Dropped, p.variable(p.params, p.Head()), p.variable(p.params, p.Head()+1))
 }
 
 // differences compares the gradient got with central differences of f by each element of x.
@@ -144,23 +169,28 @@ func TestLossFarOut(t *testing.T) {
 }
 
 func TestAppendedPaddingChangesNothing(t *testing.T) {
-	p := newProblem(t, 5, 6, 3, 4, 3, 0, 21)
-	q := newProblem(t, 5, 9, 3, 4, 3, 0, 21)
-	for _, front := range []bool{false, true} {
-		padded := Batch{Y: p.batch.Y, Weight: p.batch.Weight}
-		for b := range 5 {
-			x, mask := slices.Clone(p.batch.X[b*18:(b+1)*18]), slices.Clone(p.batch.Mask[b*6:(b+1)*6])
-			if front {
-				x, mask = append(make([]float64, 9), x...), append(make([]bool, 3), mask...)
-			} else {
-				x, mask = append(x, make([]float64, 9)...), append(mask, make([]bool, 3)...)
+	specs := stacks()
+	specs["one layer"] = model.Classifier(6, 3, 4, 0, 3)
+	for name, spec := range specs {
+		longer := spec
+		longer.Timesteps += 3
+		p, q := problemOf(t, spec, 5, 21), problemOf(t, longer, 5, 21)
+		for _, front := range []bool{false, true} {
+			padded := Batch{Y: p.batch.Y, Weight: p.batch.Weight}
+			for b := range 5 {
+				x, mask := slices.Clone(p.batch.X[b*18:(b+1)*18]), slices.Clone(p.batch.Mask[b*6:(b+1)*6])
+				if front {
+					x, mask = append(make([]float64, 9), x...), append(make([]bool, 3), mask...)
+				} else {
+					x, mask = append(x, make([]float64, 9)...), append(mask, make([]bool, 3)...)
+				}
+				padded.X, padded.Mask = append(padded.X, x...), append(padded.Mask, mask...)
 			}
-			padded.X, padded.Mask = append(padded.X, x...), append(padded.Mask, mask...)
+			a, b := p.Gradient(p.params, losses[1], p.batch, Draw{}), q.Gradient(p.params, losses[1], padded, Draw{})
+			equal(t, fmt.Sprintf("%s: probability, padding in front %v", name, front), b.Pass.Probability, a.Pass.Probability, 0)
+			// The same terms are summed in blocks that begin elsewhere.
+			equal(t, fmt.Sprintf("%s: gradient, padding in front %v", name, front), b.Grad, a.Grad, 1e-15)
 		}
-		a, b := p.Gradient(p.params, losses[1], p.batch, Draw{}), q.Gradient(p.params, losses[1], padded, Draw{})
-		equal(t, fmt.Sprintf("probability, padding in front %v", front), b.Pass.Probability, a.Pass.Probability, 0)
-		// The same terms are summed in blocks that begin elsewhere.
-		equal(t, fmt.Sprintf("gradient, padding in front %v", front), b.Grad, a.Grad, 1e-15)
 	}
 }
 
@@ -178,6 +208,46 @@ func TestBatchPermutation(t *testing.T) {
 		equal(t, "dx", b.DX[i*15:(i+1)*15], a.DX[from*15:(from+1)*15], 0)
 	}
 	equal(t, "gradient", b.Grad, a.Grad, 1e-14) // summed in another order
+}
+
+// One layer of two directions is two networks of one, the second of which sees the valid steps in reverse: their last
+// states side by side go into the head.
+func TestBidirectionalIsTwoWalks(t *testing.T) {
+	const T, F, H, D = 6, 3, 4, 3
+	p := problemOf(t, model.Stack(T, F, []int{H}, true, 0, D), 5, 25)
+	both := p.Forward(p.params, p.batch.X, p.batch.Mask, Draw{})
+	one := newProblem(t, 5, T, F, H, D, 0, 25)
+	for d := range 2 {
+		x, mask := p.batch.X, p.batch.Mask
+		if d == 1 {
+			x, mask = nil, nil
+			for b := range 5 {
+				for s := T - 1; s >= 0; s-- {
+					x = append(x, p.batch.X[(b*T+s)*F:(b*T+s+1)*F]...)
+					mask = append(mask, p.batch.Mask[b*T+s])
+				}
+			}
+		}
+		for i := range 3 {
+			copy(one.variable(one.params, i), p.variable(p.params, 3*d+i))
+		}
+		alone := one.Forward(one.params, x, mask, Draw{})
+		equal(t, fmt.Sprintf("direction %d", d), columns(both.HLast(), 5, 2*H, d*H, H), alone.HLast(), 0)
+	}
+	equal(t, "what the head sees", both.Dropped, both.HLast(), 0)
+}
+
+// A second layer is a network of one whose input is what the first one put out in the steps that are valid.
+func TestStackedIsOneBehindTheOther(t *testing.T) {
+	p := problemOf(t, model.Stack(6, 3, []int{4, 5}, true, 0, 3), 5, 26)
+	whole := p.Forward(p.params, p.batch.X, p.batch.Mask, Draw{})
+	lower := problemOf(t, model.Stack(6, 3, []int{4}, true, 0, 3), 5, 26)
+	copy(lower.params, p.params[:p.Layout.Variables[6].Offset])
+	upper := problemOf(t, model.Stack(6, 8, []int{5}, true, 0, 3), 5, 26)
+	copy(upper.params, p.params[p.Layout.Variables[6].Offset:])
+	between := lower.Forward(lower.params, p.batch.X, p.batch.Mask, Draw{}).Sequence()
+	got := upper.Forward(upper.params, between, p.batch.Mask, Draw{})
+	equal(t, "logit", got.Logit, whole.Logit, 0)
 }
 
 func TestFullyMaskedRow(t *testing.T) {

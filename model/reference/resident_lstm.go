@@ -27,7 +27,7 @@ type Kept struct {
 // ResidentLSTM is resident_lstm.comp for one window: the network forward on its steps one by one, the loss, and back to
 // dz. inverseBatch is 1 over the number of windows in the step.
 func (n Network) ResidentLSTM(params []float64, w Packed, loss model.Loss, draw Draw, inverseBatch float64) Kept {
-	H, steps, used := n.H, len(w.X)/n.F, []bool{true}
+	H, steps, used := n.LSTMs[0].Units, len(w.X)/n.F, []bool{true}
 	kernel, recurrent, bias := n.variable(params, model.Kernel), n.variable(params, model.RecurrentKernel), n.variable(params, model.Bias)
 	h, c := make([]float64, H), make([]float64, H)
 	var k Kept
