@@ -42,9 +42,11 @@ func windows(rng *rand.Rand, n, t, f int, masked bool) model.Windows {
 func start(spec model.Spec, seed uint64) *model.State {
 	s, l := spec.Init(seed), spec.Layout()
 	rng := rand.New(rand.NewPCG(seed, 77))
-	for _, i := range []int{model.Bias, model.DenseBias, model.OutputBias} {
-		for j := range l.Variables[i].Of(s.Params) {
-			l.Variables[i].Of(s.Params)[j] += 0.3 * float32(rng.NormFloat64())
+	for _, v := range l.Variables {
+		for j := range v.Of(s.Params) {
+			if !v.Matrix() {
+				v.Of(s.Params)[j] += 0.3 * float32(rng.NormFloat64())
+			}
 		}
 	}
 	return s

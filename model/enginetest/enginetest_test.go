@@ -70,11 +70,13 @@ func (e narrow) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome,
 
 // The definition passes its own suite, so the suite asks for nothing else.
 func TestReference(t *testing.T) {
-	Run(t, "reference", func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+	new := func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
 		e, err := reference.New(spec, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return narrow{e, new(model.StepCount)}
-	}, Tolerances{})
+	}
+	Run(t, "reference", new, Tolerances{})
+	Stacks(t, "reference, stacks", new, Tolerances{})
 }

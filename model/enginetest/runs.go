@@ -13,9 +13,13 @@ import (
 // group returns three models that differ in all that models side by side may differ in, with plans of different
 // lengths; the batch size is the same, and so is the optimizer's kind.
 func group(kind model.OptimizerKind) scenario {
+	return groupOf(kind, model.Classifier(9, 4, 18, 0.3, 6))
+}
+
+func groupOf(kind model.OptimizerKind, spec model.Spec) scenario {
 	const T, F, n = 9, 4, 33
 	rng := rand.New(rand.NewPCG(23, 24))
-	c := scenario{spec: model.Classifier(T, F, 18, 0.3, 6), windows: windows(rng, n, T, F, true)}
+	c := scenario{spec: spec, windows: windows(rng, n, T, F, true)}
 	lr := 0.2
 	for k := range 3 {
 		o := model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: uint64(100 + k)}
@@ -58,6 +62,10 @@ var kinds = []model.OptimizerKind{model.SGD, model.Adam}
 
 // sideBySide trains three models at once and each alone: the same bits.
 func (s suite) sideBySide(t *testing.T) {
+	s.sideBySideOf(t, group)
+}
+
+func (s suite) sideBySideOf(t *testing.T, group func(model.OptimizerKind) scenario) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			c := group(kind)
