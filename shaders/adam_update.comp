@@ -6,16 +6,16 @@
 #include "dispatch.glsl"
 #include "options.glsl"
 layout(local_size_x = 64) in;
-const uint VARIABLES = 7u;
-layout(push_constant) uniform Dims { uint K, P, offsets[VARIABLES]; };
+layout(push_constant) uniform Dims { uint K, P, V; };
 layout(binding = 0) readonly buffer GradsBuf { float grads[]; };      // grads[K][P]
-layout(binding = 1) readonly buffer SquaresBuf { float squares[]; };  // squares[K][VARIABLES], of the gradient
-layout(binding = 2) readonly buffer OptionsBuf { uint options[]; };   // options[K][OPTIONS]
-layout(binding = 3) readonly buffer ScheduleBuf { uint schedule[]; }; // schedule[S][K][SCHEDULE]
-layout(binding = 4) readonly buffer CursorBuf { uint cursor[]; };     // cursor[1]
-layout(binding = 5) buffer ParamsBuf { float params[]; };             // params[K][P]
-layout(binding = 6) buffer MBuf { float m[]; };                       // m[K][P]
-layout(binding = 7) buffer VBuf { float v[]; };                       // v[K][P]
+layout(binding = 1) readonly buffer SquaresBuf { float squares[]; };  // squares[K][V], of the gradient
+layout(binding = 2) readonly buffer StartsBuf { uint starts[]; };      // starts[V+1], where each variable begins, and the end of the last
+layout(binding = 3) readonly buffer OptionsBuf { uint options[]; };   // options[K][OPTIONS]
+layout(binding = 4) readonly buffer ScheduleBuf { uint schedule[]; }; // schedule[S][K][SCHEDULE]
+layout(binding = 5) readonly buffer CursorBuf { uint cursor[]; };     // cursor[1]
+layout(binding = 6) buffer ParamsBuf { float params[]; };             // params[K][P]
+layout(binding = 7) buffer MBuf { float m[]; };                       // m[K][P]
+layout(binding = 8) buffer VBuf { float v[]; };                       // v[K][P]
 #include "clip.glsl"
 #include "optimizer.glsl"
 

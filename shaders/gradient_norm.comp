@@ -4,21 +4,20 @@
 #extension GL_GOOGLE_include_directive : require
 #include "dispatch.glsl"
 layout(local_size_x = 128) in;
-const uint VARIABLES = 7u;
-layout(push_constant) uniform Dims { uint K, P, offsets[VARIABLES]; }; // a variable ends where the next starts, the last at P
+layout(push_constant) uniform Dims { uint K, P, V; };
 layout(binding = 0) readonly buffer GradsBuf { float grads[]; };      // grads[K][P]
-layout(binding = 1) writeonly buffer SquaresBuf { float squares[]; }; // squares[K][VARIABLES]
+layout(binding = 1) readonly buffer StartsBuf { uint starts[]; };     // starts[V+1], where each variable begins, and the end of the last
+layout(binding = 2) writeonly buffer SquaresBuf { float squares[]; }; // squares[K][V]
 
 const uint THREADS = 128u;
 shared float part[THREADS];
 
 void main() {
     uint group = groupIndex(), thread = gl_LocalInvocationIndex;
-    if (group >= K * VARIABLES) return; // the same for all threads of the group
-    uint k = group / VARIABLES, v = group % VARIABLES;
-    uint end = v + 1u < VARIABLES ? offsets[v + 1u] : P;
+    if (group >= K * V) return; // the same for all threads of the group
+    uint k = group / V, v = group % V, end = starts[v + 1u];
     float sum = 0.0;
-    for (uint i = offsets[v] + thread; i < end; i += THREADS) {
+    for (uint i = starts[v] + thread; i < end; i += THREADS) {
         float g = grads[k * P + i];
         sum += g * g;
     }

@@ -29,8 +29,8 @@ type updateCase struct {
 }
 
 // newUpdate makes a case; model k has opts[k mod len(opts)].
-func newUpdate(rng *rand.Rand, K, F, H, D, padding int, opts []model.Optimizer) updateCase {
-	c := updateCase{K: K, l: model.Classifier(2, F, H, 0, D).Layout(), idle: -1, S: 2, step: 1, padding: padding}
+func newUpdate(rng *rand.Rand, K int, spec model.Spec, padding int, opts []model.Optimizer) updateCase {
+	c := updateCase{K: K, l: spec.Layout(), idle: -1, S: 2, step: 1, padding: padding}
 	c.P = c.l.Size + padding
 	c.params = padded(func(n int) []float32 { return randoms(rng, n, 1) }, K, c.l.Size, c.P)
 	c.grads = padded(func(n int) []float32 {
@@ -103,7 +103,7 @@ func TestAdamUpdate(t *testing.T) {
 		for name, o := range optimizers(model.Adam) {
 			t.Run(s.name+"/"+name, func(t *testing.T) {
 				devices(t, func(t *testing.T, d *gpu.Device) {
-					c := newUpdate(source(t), s.K, s.F, s.H, s.D, s.padd, []model.Optimizer{o})
+					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{o})
 					if s.K > 1 {
 						c.idle = 1
 						c.schedule[(c.step*c.K+1)*4+2] = 0
@@ -122,7 +122,7 @@ func TestAdamUpdateModels(t *testing.T) {
 	for _, name := range []string{"plain", "clipnorm", "global clipnorm", "weight decay", "other betas and ε"} {
 		opts = append(opts, all[name])
 	}
-	c := newUpdate(source(t), 5, 3, 9, 4, 6, opts)
+	c := newUpdate(source(t), 5, model.Classifier(2, 3, 9, 0, 4), 6, opts)
 	c.checkAdam(t, gputest.Device(t))
 }
 
@@ -130,8 +130,8 @@ func (c *updateCase) checkAdam(t *testing.T, d *gpu.Device) {
 	t.Helper()
 	k := kernel.AdamUpdate{
 		Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads), M: put(t, d, "m", c.m), V: put(t, d, "v", c.v),
-		Squares: put(t, d, "squares", c.squares), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
-		Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+		Squares: put(t, d, "squares", c.squares), Starts: put(t, d, "starts", startsOf(c.l)), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
+		Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
 	}
 	run(t, d, k)
 	var states []*reference.State
@@ -174,13 +174,13 @@ func (c *updateCase) checkAdam(t *testing.T, d *gpu.Device) {
 // comparisons on the device may not.
 func TestAdamUpdateNotFinite(t *testing.T) {
 	for _, square := range []float32{float32(math.Inf(1)), float32(math.NaN())} {
-		c := newUpdate(source(t), 1, 2, 3, 2, 0, []model.Optimizer{optimizers(model.Adam)["global clipnorm"]})
+		c := newUpdate(source(t), 1, model.Classifier(2, 2, 3, 0, 2), 0, []model.Optimizer{optimizers(model.Adam)["global clipnorm"]})
 		c.squares[3] = square
 		d := gputest.Device(t)
 		k := kernel.AdamUpdate{
 			Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads), M: put(t, d, "m", c.m), V: put(t, d, "v", c.v),
-			Squares: put(t, d, "squares", c.squares), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
-			Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+			Squares: put(t, d, "squares", c.squares), Starts: put(t, d, "starts", startsOf(c.l)), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
+			Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
 		}
 		run(t, d, k)
 		for i, p := range get(t, k.Params) {
@@ -196,11 +196,11 @@ func BenchmarkAdamUpdate(b *testing.B) {
 	for _, models := range []int{1, 8} {
 		b.Run(fmt.Sprintf("H=64/K=%d", models), func(b *testing.B) {
 			d := gputest.Device(b)
-			c := newUpdate(source(b), models, 6, 64, 32, 0, []model.Optimizer{model.DefaultAdam()})
+			c := newUpdate(source(b), models, production, 0, []model.Optimizer{model.DefaultAdam()})
 			bench(b, d, 0, 4*7*float64(models*c.P), kernel.AdamUpdate{
 				Params: put(b, d, "params", c.params), Grads: put(b, d, "grads", c.grads), M: put(b, d, "m", c.m), V: put(b, d, "v", c.v),
-				Squares: put(b, d, "squares", c.squares), Options: put(b, d, "options", c.options), Schedule: put(b, d, "schedule", c.schedule),
-				Cursor: put(b, d, "cursor", []uint32{0}), K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+				Squares: put(b, d, "squares", c.squares), Starts: put(b, d, "starts", startsOf(c.l)), Options: put(b, d, "options", c.options), Schedule: put(b, d, "schedule", c.schedule),
+				Cursor: put(b, d, "cursor", []uint32{0}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
 			})
 		})
 	}

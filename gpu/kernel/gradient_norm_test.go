@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"slices"
 	"testing"
 
 	"vklstm/gpu"
@@ -10,23 +11,31 @@ import (
 	"vklstm/model/reference"
 )
 
-// networks are the sizes that gradient_norm and the updates are tested on: T does not matter, padding is what P has more.
+// networks are what gradient_norm and the updates are tested on; padding is what P has more.
 var networks = []struct {
-	name             string
-	K, F, H, D, padd int
+	name string
+	K    int
+	spec model.Spec
+	padd int
 }{
-	{"one of each", 1, 1, 1, 1, 0},
-	{"primes, three models", 3, 3, 7, 5, 3},
-	{"production shape", 1, 6, 64, 32, 15},
-	{"three models of the production shape", 3, 6, 64, 32, 15},
+	{"one of each", 1, model.Classifier(2, 1, 1, 0, 1), 0},
+	{"primes, three models", 3, model.Classifier(2, 3, 7, 0, 5), 3},
+	{"production shape", 1, production, 15},
+	{"three models of the production shape", 3, production, 15},
+	{"two layers, both directions, two models", 2, model.Stack(2, 3, []int{5, 7}, true, 0, 5), 6},
+	{"as many layers as there may be", 1, model.Stack(2, 3, slices.Repeat([]int{2}, model.MaxLSTMs), true, 0, 5), 1},
 }
 
-// offsetsOf are where a layout's variables start.
-func offsetsOf(l model.Layout) (o [kernel.Variables]int) {
-	for i, v := range l.Variables {
-		o[i] = v.Offset
+// production is the network that the original trains.
+var production = model.Classifier(60, 6, 64, 0, 32)
+
+// startsOf are where a layout's variables begin, and the end of the last.
+func startsOf(l model.Layout) []uint32 {
+	var out []uint32
+	for _, v := range l.Variables {
+		out = append(out, uint32(v.Offset))
 	}
-	return o
+	return append(out, uint32(l.Size))
 }
 
 // padded are n random values for each of k models, with zeros up to p.
@@ -38,32 +47,32 @@ func padded(values func(n int) []float32, k, n, p int) []float32 {
 	return out
 }
 
-func TestVariables(t *testing.T) {
-	if kernel.Variables != model.NumVariables {
-		t.Fatalf("kernel.Variables is %d, a model has %d", kernel.Variables, model.NumVariables)
-	}
-}
-
 func TestGradientNorm(t *testing.T) {
 	for _, s := range networks {
 		t.Run(s.name, func(t *testing.T) {
 			devices(t, func(t *testing.T, d *gpu.Device) {
-				rng, l := source(t), model.Classifier(2, s.F, s.H, 0, s.D).Layout()
+				rng, l := source(t), s.spec.Layout()
 				P := l.Size + s.padd
 				grads := padded(func(n int) []float32 { return randoms(rng, n, 1) }, s.K, l.Size, P)
+				for i := range grads {
+					if i%P >= l.Size {
+						grads[i] = 3 // nobody's
+					}
+				}
 				var want, tol []float64
 				for k := range s.K {
 					squares := reference.GradientNorm(l, wide(grads[k*P:][:l.Size]))
 					for i, v := range squares {
 						// A thread squares and adds every 128th element; then 7 halvings.
-						n := (l.Variables[i].Size() + s.padd + 127) / 128
+						n := (l.Variables[i].Size() + 127) / 128
 						tol = append(tol, float64(n+8)*u*v)
 					}
 					want = append(want, squares...)
 				}
-				out := blank[float32](t, d, "squares", s.K*7)
-				run(t, d, kernel.GradientNorm{Grads: put(t, d, "grads", grads), Squares: out, K: s.K, P: P, Offsets: offsetsOf(l)})
-				nearEach(t, "squares[K][7]", get(t, out), want, tol, s.K, 7)
+				V := len(l.Variables)
+				out := blank[float32](t, d, "squares", s.K*V)
+				run(t, d, kernel.GradientNorm{Grads: put(t, d, "grads", grads), Starts: put(t, d, "starts", startsOf(l)), Squares: out, K: s.K, P: P, Variables: V})
+				nearEach(t, "squares[K][V]", get(t, out), want, tol, s.K, V)
 			})
 		})
 	}
@@ -71,9 +80,9 @@ func TestGradientNorm(t *testing.T) {
 
 func BenchmarkGradientNorm(b *testing.B) {
 	b.Run("H=64", func(b *testing.B) {
-		d, l := gputest.Device(b), model.Classifier(60, 6, 64, 0, 32).Layout()
+		d, l := gputest.Device(b), production.Layout()
 		bench(b, d, 2*float64(l.Size), 4*float64(l.Size), kernel.GradientNorm{
-			Grads: put(b, d, "grads", make([]float32, l.Size)), Squares: blank[float32](b, d, "squares", 7), K: 1, P: l.Size, Offsets: offsetsOf(l),
+			Grads: put(b, d, "grads", make([]float32, l.Size)), Starts: put(b, d, "starts", startsOf(l)), Squares: blank[float32](b, d, "squares", 7), K: 1, P: l.Size, Variables: 7,
 		})
 	})
 }

@@ -19,9 +19,6 @@ const (
 	scheduleWords = 4
 )
 
-// Variables is the number of trained arrays of a model, as gradient_norm, adam_update and sgd_update know it.
-const Variables = 7
-
 // word is a truth value as shaders take it.
 func word(b bool) uint32 {
 	if b {
@@ -44,18 +41,6 @@ func within(name string, row0, r, b int) {
 	if row0 < 0 || row0+r > b {
 		panic(fmt.Sprintf("kernel: %s: rows %d to %d of a step of %d", name, row0, row0+r, b))
 	}
-}
-
-// offsetWords are the push constants K, P and the variables' offsets.
-func offsetWords(name string, k, p int, offsets [Variables]int) gpu.PushData {
-	values := []any{k, p}
-	for i, o := range offsets {
-		if o < 0 || o > p || i > 0 && o < offsets[i-1] {
-			panic(fmt.Sprintf("kernel: %s: offsets %v must not fall, nor leave the %d parameters", name, offsets, p))
-		}
-		values = append(values, o)
-	}
-	return gpu.Push(values...)
 }
 
 // work says what the next dispatch does, where the sizes of its buffers do not tell it: floating-point operations, an

@@ -35,7 +35,7 @@ func TestResidentUpdate(t *testing.T) {
 		for _, parts := range []int{1, 5, 64} {
 			t.Run(fmt.Sprintf("%s/%d parts", s.name, parts), func(t *testing.T) {
 				devices(t, func(t *testing.T, d *gpu.Device) {
-					c := newUpdate(source(t), s.K, s.F, s.H, s.D, s.padd, []model.Optimizer{model.DefaultAdam()})
+					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{model.DefaultAdam()})
 					k, wides := residentUpdate(t, d, c, parts, kernel.GradientOnly)
 					run(t, d, k)
 					var want, tol []float64
@@ -69,7 +69,7 @@ func TestResidentUpdateStep(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			devices(t, func(t *testing.T, d *gpu.Device) {
 				o := optimizers(kind)["weight decay"]
-				c := newUpdate(source(t), 3, 3, 17, 6, 5, []model.Optimizer{o})
+				c := newUpdate(source(t), 3, model.Classifier(2, 3, 17, 0, 6), 5, []model.Optimizer{o})
 				c.schedule[(c.step*c.K+1)*4+2] = 0
 				sum, _ := residentUpdate(t, d, c, 9, kernel.GradientOnly)
 				run(t, d, sum)
@@ -79,15 +79,15 @@ func TestResidentUpdateStep(t *testing.T) {
 				}
 				k, _ := residentUpdate(t, d, c, 9, update)
 				run(t, d, k)
-				squares := put(t, d, "squares", c.squares)
+				squares, starts := put(t, d, "squares", c.squares), put(t, d, "starts", startsOf(c.l))
 				cursor := put(t, d, "cursor", []uint32{uint32(c.step)})
 				params, m, v := put(t, d, "params", c.params), put(t, d, "m", c.m), put(t, d, "v", c.v)
 				if kind == model.SGD {
-					run(t, d, kernel.SGDUpdate{Params: params, Grads: sum.Grads, Squares: squares, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
-						K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l)})
+					run(t, d, kernel.SGDUpdate{Params: params, Grads: sum.Grads, Squares: squares, Starts: starts, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
+						K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables)})
 				} else {
-					run(t, d, kernel.AdamUpdate{Params: params, Grads: sum.Grads, M: m, V: v, Squares: squares, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
-						K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l)})
+					run(t, d, kernel.AdamUpdate{Params: params, Grads: sum.Grads, M: m, V: v, Squares: squares, Starts: starts, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
+						K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables)})
 				}
 				for i := range c.K { // the padding is nobody's, and adam_update's are NaN or not
 					at := i * c.P
@@ -106,7 +106,7 @@ func BenchmarkResidentUpdate(b *testing.B) {
 	for _, parts := range []int{32, 64} {
 		b.Run(fmt.Sprintf("H=64/parts=%d", parts), func(b *testing.B) {
 			d := gputest.Device(b)
-			c := newUpdate(source(b), 1, 6, 64, 32, 0, []model.Optimizer{model.DefaultAdam()})
+			c := newUpdate(source(b), 1, production, 0, []model.Optimizer{model.DefaultAdam()})
 			k, _ := residentUpdate(b, d, c, parts, kernel.WithAdam)
 			bench(b, d, 0, 4*float64(c.P*(parts+6)), k)
 		})

@@ -16,15 +16,15 @@ func TestSGDUpdate(t *testing.T) {
 		for name, o := range optimizers(model.SGD) {
 			t.Run(s.name+"/"+name, func(t *testing.T) {
 				devices(t, func(t *testing.T, d *gpu.Device) {
-					c := newUpdate(source(t), s.K, s.F, s.H, s.D, s.padd, []model.Optimizer{o})
+					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{o})
 					if s.K > 1 {
 						c.idle = 1
 						c.schedule[(c.step*c.K+1)*4+2] = 0
 					}
 					k := kernel.SGDUpdate{
 						Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads),
-						Squares: put(t, d, "squares", c.squares), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
-						Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+						Squares: put(t, d, "squares", c.squares), Starts: put(t, d, "starts", startsOf(c.l)), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
+						Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
 					}
 					run(t, d, k)
 					var states []*reference.State
@@ -53,11 +53,11 @@ func TestSGDUpdate(t *testing.T) {
 func BenchmarkSGDUpdate(b *testing.B) {
 	b.Run("H=64", func(b *testing.B) {
 		d := gputest.Device(b)
-		c := newUpdate(source(b), 1, 6, 64, 32, 0, []model.Optimizer{optimizers(model.SGD)["plain"]})
+		c := newUpdate(source(b), 1, production, 0, []model.Optimizer{optimizers(model.SGD)["plain"]})
 		bench(b, d, 0, 4*3*float64(c.P), kernel.SGDUpdate{
-			Params: put(b, d, "params", c.params), Grads: put(b, d, "grads", c.grads), Squares: put(b, d, "squares", c.squares),
+			Params: put(b, d, "params", c.params), Grads: put(b, d, "grads", c.grads), Squares: put(b, d, "squares", c.squares), Starts: put(b, d, "starts", startsOf(c.l)),
 			Options: put(b, d, "options", c.options), Schedule: put(b, d, "schedule", c.schedule), Cursor: put(b, d, "cursor", []uint32{0}),
-			K: c.K, P: c.P, S: c.S, Offsets: offsetsOf(c.l),
+			K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
 		})
 	})
 }

@@ -50,18 +50,19 @@ type fixedBuffers struct {
 	params  f32 // [K][P]
 	grads   f32 // [K][P]
 	m, v    f32 // [K][P], Adam's moments
-	squares f32 // [K][7], of each variable's gradient
+	squares f32 // [K][V], of each variable's gradient
+	starts  u32 // [V+1], where each variable begins, and the end of the last
 	options u32 // [K][32]
 	scaling f32 // [K][4][F]
 	tables  tables
 	cursor  u32 // [1]
 }
 
-func newFixed(a *alloc, k, stride, f int, tab augment.Tables) fixedBuffers {
+func newFixed(a *alloc, k, stride, f, v int, tab augment.Tables) fixedBuffers {
 	return fixedBuffers{
 		params: a.floats("params", k*stride), grads: a.floats("grads", k*stride),
 		m: a.floats("adam.m", k*stride), v: a.floats("adam.v", k*stride),
-		squares: a.floats("grads.squares", k*model.NumVariables),
+		squares: a.floats("grads.squares", k*v), starts: a.words("params.starts", v+1),
 		options: a.words("options", k*optionWords), scaling: a.floats("scaling", k*4*f),
 		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal))},
 		cursor: a.words("cursor", 1),
@@ -175,8 +176,15 @@ func (e *Engine) augmentTables() augment.Tables {
 func (e *Engine) makeFixed() error {
 	k, tab := len(e.opts), e.augmentTables()
 	e.fixed.dev = e.dev
-	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.dims.F, tab)
+	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.dims.F, len(e.layout.Variables), tab)
 	if err := e.fixed.err; err != nil {
+		return err
+	}
+	var starts []uint32
+	for _, v := range e.layout.Variables {
+		starts = append(starts, uint32(v.Offset))
+	}
+	if err := e.starts.Write(append(starts, uint32(e.layout.Size))); err != nil {
 		return err
 	}
 	zero := make([]float32, k*e.stride)

@@ -264,21 +264,18 @@ func (e *Engine) fused() int {
 
 // recordUpdate records one step of the optimizer on the gradient at hand.
 func (e *Engine) recordUpdate(rec *gpu.Recording, w *workspace) {
-	var bounds [model.NumVariables]int
-	for i := range bounds {
-		bounds[i] = w.offset(i)
-	}
-	kernel.GradientNorm{Grads: e.grads, Squares: e.squares, K: w.K, P: w.P, Offsets: bounds}.Record(rec)
+	v := len(e.layout.Variables)
+	kernel.GradientNorm{Grads: e.grads, Starts: e.starts, Squares: e.squares, K: w.K, P: w.P, Variables: v}.Record(rec)
 	if e.opts[0].Optimizer.Kind == model.SGD {
 		kernel.SGDUpdate{
-			Params: e.params, Grads: e.grads, Squares: e.squares, Options: e.options, Schedule: w.batch.schedule, Cursor: e.cursor,
-			K: w.K, P: w.P, S: w.batch.steps, Offsets: bounds,
+			Params: e.params, Grads: e.grads, Squares: e.squares, Starts: e.starts, Options: e.options, Schedule: w.batch.schedule, Cursor: e.cursor,
+			K: w.K, P: w.P, S: w.batch.steps, Variables: v,
 		}.Record(rec)
 		return
 	}
 	kernel.AdamUpdate{
-		Params: e.params, Grads: e.grads, M: e.m, V: e.v, Squares: e.squares, Options: e.options, Schedule: w.batch.schedule, Cursor: e.cursor,
-		K: w.K, P: w.P, S: w.batch.steps, Offsets: bounds,
+		Params: e.params, Grads: e.grads, M: e.m, V: e.v, Squares: e.squares, Starts: e.starts, Options: e.options, Schedule: w.batch.schedule, Cursor: e.cursor,
+		K: w.K, P: w.P, S: w.batch.steps, Variables: v,
 	}.Record(rec)
 }
 

@@ -1,15 +1,16 @@
 // The factors of gradient clipping, as model.Optimizer.ClipFactors has them. The kernel declares before it
-//   squares[K][VARIABLES]          sums of squares of each variable's gradient
-//   offsets[VARIABLES], P          push constants: where each variable starts, and how many elements a model has
+//   squares[K][V]      sums of squares of each variable's gradient
+//   starts[V + 1], V   where each variable begins in a model's parameters, and their number
 #ifndef CLIP_GLSL
 #define CLIP_GLSL
-#extension GL_EXT_control_flow_attributes : require
 
-// The variable that parameter p < P of a model belongs to.
+// The variable that parameter p of a model belongs to.
 uint variableOf(uint p) {
-    uint v = 0u;
-    [[unroll]] for (uint i = 1u; i < VARIABLES; i++) {
-        if (p >= offsets[i]) v = i;
+    uint v = 0u, end = V; // starts[v] ≤ p, and the variables from end on begin behind p
+    while (end - v > 1u) {
+        uint middle = (v + end) / 2u;
+        if (p >= starts[middle]) v = middle;
+        else end = middle;
     }
     return v;
 }
@@ -25,11 +26,11 @@ float clipFactor(float square, float limit) {
 float clip(uint k, uint p, float clipnorm, float globalClipnorm) {
     if (globalClipnorm > 0.0) {
         float total = 0.0;
-        [[unroll]] for (uint i = 0u; i < VARIABLES; i++) total += squares[k * VARIABLES + i];
+        for (uint i = 0u; i < V; i++) total += squares[k * V + i];
         if ((floatBitsToUint(total) & 0x7f800000u) == 0x7f800000u) return uintBitsToFloat(0x7fc00000u);
         return clipFactor(total, globalClipnorm);
     }
-    return clipnorm > 0.0 ? clipFactor(squares[k * VARIABLES + variableOf(p)], clipnorm) : 1.0;
+    return clipnorm > 0.0 ? clipFactor(squares[k * V + variableOf(p)], clipnorm) : 1.0;
 }
 
 #endif
