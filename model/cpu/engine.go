@@ -75,7 +75,11 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if err != nil {
 		return nil, err
 	}
-	d, threads, err := host.Begin(spec, opts, threads)
+	c, threads, err := host.Begin(spec, opts, threads)
+	if err != nil {
+		return nil, err
+	}
+	d, err := spec.Dims()
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +89,7 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
 	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), data: host.Data{T: d.T, F: d.F}, done: new(atomic.Int64)}
-	if e.tables, err = host.Tables(d, opts); err != nil {
+	if e.tables, err = host.Tables(c, opts); err != nil {
 		return nil, err
 	}
 	for _, o := range opts {

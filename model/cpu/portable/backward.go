@@ -1,10 +1,27 @@
 package portable
 
-// backward runs the LSTM back from b.dh, the gradient by each row's last h, and adds the gradients of its three
-// variables to grad[F+H+1][4H], which lies as they do.
-func (b *block) backward(p network, grad []float32) {
-	H := b.H
-	clear(b.dc[:b.n*H])
+// backward runs the LSTM layers back from b.dh, the gradient by what the last one put out, and adds the gradients of their
+// variables to grad.
+func (b *block) backward(p, grad network) {
+	for l := len(b.layers) - 1; l >= 0; l-- {
+		for _, w := range b.layers[l] {
+			for r := range b.n {
+				if w.above == nil {
+					copy(row(w.dh, r, w.H), row(b.dh, r, b.Out())[w.from:])
+				} else {
+					clear(row(w.dh, r, w.H))
+				}
+			}
+			b.walkBackward(w, w.weights(p), w.weights(grad))
+		}
+	}
+}
+
+// walkBackward runs one direction of a layer back from w.dh, the gradient by each row's last h, to which that by the
+// outputs of each step comes, and adds the gradients of its three variables, which lie one behind the other.
+func (b *block) walkBackward(w *walk, p, grad weights) {
+	H := w.H
+	clear(w.dc[:b.n*H])
 	for s := b.steps - 1; s >= 0; s-- {
 		active, at := b.active(s), b.at(s)
 		before := 0
@@ -12,14 +29,31 @@ func (b *block) backward(p network, grad []float32) {
 			before = b.n + b.at(s-1)
 		}
 		for r := range active {
-			cellBackward(row(b.z, at+r, 4*H), row(b.c, before+r, H), row(b.tanhC, at+r, H), row(b.dh, r, H), row(b.dc, r, H))
+			b.addOutput(row(w.dh, r, H), w, r, s)
+			cellBackward(row(w.z, at+r, 4*H), row(w.c, before+r, H), row(w.tanhC, at+r, H), row(w.dh, r, H), row(w.dc, r, H))
 		}
 		if s > 0 {
-			clear(b.dh[:active*H])
-			multiplyTransposed(active, H, 4*H, b.z[at*4*H:], 4*H, p.recurrent, 4*H, b.dh, H)
+			clear(w.dh[:active*H])
+			multiplyTransposed(active, H, 4*H, w.z[at*4*H:], 4*H, p.recurrent, 4*H, w.dh, H)
 		}
 	}
-	addGradient(b.first[b.steps], b.k, 4*H, b.a, b.z, grad)
+	N := b.first[b.steps]
+	addGradient(N, w.k, 4*H, w.a, w.z, grad.all)
+	if w.below != nil { // needs no history either
+		clear(w.dInput[:N*w.in])
+		multiplyTransposed(N, w.in, 4*H, w.z, 4*H, p.kernels, 4*H, w.dInput, w.in)
+	}
+}
+
+// addOutput adds the gradient by what the walk puts out at step s of row r to dh.
+func (b *block) addOutput(dh []float32, w *walk, r, s int) {
+	n := len(b.valid[b.order[r]])
+	j := w.step(s, n)
+	for _, u := range w.above {
+		for i, d := range row(u.dInput, b.first[u.step(j, n)]+r, u.in)[w.from : w.from+w.H] {
+			dh[i] += d
+		}
+	}
 }
 
 // cellBackward is one row's step back: the gates z[4H] become dz, and dc the gradient by c before the step. dh, the

@@ -13,12 +13,11 @@ import (
 const blockRows = 8
 
 // block is a core's working memory for one block of up to blockRows rows, n of them in use. Rows are sorted by their
-// number of valid steps, longest first, and position r here is row order[r] of the block. Step s is a row's s-th valid
-// step; the states of step s lie behind those of step s−1, from first[s] on, one for each row that is so long:
-// N = first[steps] in all. Without train only the step at hand is kept, at 0.
+// number of valid steps, longest first, and position r here is row order[r] of the block. Step s of a walk is its s-th of
+// a row's valid steps; the states of step s lie behind those of step s−1, from first[s] on, one for each row that is so
+// long: N = first[steps] in all. Without train only the step at hand is kept, at 0.
 type block struct {
-	model.Dims
-	k     int // width of a: F + H + 1
+	model.Chain
 	train bool
 
 	n      int
@@ -28,15 +27,11 @@ type block struct {
 	order  []int     // [blockRows]
 	first  []int     // [T+1]
 	steps  int       // of the longest row
-	a      []float32 // [N][F+H+1]: x, h before the step, 1
-	z      []float32 // [N][4H]: pre-activations, then gates, then dz
-	c      []float32 // [blockRows+N][H]: zeros, then the cell state behind each step; without train only blockRows, in place
-	tanhC  []float32 // [N][H]: tanh(c)
-	h      []float32 // [blockRows][H]: behind the last step
-	dh, dc []float32 // [blockRows][H]
+	layers [][]*walk
+	h, dh  []float32 // [blockRows][Out]: what the last layer puts out, and the gradient by it
 
-	keep    []float32 // [blockRows][H]: dropout's scale, or 0 where the unit is dropped
-	dropped []float32 // [blockRows][H]: h after dropout
+	keep    []float32 // [blockRows][Out]: dropout's scale, or 0 where the unit is dropped
+	dropped []float32 // [blockRows][Out]: h after dropout
 	dense   []float32 // [blockRows][D]: after relu
 	dDense  []float32 // [blockRows][D]
 	logit   []float32 // [blockRows]
@@ -44,24 +39,18 @@ type block struct {
 }
 
 // newBlock returns memory for blocks of n rows, with what training needs if train is set.
-func newBlock(d model.Dims, n int, train bool) *block {
-	b := &block{Dims: d, k: d.F + d.H + 1, train: train,
+func newBlock(d model.Chain, n int, train bool) *block {
+	b := &block{Chain: d, train: train,
 		x: floats(n * d.T * d.F), mask: make([]bool, d.T), valid: make([][]int32, n), order: make([]int, n), first: make([]int, d.T+1),
-		h: floats(n * d.H), dropped: floats(n * d.H), dense: floats(n * d.D), logit: floats(n)}
+		layers: newWalks(d, n, train), h: floats(n * d.Out()),
+		dropped: floats(n * d.Out()), dense: floats(n * d.D), logit: floats(n)}
 	for r := range b.valid {
 		b.valid[r] = make([]int32, 0, d.T)
 	}
-	states := n
 	if train {
-		states = n * d.T
-		b.tanhC = floats(states * d.H)
-		b.dh, b.dc, b.keep = floats(n*d.H), floats(n*d.H), floats(n*d.H)
+		b.dh, b.keep = floats(n*d.Out()), floats(n*d.Out())
 		b.dDense, b.dLogit = floats(n*d.D), floats(n)
-		b.c = floats((n + states) * d.H)
-	} else {
-		b.tanhC, b.c = floats(n*d.H), floats(n*d.H)
 	}
-	b.a, b.z = floats(states*b.k), floats(states*4*d.H)
 	return b
 }
 

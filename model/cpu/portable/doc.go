@@ -12,10 +12,12 @@
 //
 // Masked steps cost nothing: a row is the sequence of its valid steps, moved together, which is what carrying h and c
 // over the others comes to. The rows of a block are sorted by length, longest first, so that those still running are
-// a prefix. One product makes all of z, another all three gradients of the LSTM, because its variables lie one behind
-// the other in model.Layout:
+// a prefix. Each direction of each LSTM layer is a walk over these steps: the backward one takes a row's last valid step
+// first, so both have the same rows active at a step, and valid step j of n is step n−1−j of the other. A layer behind the
+// first reads what the walks of the one before put out, side by side. One product makes all of z, another all three
+// gradients of a walk, because its variables lie one behind the other in model.Layout:
 //
-//	z[N][4H] = [x | h | 1][N][F+H+1] · [kernel; recurrent_kernel; bias][F+H+1][4H]
+//	z[N][4H] = [x | h | 1][N][In+H+1] · [kernel; recurrent_kernel; bias][In+H+1][4H]
 //
 // where N counts the valid steps of all rows, step by step.
 package portable

@@ -14,7 +14,7 @@ import (
 // Engine implements model.Engine on the CPU.
 type Engine struct {
 	model.StepCount
-	dims    model.Dims
+	dims    model.Chain
 	opts    []model.Options
 	layout  model.Layout
 	tables  augment.Tables
@@ -36,9 +36,6 @@ type worker struct {
 	grad   []float32        // [P], of the block at hand
 }
 
-// maxBlockBytes bounds the working memory of one thread.
-const maxBlockBytes = 1 << 36
-
 // New returns an engine for len(opts) models of spec side by side, all with zero parameters: SetState gives each its
 // own. It uses the given number of threads, 0 meaning all cores; results do not depend on it. The error says which layer
 // or size of spec is not supported, which option is out of range, or that a window is too large to be time-warped.
@@ -47,9 +44,8 @@ func New(spec model.Spec, opts []model.Options, threads int) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes := 4 * float64(blockRows*d.T) * float64(2*d.F+7*d.H+1); bytes > maxBlockBytes {
-		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
-			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
+	if err := host.Fits(d, blockRows); err != nil {
+		return nil, err
 	}
 	e := &Engine{dims: d, opts: slices.Clone(opts), data: host.Data{T: d.T, F: d.F}, layout: spec.Layout()}
 	if e.tables, err = host.Tables(d, opts); err != nil {
@@ -72,8 +68,8 @@ func (e *Engine) String() string {
 	if len(e.workers) == 1 {
 		threads = "thread"
 	}
-	return fmt.Sprintf("CPU (%s, pure Go: built without cgo, much slower than with it) · %d %s · blocks of %d windows (%d units, float32)",
-		runtime.GOARCH, len(e.workers), threads, blockRows, e.dims.H)
+	return fmt.Sprintf("CPU (%s, pure Go: built without cgo, much slower than with it) · %d %s · blocks of %d windows (%s, float32)",
+		runtime.GOARCH, len(e.workers), threads, blockRows, host.Units(e.dims))
 }
 
 // Models implements model.Engine.

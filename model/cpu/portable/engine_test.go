@@ -29,6 +29,12 @@ func TestEngine(t *testing.T) {
 	}, enginetest.Tolerances{})
 }
 
+func TestStacks(t *testing.T) {
+	enginetest.Stacks(t, "cpu", func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+		return newEngine(t, spec, opts, 2)
+	}, enginetest.Tolerances{})
+}
+
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {
 	return newEngine(b, spec, opts, 0)
 }

@@ -122,7 +122,7 @@ func (e *Engine) trainBlock(w *worker, b batch, j int) {
 		m.add(in, e.data.Window(i), true, uint32(i), b.epoch)
 	}
 	m.arrange()
-	params, grad := networkOf(e.layout, e.states[b.k].Params), networkOf(e.layout, w.grad)
+	params, grad := networkOf(e.dims, e.layout, e.states[b.k].Params), networkOf(e.dims, e.layout, w.grad)
 	drop := e.drop[b.k]
 	drop.time = uint32(e.states[b.k].Step)
 	if drop.threshold > 0 {
@@ -142,5 +142,5 @@ func (e *Engine) trainBlock(w *worker, b batch, j int) {
 	}
 	clear(w.grad)
 	m.headBackward(params, drop.threshold > 0, grad)
-	m.backward(params, w.grad)
+	m.backward(params, grad)
 }

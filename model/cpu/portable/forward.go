@@ -1,21 +1,36 @@
 package portable
 
-// forward runs the LSTM over the block's rows, and leaves each row's last h in b.h.
+// forward runs the LSTM layers over the block's rows, and leaves what the last one puts out in b.h.
 func (b *block) forward(p network) {
-	H, F, K := b.H, b.F, b.k
-	clear(b.h[:b.n*H])
-	clear(b.c[:b.n*H])
+	for _, layer := range b.layers {
+		for _, w := range layer {
+			b.walkForward(w, w.weights(p))
+		}
+	}
+	last := b.layers[len(b.layers)-1]
+	for r := range b.n {
+		to := row(b.h, r, b.Out())
+		for _, w := range last {
+			copy(to[w.from:], row(w.h, r, w.H))
+		}
+	}
+}
+
+// walkForward runs one direction of a layer, and leaves each row's last h in w.h.
+func (b *block) walkForward(w *walk, p weights) {
+	H, in, K := w.H, w.in, w.k
+	clear(w.h[:b.n*H])
+	clear(w.c[:b.n*H])
 	for s := range b.steps {
 		active, at := b.active(s), b.at(s)
 		for r := range active {
-			i := b.order[r]
-			a := row(b.a, at+r, K)
-			copy(a, row(b.x, i*b.T+int(b.valid[i][s]), F))
-			copy(a[F:], row(b.h, r, H))
-			a[F+H] = 1
-			copy(row(b.z, at+r, 4*H), p.bias)
+			a := row(w.a, at+r, K)
+			b.input(a, w, r, s)
+			copy(a[in:], row(w.h, r, H))
+			a[in+H] = 1
+			copy(row(w.z, at+r, 4*H), p.bias)
 		}
-		multiply(active, 4*H, F+H, b.a[at*K:], K, p.kernels, 4*H, b.z[at*4*H:], 4*H)
+		multiply(active, 4*H, in+H, w.a[at*K:], K, p.kernels, 4*H, w.z[at*4*H:], 4*H)
 		before, behind := 0, 0
 		if b.train {
 			behind = b.n + at
@@ -24,8 +39,25 @@ func (b *block) forward(p network) {
 			}
 		}
 		for r := range active {
-			cellForward(row(b.z, at+r, 4*H), row(b.c, before+r, H), row(b.c, behind+r, H), row(b.tanhC, at+r, H), row(b.h, r, H))
+			cellForward(row(w.z, at+r, 4*H), row(w.c, before+r, H), row(w.c, behind+r, H), row(w.tanhC, at+r, H), row(w.h, r, H))
 		}
+		if w.out != nil {
+			copy(w.out[b.first[s]*H:b.first[s+1]*H], w.h)
+		}
+	}
+}
+
+// input writes to a what comes in at step s of row r: values of the window, or what the layer before puts out there.
+func (b *block) input(a []float32, w *walk, r, s int) {
+	i := b.order[r]
+	n := len(b.valid[i])
+	j := w.step(s, n)
+	if w.below == nil {
+		copy(a, row(b.x, i*b.T+int(b.valid[i][j]), b.F))
+		return
+	}
+	for _, u := range w.below {
+		copy(a[u.from:], row(u.out, b.first[u.step(j, n)]+r, u.H))
 	}
 }
 

@@ -7,20 +7,35 @@ import (
 
 // network is one model's parameters: views of its flat array in model.Layout order.
 type network struct {
-	kernels   []float32 // [F+H][4H]: kernel above recurrent_kernel
+	lstms     [][]weights // of each layer's directions
+	dense     []float32   // [Out][D]
+	denseBias []float32   // [D]
+	output    []float32   // [D]
+	outBias   []float32   // [1]
+}
+
+// weights are one direction's of an LSTM layer.
+type weights struct {
+	all       []float32 // [In+H+1][4H]: the three below one another
+	kernels   []float32 // [In+H][4H]: kernel above recurrent_kernel
 	recurrent []float32 // [H][4H]
 	bias      []float32 // [4H]
-	dense     []float32 // [H][D]
-	denseBias []float32 // [D]
-	output    []float32 // [D]
-	outBias   []float32 // [1]
 }
 
 // networkOf returns the views of a flat array, of parameters or of gradients.
-func networkOf(l model.Layout, flat []float32) network {
+func networkOf(d model.Chain, l model.Layout, flat []float32) network {
 	v := func(i int) []float32 { return l.Variables[i].Of(flat) }
-	return network{kernels: flat[:l.Variables[model.Bias].Offset], recurrent: v(model.RecurrentKernel), bias: v(model.Bias),
-		dense: v(model.DenseKernel), denseBias: v(model.DenseBias), output: v(model.OutputKernel), outBias: v(model.OutputBias)}
+	head := d.Head()
+	n := network{dense: v(head), denseBias: v(head + 1), output: v(head + 2), outBias: v(head + 3)}
+	for _, r := range d.LSTMs {
+		var layer []weights
+		for i := r.First; i < r.First+3*r.Directions(); i += 3 {
+			first, bias := l.Variables[i].Offset, l.Variables[i+2]
+			layer = append(layer, weights{all: flat[first : bias.Offset+bias.Size()], kernels: flat[first:bias.Offset], recurrent: v(i + 1), bias: v(i + 2)})
+		}
+		n.lstms = append(n.lstms, layer)
+	}
+	return n
 }
 
 // dropout says how a training step drops LSTM outputs.
@@ -34,7 +49,7 @@ type dropout struct {
 // draw writes what the block's rows keep. Row i of the block is row row0 + i of the batch.
 func (b *block) draw(d dropout, row0 int) {
 	for r, i := range b.order[:b.n] {
-		keep := row(b.keep, r, b.H)
+		keep := row(b.keep, r, b.Out())
 		var words [4]uint32
 		for u := range keep {
 			if u%4 == 0 {
@@ -62,7 +77,7 @@ func scaleKept(out, a, keep []float32) {
 // headForward takes the rows' last h through dropout (when drop is set; draw has been called) and both Dense layers to
 // b.logit.
 func (b *block) headForward(p network, drop bool) {
-	n, H, D := b.n, b.H, b.D
+	n, H, D := b.n, b.Out(), b.D
 	if drop {
 		scaleKept(b.dropped, b.h, b.keep[:n*H])
 	} else {
@@ -87,7 +102,7 @@ func (b *block) headForward(p network, drop bool) {
 
 // headBackward takes b.dLogit back to b.dh, and adds the gradients of the Dense layers' variables to grad.
 func (b *block) headBackward(p network, drop bool, grad network) {
-	n, H, D := b.n, b.H, b.D
+	n, H, D := b.n, b.Out(), b.D
 	for r, d := range b.dLogit[:n] {
 		y, dy := row(b.dense, r, D), row(b.dDense, r, D)
 		for i, v := range y {

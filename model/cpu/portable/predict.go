@@ -79,7 +79,7 @@ func (e *Engine) infer(w *worker, k, n int, window func(r int) []float32, result
 		b.add(e.input(w, k), window(r), false, 0, 0)
 	}
 	b.arrange()
-	params := networkOf(e.layout, e.states[k].Params)
+	params := networkOf(e.dims, e.layout, e.states[k].Params)
 	b.forward(params)
 	b.headForward(params, false)
 	for r, i := range b.order[:n] {

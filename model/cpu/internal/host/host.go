@@ -5,6 +5,7 @@ package host
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -17,24 +18,54 @@ const maxThreads = 1024
 
 // Begin checks what New is handed, the options apart, and returns the sizes of spec and the number of threads, which is
 // that of all cores for 0. The error says which layer or size is not supported.
-func Begin(spec model.Spec, opts []model.Options, threads int) (model.Dims, int, error) {
-	d, err := spec.Dims()
+func Begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int, error) {
+	c, err := spec.Chain()
 	switch {
 	case err != nil:
-		return d, 0, err
+		return c, 0, err
 	case len(opts) == 0:
-		return d, 0, fmt.Errorf("cpu: no models; give options for at least one")
+		return c, 0, fmt.Errorf("cpu: no models; give options for at least one")
 	case threads < 0 || threads > maxThreads:
-		return d, 0, fmt.Errorf("cpu: %d threads; at least 1 and at most %d, or 0 for all cores", threads, maxThreads)
+		return c, 0, fmt.Errorf("cpu: %d threads; at least 1 and at most %d, or 0 for all cores", threads, maxThreads)
 	case threads == 0:
 		threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
-	return d, threads, nil
+	return c, threads, nil
+}
+
+// maxBlockBytes bounds the working memory of one thread.
+const maxBlockBytes = 1 << 36
+
+// Fits returns an error when blocks of so many rows need more memory than a core is given: of each step a walk keeps its
+// input twice (where it comes from and beside h, or the gradient by it), h, the gates, the cell state and its tanh.
+func Fits(c model.Chain, rows int) error {
+	width := 0.0
+	for _, l := range c.LSTMs {
+		width += float64(l.Directions()) * float64(2*l.In+8*l.Units+1)
+	}
+	if bytes := 4 * float64(rows) * float64(c.T) * width; bytes > maxBlockBytes {
+		return fmt.Errorf("cpu: %d windows of %d × %d with %s need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
+			rows, c.T, c.F, Units(c), bytes/(1<<30), maxBlockBytes>>30)
+	}
+	return nil
+}
+
+// Units says what the LSTM layers are: "64 units", or "2×64, 32 units" when the first walks in both directions.
+func Units(c model.Chain) string {
+	var s []string
+	for _, l := range c.LSTMs {
+		if l.Bidirectional {
+			s = append(s, fmt.Sprintf("2×%d", l.Units))
+		} else {
+			s = append(s, fmt.Sprint(l.Units))
+		}
+	}
+	return strings.Join(s, ", ") + " units"
 }
 
 // Tables checks the options and returns the tables that augmentation needs for all of them. The error says which option
 // is out of range, or that a window is too large to be time-warped.
-func Tables(d model.Dims, opts []model.Options) (augment.Tables, error) {
+func Tables(d model.Chain, opts []model.Options) (augment.Tables, error) {
 	warp := 0.0
 	for i, o := range opts {
 		if err := o.Check(d.F); err != nil {
