@@ -58,16 +58,31 @@ type Config struct {
 	Scale   string   // "none", "minmax" or "standard", fitted on the training part
 	Seed    uint32   // of the split, the initial parameters, the order of windows, dropout and augmentation
 
+	Units         []int   // of each LSTM layer, from the input on
+	Bidirectional bool    // every LSTM layer walks the steps in both directions
+	Dropout       float64 // share of LSTM outputs dropped in training, in [0,1)
+	DenseUnits    int     // of the hidden dense layer
+
 	Epochs       int     // at most
 	Batch        int     // windows in a training step; the last step of an epoch may have fewer
-	LearningRate float64 // Adam's, per step
-	Patience     int     // epochs without a better validation F1 after which training stops
-	Units        int     // of the LSTM
-	Dropout      float64 // share of LSTM outputs dropped in training, in [0,1)
-	DenseUnits   int     // of the hidden dense layer
 	Augment      string  // AugmentNone, AugmentModerate or AugmentStrong
-	Focal        bool    // focal loss (α 0.25, γ 2) instead of binary crossentropy
+	Focal        bool    // focal loss instead of binary crossentropy
+	FocalAlpha   float64 // weight of y = 1 in the focal loss, 1 − FocalAlpha that of y = 0
+	FocalGamma   float64 // the focal loss's exponent
 	ClassWeights bool    // weigh windows by n/(2·count) of their class
+
+	LearningRate   float64  // Adam's, per step; what Schedule starts from
+	Schedule       Schedule // how the learning rate changes
+	ClipNorm       float64  // each variable's gradient is scaled down to this L2 norm; 0: not
+	GlobalClipNorm float64  // all gradients are scaled down together to this L2 norm; 0: not
+	WeightDecay    float64  // AdamW: each step takes WeightDecay·(learning rate) of every parameter away, biases too
+	L2             float64  // penalty L2·Σp² over every kernel, biases free; the losses told are without it
+
+	// EarlyStopping ends training when validation F1 was not better for Patience epochs, and puts the best weights back.
+	// Without it all Epochs are trained and the last weights are the model.
+	EarlyStopping bool
+	Patience      int  // epochs without a better validation F1 after which EarlyStopping ends training
+	TrainOnVal    bool // the validation part is trained on too, and there is no validation; not with EarlyStopping
 
 	SaveBest      bool   // write CheckpointFile at each better validation F1
 	CheckpointDir string // folder of CheckpointFile
@@ -91,9 +106,9 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Split: SplitByWindow, Scale: ScaleNone, Seed: 42,
-		Epochs: 100, Batch: 32, LearningRate: 1e-3, Patience: 10,
-		Units: 64, Dropout: 0.3, DenseUnits: 32,
-		Augment: AugmentNone, Focal: true, ClassWeights: true,
+		Units: []int{64}, Dropout: 0.3, DenseUnits: 32,
+		Epochs: 100, Batch: 32, Augment: AugmentNone, Focal: true, FocalAlpha: 0.25, FocalGamma: 2, ClassWeights: true,
+		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10,
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
 		Log: os.Stderr, Out: os.Stdout, LogFormat: LogText,
 	}
@@ -106,7 +121,7 @@ func (c Config) Validate() error {
 		n, lo, hi int
 	}{
 		{"epochs", c.Epochs, 1, maxEpochs}, {"batch", c.Batch, 1, maxBatch}, {"patience", c.Patience, 0, math.MaxInt},
-		{"lstm-units", c.Units, 1, maxUnits}, {"dense-units", c.DenseUnits, 1, 1 << 16},
+		{"dense-units", c.DenseUnits, 1, 1 << 16},
 	} {
 		switch {
 		case v.n < v.lo:
@@ -114,6 +129,9 @@ func (c Config) Validate() error {
 		case v.n > v.hi:
 			return fmt.Errorf("train: %s is %d; it must be at most %d", v.what, v.n, v.hi)
 		}
+	}
+	if err := c.checkUnits(); err != nil {
+		return err
 	}
 	switch {
 	case !(c.LearningRate > 0 && c.LearningRate <= 1):
@@ -136,6 +154,11 @@ func (c Config) Validate() error {
 	} {
 		if !contains(v.known, v.value) {
 			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, short(v.value), strings.Join(v.known, ", "))
+		}
+	}
+	for _, err := range []error{c.checkLoss(), c.checkOptimizer(), c.checkSchedule(), c.checkStopping()} {
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -174,9 +197,16 @@ func AugmentPreset(name string) (model.Augment, error) {
 // loss returns the training loss.
 func (c Config) loss() model.Loss {
 	if c.Focal {
-		return model.Focal()
+		return model.Loss{Kind: model.BinaryFocal, Alpha: c.FocalAlpha, Gamma: c.FocalGamma}
 	}
 	return model.Loss{Kind: model.BinaryCrossentropy}
+}
+
+// optimizer returns what moves the parameters.
+func (c Config) optimizer() model.Optimizer {
+	o := model.DefaultAdam()
+	o.ClipNorm, o.GlobalClipNorm, o.WeightDecay, o.L2 = c.ClipNorm, c.GlobalClipNorm, c.WeightDecay, c.L2
+	return o
 }
 
 // paths are where the files of a run go; empty: not written.

@@ -228,11 +228,17 @@ var ErrTooSmall = errors.New("not enough data for training, validation and test"
 // Check returns an error when the parts cannot be trained on and judged: one is empty, or the training part lacks
 // a class or has no step that is not masked. It returns warnings, one sentence each, about what can be done but should be known: a
 // class that is missing in validation or test, and groups that lie in two parts.
-func (d *Dataset) Check(p Parts) (warnings []string, err error) {
+func (d *Dataset) Check(p Parts) (warnings []string, err error) { return d.check(p, true) }
+
+// check is Check; without validation, that part may be empty.
+func (d *Dataset) check(p Parts, validation bool) (warnings []string, err error) {
 	parts := []struct {
 		name string
 		list []int32
 	}{{"training", p.Train}, {"validation", p.Val}, {"test", p.Test}}
+	if !validation {
+		parts = slices.Delete(parts, 1, 2)
+	}
 	for _, part := range parts {
 		if len(part.list) == 0 {
 			return nil, fmt.Errorf("%s: %d windows leave the %s part empty; a random split needs at least %d windows, a split by groups at least 3 groups: %w",

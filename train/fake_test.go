@@ -152,7 +152,7 @@ func fakeData() (*Dataset, *Parts) {
 func quietConfig(factory EngineFactory) Config {
 	cfg := DefaultConfig()
 	cfg.Dataset, cfg.Parts = fakeData()
-	cfg.Units, cfg.DenseUnits, cfg.Batch, cfg.Epochs = 2, 2, 8, 8
+	cfg.Units, cfg.DenseUnits, cfg.Batch, cfg.Epochs = []int{2}, 2, 8, 8
 	cfg.CheckpointDir, cfg.HistoryDir, cfg.PlotDir = "", "", ""
 	cfg.Log, cfg.Out, cfg.Engine = nil, nil, factory
 	return cfg

@@ -94,7 +94,7 @@ func diskFull(t *testing.T, dir string) {
 	}
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
 	cfg := quietConfig(f.factory)
-	cfg.Units, cfg.SaveBest = 64, true
+	cfg.Units, cfg.SaveBest = []int{64}, true
 	cfg.CheckpointDir, cfg.HistoryDir, cfg.PlotDir = filepath.Join(dir, "c"), filepath.Join(dir, "h"), filepath.Join(dir, "p")
 	res, err := LSTM(context.Background(), cfg)
 	if !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), CheckpointFile) || !strings.Contains(err.Error(), "untouched") {

@@ -35,7 +35,7 @@ type Run struct {
 	Device       string    // which device trains, by which path, and why
 	LearningRate float64   // of the next epoch; callbacks may change it
 	History      History   // whole epochs so far
-	Best         Best      // best validation F1 so far
+	Best         Best      // validation F1 of the epoch whose weights are kept: the best so far, without early stopping the last
 	Weights      []float64 // class weights, of y = 0 and y = 1; nil: none
 	Stopped      Stop      // how training ended; empty until then
 	Reason       string    // why it ended, for people
@@ -45,7 +45,7 @@ type Run struct {
 	order     func(epoch int) []int32 // the training windows in the epoch's order
 	callbacks []Callback
 	progress  *Progress
-	best      *model.State // weights of Best, or the last ones when there is no better
+	best      *model.State // weights of Best, or as they are when no epoch was complete
 	files     []string
 }
 
@@ -59,7 +59,7 @@ func (r *Run) Stop(how Stop, reason string) {
 // State returns a copy of the weights, Adam's moments and the step as they are now on the device.
 func (r *Run) State() (*model.State, error) { return r.engine.State(0) }
 
-// BestState returns the weights of the best epoch so far, not a copy; nil before there is one.
+// BestState returns the weights of Best, not a copy; nil before there is one.
 func (r *Run) BestState() *model.State { return r.best }
 
 // Wrote adds a file to the list of files that the run names at its end.
@@ -135,7 +135,7 @@ func (r *Run) epochs(ctx context.Context) error {
 		y := labelsOf(r.Dataset.Y, t.plan.Eval)
 		e.Val.F1 = validationF1(y, t.out.EvalProbability)
 		v, _ := e.Value(monitor)
-		if e.Improved = r.Best.Improved(epoch, v); e.Improved {
+		if r.keeps(&e, v, t.out.Loss) {
 			s, err := r.engine.State(0)
 			if err != nil {
 				return err
@@ -143,7 +143,7 @@ func (r *Run) epochs(ctx context.Context) error {
 			r.best = s
 		}
 		abandon := func() {}
-		if epoch+1 < r.Config.Epochs && r.best != nil && len(r.Config.Callbacks) == 0 {
+		if epoch+1 < r.Config.Epochs && r.knowsAhead() {
 			next, abandon = r.trainAhead(ctx, epoch+1)
 		} else {
 			next = func() trained { return r.train(ctx, epoch+1) }
@@ -155,7 +155,7 @@ func (r *Run) epochs(ctx context.Context) error {
 			abandon()
 			return err
 		}
-		if !finite(e.Train.Loss) || !finite(e.Val.Loss) {
+		if !finite(e.Train.Loss) || len(t.plan.Eval) > 0 && !finite(e.Val.Loss) {
 			r.Stop(StoppedDiverged, fmt.Sprintf("the loss of epoch %d is %v (validation %v)", epoch+1, e.Train.Loss, e.Val.Loss))
 		}
 		if r.Stopped != "" {
@@ -165,6 +165,30 @@ func (r *Run) epochs(ctx context.Context) error {
 	}
 	r.Stop(StoppedDone, "all "+count(r.Config.Epochs, "epoch")+" done")
 	return nil
+}
+
+// keeps reports whether an epoch's weights are those to keep so far: with early stopping when their validation F1, v, is
+// the best, which it notes in e, else whenever the epoch's loss terms are numbers.
+func (r *Run) keeps(e *Epoch, v float64, loss []float32) bool {
+	if r.Config.EarlyStopping {
+		e.Improved = r.Best.Improved(e.Epoch, v)
+		return e.Improved
+	}
+	sum := 0.0
+	for _, l := range loss {
+		sum += float64(l)
+	}
+	if !finite(sum) || len(r.Parts.Val) > 0 && math.IsNaN(v) {
+		return false
+	}
+	r.Best = Best{Epoch: e.Epoch, Value: v, Any: true}
+	return true
+}
+
+// knowsAhead reports whether the next epoch can begin before the callbacks hear of the last one: none of them changes
+// what it is trained with, and should training end, there are better weights to put back.
+func (r *Run) knowsAhead() bool {
+	return r.best != nil && len(r.Config.Callbacks) == 0 && r.Config.Schedule.Kind != SchedulePlateau
 }
 
 // trainAhead begins an epoch and returns what waits for it, and what ends it early and waits until it has ended.
@@ -200,10 +224,7 @@ type trained struct {
 // train trains one epoch and evaluates the validation part.
 func (r *Run) train(ctx context.Context, epoch int) trained {
 	plan := model.Plan{Epoch: epoch, Train: r.order(epoch), Batch: r.Config.Batch, Eval: r.Parts.Val}
-	plan.LearningRate = make([]float64, plan.Steps())
-	for i := range plan.LearningRate {
-		plan.LearningRate[i] = r.LearningRate
-	}
+	plan.LearningRate = r.learningRates(epoch)
 	if r.Weights != nil {
 		plan.Weight = make([]float32, len(plan.Train))
 		for i, w := range plan.Train {

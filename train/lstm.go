@@ -52,7 +52,8 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	r.callbacks = []Callback{r.progress, warnings(notes), &EarlyStopping{Monitor: monitor, Patience: cfg.Patience}}
+	r.callbacks = []Callback{r.progress, warnings(notes)}
+	r.callbacks = append(r.callbacks, cfg.steering()...)
 	if files.checkpoint != "" {
 		r.callbacks = append(r.callbacks, &Checkpoint{Path: files.checkpoint})
 	}
@@ -91,7 +92,10 @@ func prepare(cfg Config) (r *Run, notes []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if notes, err = d.Check(r.Parts); err != nil {
+	if cfg.TrainOnVal {
+		r.Parts = r.Parts.withoutValidation()
+	}
+	if notes, err = d.check(r.Parts, !cfg.TrainOnVal); err != nil {
 		return nil, nil, err
 	}
 	var more []string
@@ -102,8 +106,8 @@ func prepare(cfg Config) (r *Run, notes []string, err error) {
 		w := classWeights(d.Y, r.Parts.Train)
 		r.Weights = w[:]
 	}
-	r.Spec = model.Classifier(d.T, d.F, cfg.Units, cfg.Dropout, cfg.DenseUnits)
-	if _, err := r.Spec.Dims(); err != nil {
+	r.Spec = model.Stack(d.T, d.F, cfg.Units, cfg.Bidirectional, cfg.Dropout, cfg.DenseUnits)
+	if _, err := r.Spec.Chain(); err != nil {
 		return nil, nil, err
 	}
 	r.order = func(epoch int) []int32 {
@@ -142,7 +146,7 @@ func (r *Run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := factory(r.Spec, []model.Options{{Loss: r.Config.loss(), Optimizer: model.DefaultAdam(),
+	e, err := factory(r.Spec, []model.Options{{Loss: r.Config.loss(), Optimizer: r.Config.optimizer(),
 		Scaling: r.Scaling.Scaling, Augment: augment, Seed: seed}})
 	if err != nil {
 		return err
@@ -228,11 +232,16 @@ func (r *Run) introduction() []string {
 	}
 	split += fmt.Sprintf(": %s training, %s validation, %s test windows", report.Thousands(len(r.Parts.Train)),
 		report.Thousands(len(r.Parts.Val)), report.Thousands(len(r.Parts.Test)))
-	loss := lossName(c) + " loss, no class weights"
-	if w := r.Weights; w != nil {
-		loss = fmt.Sprintf("%s loss, class weights %.3f (y = 0) and %.3f (y = 1)", lossName(c), w[0], w[1])
+	loss := lossName(c) + " loss"
+	if l := c.loss(); c.Focal && l != model.Focal() {
+		loss += fmt.Sprintf(" (α %v, γ %v)", l.Alpha, l.Gamma)
 	}
-	lines := []string{r.Device, data, split, loss, fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
+	if w := r.Weights; w != nil {
+		loss += fmt.Sprintf(", class weights %.3f (y = 0) and %.3f (y = 1)", w[0], w[1])
+	} else {
+		loss += ", no class weights"
+	}
+	lines := []string{r.Device, data, split, loss, r.optimizing(), fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
 	if bounds := r.bounds(); bounds != "" {
 		lines = append(lines, bounds)
 	}

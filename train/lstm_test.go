@@ -21,7 +21,7 @@ func TestTwice(t *testing.T) {
 	run := func(seed uint32) map[string][]byte {
 		cfg, dir := inFolder(t, DefaultConfig())
 		cfg.Dataset, cfg.Engine = Sample(60, 1), float64Engine
-		cfg.Seed, cfg.Units, cfg.DenseUnits, cfg.Epochs = seed, 4, 3, 2
+		cfg.Seed, cfg.Units, cfg.DenseUnits, cfg.Epochs = seed, []int{4}, 3, 2
 		cfg.Augment, cfg.Scale = AugmentModerate, ScaleStandard
 		var log, out bytes.Buffer
 		cfg.Log, cfg.Out = &log, &out
@@ -111,7 +111,7 @@ func TestLogText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"paper: 60 windows of 3 steps × 2 features, 50.0 % positive", "split as given: 20 training, 20 validation, 20 test windows",
-		"focal loss, class weights 1.000 (y = 0) and 1.000 (y = 1)\nscale none, augment strong\n", "Total parameters:",
+		"focal loss, class weights 1.000 (y = 0) and 1.000 (y = 1)\nAdam, learning rate 0.001; at most 8 epochs, early stopping after 10\nscale none, augment strong\n", "Total parameters:",
 		"2/8  loss 0.50000 F1 1.000  val: loss 0.25000 F1 0.667 AUC 0.750  ", " windows/s  best\n",
 		"training ended: all 8 epochs done\nbest weights restored: epoch 4, validation F1 0.8889", "the model was not saved; --save-best keeps it",
 	} {

@@ -176,7 +176,7 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 			number(v.Precision), number(v.Recall), e.Improved, e.Time.Seconds(), number(e.rate())})
 		return nil
 	}
-	text := e.line(r.Config.Epochs)
+	text := e.line(r.Config.Epochs, len(r.Parts.Val) > 0)
 	if p.bar == nil {
 		text += fmt.Sprintf("  %s  %.0f windows/s", e.Time.Round(time.Millisecond), e.rate())
 	}
@@ -234,11 +234,13 @@ func (p *Progress) watch(r *Run, epoch int) (stop func()) {
 // rate returns windows trained on per second.
 func (e Epoch) rate() float64 { return float64(e.Windows) / max(e.Time.Seconds(), 1e-9) }
 
-// line writes the epoch in at most 74 columns, for up to 9,999 epochs.
-func (e Epoch) line(epochs int) string {
-	n := len(fmt.Sprint(epochs))
-	return fmt.Sprintf("%*d/%d  loss %s F1 %s  val: loss %s F1 %s AUC %s", n, e.Epoch+1, epochs,
-		lossText(e.Train.Loss), number(e.Train.F1).Text(3), lossText(e.Val.Loss), number(e.Val.F1).Text(3), number(e.Val.AUC).Text(3))
+// line writes the epoch in at most 74 columns, for up to 9,999 epochs, with validation's scores or without.
+func (e Epoch) line(epochs int, validation bool) string {
+	text := fmt.Sprintf("%*d/%d  loss %s F1 %s", len(fmt.Sprint(epochs)), e.Epoch+1, epochs, lossText(e.Train.Loss), number(e.Train.F1).Text(3))
+	if !validation {
+		return text + fmt.Sprintf(" AUC %s", number(e.Train.AUC).Text(3))
+	}
+	return text + fmt.Sprintf("  val: loss %s F1 %s AUC %s", lossText(e.Val.Loss), number(e.Val.F1).Text(3), number(e.Val.AUC).Text(3))
 }
 
 // lossText writes a loss: a focal loss goes down to 0.001, a diverging one up to anything.
@@ -275,8 +277,14 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 		return nil
 	}
 	p.line("training ended: " + r.Reason)
-	if r.Best.Any {
+	switch {
+	case !r.Best.Any:
+	case r.Config.EarlyStopping:
 		p.line(fmt.Sprintf("best weights restored: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value))
+	case len(r.Parts.Val) > 0:
+		p.line(fmt.Sprintf("last weights kept: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value))
+	default:
+		p.line(fmt.Sprintf("last weights kept: epoch %d", r.Best.Epoch+1))
 	}
 	return nil
 }

@@ -16,20 +16,24 @@ func trainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier and write the best model, its history, plots and test metrics",
-		Long: `Train a classifier and write the best model, its history, plots and test metrics.
+		Long: `Train a classifier and write the best model, its history, plots and test
+metrics.
 
-Without --data it trains on a sample that it makes itself. Ctrl-C once finishes the step at hand, keeps the best
-weights and writes everything; twice stops at once.`,
+Without --data it trains on a sample that it makes itself. Ctrl-C once finishes
+the step at hand, keeps the best weights and writes everything; twice stops at
+once.`,
 	}
 	f := c.Flags()
 	flags := addTrainFlags(f)
 	splitFlag(f, &flags.cfg.Split)
 	files := &flags.cfg
-	f.BoolVar(&files.SaveBest, "save-best", false, "write "+train.CheckpointFile+" at each better validation F1")
-	f.StringVar(&files.CheckpointDir, "checkpoint-dir", files.CheckpointDir, "`folder` of "+train.CheckpointFile)
-	f.StringVar(&files.HistoryDir, "history-dir", files.HistoryDir, "`folder` of "+train.HistoryFile)
-	f.StringVar(&files.PlotDir, "plot-dir", files.PlotDir, "`folder` of the pictures and "+train.TestMetricsFile)
-	f.SortFlags = false
+	grouped(f, groupFiles, func() {
+		f.BoolVar(&files.SaveBest, "save-best", false, "write "+train.CheckpointFile+" at each better validation F1; with --no-early-stopping at the end")
+		f.StringVar(&files.CheckpointDir, "checkpoint-dir", files.CheckpointDir, "`folder` of "+train.CheckpointFile)
+		f.StringVar(&files.HistoryDir, "history-dir", files.HistoryDir, "`folder` of "+train.HistoryFile)
+		f.StringVar(&files.PlotDir, "plot-dir", files.PlotDir, "`folder` of the pictures and "+train.TestMetricsFile)
+	})
+	groupedHelp(c, groupData, groupNetwork, groupTraining, groupRate, groupStop, groupFiles, groupDevice)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := flags.config()
 		if err != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -11,37 +13,79 @@ import (
 // trainFlags are the flags of every command that trains: what is read, the network, how it is trained, and on which
 // device. They mean the same in each.
 type trainFlags struct {
+	set                           *pflag.FlagSet
 	cfg                           train.Config
 	noFocal, noClassWeights       bool
+	noEarlyStopping               bool
 	seed                          int64
 	device, adam, precision, path string
 }
 
+// The groups of flags in a command's help, in their order.
+const (
+	groupData     = "Data"
+	groupNetwork  = "Network"
+	groupTraining = "Training"
+	groupRate     = "Optimizer and learning rate"
+	groupStop     = "When training ends"
+	groupFiles    = "Files"
+	groupDevice   = "Device and log"
+)
+
 // addTrainFlags adds the flags to f, with the original module's defaults.
 func addTrainFlags(f *pflag.FlagSet) *trainFlags {
-	t := &trainFlags{cfg: train.DefaultConfig()}
+	t := &trainFlags{set: f, cfg: train.DefaultConfig()}
 	cfg := &t.cfg
-	f.StringVar(&cfg.Data, "data", "", "npz `file` with X (N,T,F) and y (N); without it a sample is made")
-	dataFlags(f, &cfg.Keys)
-	f.StringVar(&cfg.Scale, "scale", cfg.Scale, "fit on the training part and apply: none, minmax or standard")
-	f.IntVar(&cfg.Epochs, "epochs", cfg.Epochs, "most epochs to train")
-	f.IntVar(&cfg.Batch, "batch", cfg.Batch, "windows in a training step")
-	f.Float64Var(&cfg.LearningRate, "lr", cfg.LearningRate, "Adam's learning rate")
-	f.IntVar(&cfg.Patience, "patience", cfg.Patience, "epochs without a better validation F1 before training stops")
-	f.IntVar(&cfg.Units, "lstm-units", cfg.Units, "units of the LSTM")
-	f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout, "share of LSTM outputs dropped in training")
-	f.IntVar(&cfg.DenseUnits, "dense-units", cfg.DenseUnits, "units of the dense layer")
-	f.StringVar(&cfg.Augment, "augment", cfg.Augment, "vary training windows: none, moderate or strong; --augment alone is moderate")
-	f.Lookup("augment").NoOptDefVal = train.AugmentModerate
-	f.BoolVar(&t.noFocal, "no-focal-loss", false, "binary crossentropy instead of focal loss (α 0.25, γ 2)")
-	f.BoolVar(&t.noClassWeights, "no-class-weights", false, "do not weigh the classes by n/(2·count)")
-	f.Int64Var(&t.seed, "seed", int64(cfg.Seed), "of split, initial weights, order, dropout and augmentation")
-	f.StringVar(&t.adam, "adam", "device", "where Adam's step is taken on a GPU: device, or host (slower, to compare); the CPU engine takes it on the host")
-	f.StringVar(&t.path, "path", train.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
-	f.StringVar(&t.precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
-	f.BoolVar(&cfg.Quiet, "quiet", false, "only warnings, the result and the list of files")
-	f.StringVar(&cfg.LogFormat, "log-format", cfg.LogFormat, "text, or json: one object per line on standard error")
-	deviceFlag(f, &t.device)
+	grouped(f, groupData, func() {
+		f.StringVar(&cfg.Data, "data", "", "npz `file` with X (N,T,F) and y (N); without it a sample is made")
+		dataFlags(f, &cfg.Keys)
+		f.StringVar(&cfg.Scale, "scale", cfg.Scale, "fit on the training part and apply: none, minmax or standard")
+	})
+	grouped(f, groupNetwork, func() {
+		f.Var((*unitsValue)(&cfg.Units), "lstm-units", "units of the LSTM; 64,32 stacks a second one with 32 on the first")
+		f.BoolVar(&cfg.Bidirectional, "bidirectional", false, "every LSTM walks the steps in both directions")
+		f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout, "share of LSTM outputs dropped in training")
+		f.IntVar(&cfg.DenseUnits, "dense-units", cfg.DenseUnits, "units of the dense layer")
+	})
+	grouped(f, groupTraining, func() {
+		f.IntVar(&cfg.Epochs, "epochs", cfg.Epochs, "most epochs to train")
+		f.IntVar(&cfg.Batch, "batch", cfg.Batch, "windows in a training step")
+		f.StringVar(&cfg.Augment, "augment", cfg.Augment, "vary training windows: none, moderate or strong; --augment alone is moderate")
+		f.Lookup("augment").NoOptDefVal = train.AugmentModerate
+		f.BoolVar(&t.noFocal, "no-focal-loss", false, "binary crossentropy instead of focal loss")
+		f.Float64Var(&cfg.FocalAlpha, "focal-alpha", cfg.FocalAlpha, "focal loss: weight of y = 1, and 1 − it of y = 0")
+		f.Float64Var(&cfg.FocalGamma, "focal-gamma", cfg.FocalGamma, "focal loss: exponent; the more, the less easy windows count")
+		f.BoolVar(&t.noClassWeights, "no-class-weights", false, "do not weigh the classes by n/(2·count)")
+		f.Int64Var(&t.seed, "seed", int64(cfg.Seed), "of split, initial weights, order, dropout and augmentation")
+	})
+	grouped(f, groupRate, func() {
+		f.Float64Var(&cfg.LearningRate, "lr", cfg.LearningRate, "Adam's learning rate")
+		f.Float64Var(&cfg.WeightDecay, "weight-decay", 0, "AdamW: each step takes this, times its learning rate, of all weights")
+		f.Float64Var(&cfg.L2, "l2", 0, "add this times the sum of the squared kernels to the loss")
+		f.Float64Var(&cfg.ClipNorm, "clipnorm", 0, "scale each variable's gradient down to this norm; 0: not")
+		f.Float64Var(&cfg.GlobalClipNorm, "global-clipnorm", 0, "scale all gradients together down to this norm; 0: not")
+		s := &cfg.Schedule
+		f.StringVar(&s.Kind, "schedule", s.Kind, "of the learning rate: constant, cosine (to its end in the last epoch) or plateau (lowered when validation F1 is not better)")
+		f.Float64Var(&s.Warmup, "warmup", 0, "epochs, also part of one, in which the learning rate first rises from 0")
+		f.Float64Var(&s.MinLR, "min-lr", 0, "cosine: where it ends; plateau: never below it")
+		f.Float64Var(&s.Factor, "plateau-factor", s.Factor, "plateau: what the learning rate is multiplied with")
+		f.IntVar(&s.Patience, "plateau-patience", s.Patience, "plateau: epochs without a better validation F1 before that")
+		f.Float64Var(&s.MinDelta, "plateau-min-delta", s.MinDelta, "plateau: by how much it must be better to count")
+		f.IntVar(&s.Cooldown, "plateau-cooldown", 0, "plateau: epochs after that which count for nothing")
+	})
+	grouped(f, groupStop, func() {
+		f.IntVar(&cfg.Patience, "patience", cfg.Patience, "epochs without a better validation F1 before training stops")
+		f.BoolVar(&t.noEarlyStopping, "no-early-stopping", false, "train all epochs; the last weights are the model, not the best")
+		f.BoolVar(&cfg.TrainOnVal, "train-on-val", false, "train on the validation part too; needs --no-early-stopping")
+	})
+	grouped(f, groupDevice, func() {
+		deviceFlag(f, &t.device)
+		f.StringVar(&t.adam, "adam", "device", "where Adam's step is taken on a GPU: device, or host (slower, to compare); the CPU engine takes it on the host")
+		f.StringVar(&t.path, "path", train.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
+		f.StringVar(&t.precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
+		f.BoolVar(&cfg.Quiet, "quiet", false, "only warnings, the result and the list of files")
+		f.StringVar(&cfg.LogFormat, "log-format", cfg.LogFormat, "text, or json: one object per line on standard error")
+	})
 	return t
 }
 
@@ -51,12 +95,36 @@ func (t *trainFlags) config() (train.Config, error) {
 	if t.seed < 0 || t.seed > 1<<32-1 {
 		return train.Config{}, fmt.Errorf("--seed %d: it must be at least 0 and at most %d, as numpy has it", t.seed, int64(1)<<32-1)
 	}
-	cfg := t.cfg
-	cfg.Seed, cfg.Focal, cfg.ClassWeights = uint32(t.seed), !t.noFocal, !t.noClassWeights
 	if err := t.checkEngine(); err != nil {
 		return train.Config{}, err
 	}
+	if err := t.checkIdle(); err != nil {
+		return train.Config{}, err
+	}
+	cfg := t.cfg
+	cfg.Seed, cfg.Focal, cfg.ClassWeights, cfg.EarlyStopping = uint32(t.seed), !t.noFocal, !t.noClassWeights, !t.noEarlyStopping
 	return cfg, cfg.Validate()
+}
+
+// checkIdle returns an error when a flag was given that would do nothing beside the others.
+func (t *trainFlags) checkIdle() error {
+	for _, v := range []struct {
+		flags []string
+		works bool
+		why   string
+	}{
+		{[]string{"focal-alpha", "focal-gamma"}, !t.noFocal, "is the focal loss's, which --no-focal-loss turns off"},
+		{[]string{"patience"}, !t.noEarlyStopping, "is early stopping's, which --no-early-stopping turns off"},
+		{[]string{"plateau-factor", "plateau-patience", "plateau-min-delta", "plateau-cooldown"},
+			t.cfg.Schedule.Kind == train.SchedulePlateau, "needs --schedule " + train.SchedulePlateau},
+	} {
+		for _, name := range v.flags {
+			if t.set.Changed(name) && !v.works {
+				return fmt.Errorf("--%s %s", name, v.why)
+			}
+		}
+	}
+	return nil
 }
 
 // checkEngine returns a usage error when a flag about the engine has a word that is none of its own.
@@ -111,10 +179,41 @@ func dataFlags(f *pflag.FlagSet, k *train.Keys) {
 
 // splitFlag adds --split, of the commands that part the windows themselves.
 func splitFlag(f *pflag.FlagSet, split *string) {
-	f.StringVar(split, "split", *split, "how to part the windows, 70/15/15: random, or group (recordings stay whole)")
+	grouped(f, groupData, func() {
+		f.StringVar(split, "split", *split, "how to part the windows, 70/15/15: random, or group (recordings stay whole)")
+	})
 }
 
 // deviceFlag adds --device.
 func deviceFlag(f *pflag.FlagSet, device *string) {
 	f.StringVar(device, "device", "auto", "auto (the best real GPU, else cpu), cpu, or an index or name as 'vklstm devices' lists them")
 }
+
+// unitsValue is --lstm-units: whole numbers with commas between them.
+type unitsValue []int
+
+// String implements pflag.Value.
+func (u *unitsValue) String() string {
+	text := make([]string, len(*u))
+	for i, n := range *u {
+		text[i] = strconv.Itoa(n)
+	}
+	return strings.Join(text, ",")
+}
+
+// Set implements pflag.Value.
+func (u *unitsValue) Set(s string) error {
+	var list []int
+	for part := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("it must be a whole number, or several with commas between them, such as 64,32")
+		}
+		list = append(list, n)
+	}
+	*u = list
+	return nil
+}
+
+// Type implements pflag.Value.
+func (u *unitsValue) Type() string { return "ints" }
