@@ -66,23 +66,29 @@ type EarlyStopping struct {
 }
 
 // OnTrainBegin implements Callback. The error names an unknown Monitor.
-func (s *EarlyStopping) OnTrainBegin(*Run) error {
+func (s *EarlyStopping) OnTrainBegin(r *Run) error {
 	if _, ok := (Epoch{}).Value(s.Monitor); !ok {
 		return fmt.Errorf("train: early stopping on %q; known are %v", s.Monitor, Columns)
 	}
 	s.best, s.wait = Best{Lower: lowerIsBetter(s.Monitor)}, 0
+	for _, e := range r.History { // of a run that goes on
+		s.count(e)
+	}
 	return nil
 }
 
-// OnEpochEnd implements Callback.
-func (s *EarlyStopping) OnEpochEnd(r *Run, e Epoch) error {
+// count takes an epoch into account.
+func (s *EarlyStopping) count(e Epoch) {
 	v, _ := e.Value(s.Monitor)
 	s.wait++
 	if s.best.Improved(e.Epoch, v) {
 		s.wait = 0
-		return nil
 	}
-	if s.wait >= s.Patience && e.Epoch > 0 {
+}
+
+// OnEpochEnd implements Callback.
+func (s *EarlyStopping) OnEpochEnd(r *Run, e Epoch) error {
+	if s.count(e); s.wait > 0 && s.wait >= s.Patience && e.Epoch > 0 {
 		r.Stop(StoppedEarly, fmt.Sprintf("%s was not better for %s", s.Monitor, count(s.wait, "epoch")))
 	}
 	return nil

@@ -91,6 +91,7 @@ type Config struct {
 
 	Engine    EngineFactory // nil: the best device, as OpenDevice("auto") finds it
 	Callbacks []Callback    // called after the built-in ones
+	From      *Snapshot     // go on from here; nil: from initial weights
 
 	// DropWindows lets go of the windows that were read from Data once the test part is scored, before the pictures are
 	// drawn, which need memory too: Result.Dataset then holds labels and groups, and no X.
@@ -192,6 +193,17 @@ func AugmentPreset(name string) (model.Augment, error) {
 		return model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}, nil
 	}
 	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s, %s, %s", short(name), AugmentNone, AugmentModerate, AugmentStrong)
+}
+
+// spec returns the network for windows like d's.
+func (c Config) spec(d *Dataset) model.Spec {
+	return model.Stack(d.T, d.F, c.Units, c.Bidirectional, c.Dropout, c.DenseUnits)
+}
+
+// options returns what the engine is told about the model, which reads values scaled by s.
+func (c Config) options(s Scaling) (model.Options, error) {
+	augment, err := AugmentPreset(c.Augment)
+	return model.Options{Loss: c.loss(), Optimizer: c.optimizer(), Scaling: s.Scaling, Augment: augment, Seed: uint64(c.Seed)}, err
 }
 
 // loss returns the training loss.

@@ -12,7 +12,7 @@ import (
 
 // goldenRun returns the run of a golden trajectory: Keras's model, data, order of windows (not shuffled), and class
 // weights. The engine is the float64 reference.
-func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights []float64) (*Run, int) {
+func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights []float64) *Group {
 	t.Helper()
 	read := func(name string) ([]float32, []int) {
 		x, shape, err := f.Float32(name)
@@ -50,8 +50,9 @@ func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights
 	_, epochs := read("history/loss")
 	cfg := DefaultConfig()
 	cfg.Epochs, cfg.Batch = epochs[0], 32
-	return &Run{Config: cfg, Dataset: d, Parts: p, Spec: spec, LearningRate: lr, Weights: weights, engine: e,
-		order: func(int) []int32 { return p.Train }, progress: NewProgress(nil, LogText, true)}, epochs[0]
+	r := &Run{Config: cfg, Dataset: d, Parts: p, Spec: spec, LearningRate: lr, Weights: weights, engine: e,
+		order: func(int) []int32 { return p.Train }, progress: NewProgress(nil, LogText, true)}
+	return &Group{Runs: []*Run{r}, engine: e}
 }
 
 // TestHistoryAgainstKeras trains the golden trajectories and compares every epoch's numbers with those that Keras's
@@ -80,8 +81,10 @@ func TestHistoryAgainstKeras(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			r, epochs := goldenRun(t, f, tc.o, tc.lr, tc.weights)
-			if err := r.fit(context.Background()); err != nil {
+			g := goldenRun(t, f, tc.o, tc.lr, tc.weights)
+			r := g.Runs[0]
+			epochs := r.Config.Epochs
+			if err := g.Train(context.Background(), epochs); err != nil {
 				t.Fatal(err)
 			}
 			if len(r.History) != epochs {

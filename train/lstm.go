@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 
 	"vklstm/model"
 	"vklstm/train/report"
@@ -34,10 +35,7 @@ type Result struct {
 // Result, if it is not nil, holds what was reached; its Model has a State, and its Test is set, as far as they could
 // be saved.
 func LSTM(ctx context.Context, cfg Config) (*Result, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	r, notes, err := prepare(cfg)
+	g, err := prepareGroup([]Config{cfg})
 	if err != nil {
 		return nil, err
 	}
@@ -48,156 +46,29 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := r.open(ctx); err != nil {
+	if err := g.open(ctx); err != nil {
 		return nil, err
 	}
-	defer r.close()
-	r.callbacks = []Callback{r.progress, warnings(notes)}
-	r.callbacks = append(r.callbacks, cfg.steering()...)
+	defer g.Close()
+	r := g.Runs[0]
+	r.write(files)
+	if err = g.Train(ctx, cfg.Epochs); err == nil {
+		err = r.err
+	}
+	return g.finish(ctx, files, err)
+}
+
+// write has the run write its checkpoint and its history; the callbacks stand before the caller's.
+func (r *Run) write(files paths) {
+	var own []Callback
 	if files.checkpoint != "" {
-		r.callbacks = append(r.callbacks, &Checkpoint{Path: files.checkpoint})
+		own = append(own, &Checkpoint{Path: files.checkpoint})
 	}
 	if files.history != "" {
-		r.callbacks = append(r.callbacks, &CSVLogger{Path: files.history})
+		own = append(own, &CSVLogger{Path: files.history})
 	}
-	r.callbacks = append(r.callbacks, cfg.Callbacks...)
-	err = r.fit(ctx)
-	return r.finish(ctx, files, err)
+	r.callbacks = slices.Insert(r.callbacks, len(r.callbacks)-len(r.Config.Callbacks), own...)
 }
-
-// prepare reads and divides the data and fits the scaling. The notes are warnings for the log, which begins with
-// the device.
-func prepare(cfg Config) (r *Run, notes []string, err error) {
-	r = &Run{Config: cfg, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
-	switch {
-	case cfg.Dataset != nil:
-		r.Dataset = cfg.Dataset
-	case cfg.Data != "":
-		r.Dataset, err = LoadNPZ(cfg.Data, cfg.Keys)
-	default:
-		r.Dataset = Sample(SampleWindows, uint64(cfg.Seed))
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	d := r.Dataset
-	switch {
-	case cfg.Parts != nil:
-		r.Parts = *cfg.Parts
-	case cfg.Split == SplitByGroup:
-		r.Parts, err = SplitGroup(d, cfg.Seed)
-	default:
-		r.Parts = SplitRandom(d.N, cfg.Seed)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if cfg.TrainOnVal {
-		r.Parts = r.Parts.withoutValidation()
-	}
-	if notes, err = d.check(r.Parts, !cfg.TrainOnVal); err != nil {
-		return nil, nil, err
-	}
-	var more []string
-	if r.Scaling, more, err = FitScaling(cfg.Scale, d, r.Parts.Train); err != nil {
-		return nil, nil, err
-	}
-	if cfg.ClassWeights {
-		w := classWeights(d.Y, r.Parts.Train)
-		r.Weights = w[:]
-	}
-	r.Spec = model.Stack(d.T, d.F, cfg.Units, cfg.Bidirectional, cfg.Dropout, cfg.DenseUnits)
-	if _, err := r.Spec.Chain(); err != nil {
-		return nil, nil, err
-	}
-	r.order = func(epoch int) []int32 {
-		order := Permutation(len(r.Parts.Train), uint64(cfg.Seed), epoch)
-		for i, j := range order {
-			order[i] = r.Parts.Train[j]
-		}
-		return order
-	}
-	return r, append(notes, more...), nil
-}
-
-// open makes the engine, loads the windows and sets the initial weights.
-func (r *Run) open(ctx context.Context) error {
-	augment, err := AugmentPreset(r.Config.Augment)
-	if err != nil {
-		return err
-	}
-	factory := r.Config.Engine
-	if factory == nil {
-		device, err := OpenDevice("auto")
-		if err != nil {
-			return err
-		}
-		factory = func(spec model.Spec, opts []model.Options) (model.Engine, error) {
-			e, err := device.NewEngine(spec, opts)
-			if err != nil {
-				device.Close()
-				return nil, err
-			}
-			return ownedEngine{e, device}, nil
-		}
-	}
-	seed := uint64(r.Config.Seed)
-	start, err := initial(ctx, r.Spec, seed)
-	if err != nil {
-		return err
-	}
-	e, err := factory(r.Spec, []model.Options{{Loss: r.Config.loss(), Optimizer: r.Config.optimizer(),
-		Scaling: r.Scaling.Scaling, Augment: augment, Seed: seed}})
-	if err != nil {
-		return err
-	}
-	r.engine, r.Device = e, e.String()
-	if err = e.Load(r.Dataset.Windows()); err == nil {
-		err = e.SetState(0, start)
-	}
-	if err != nil {
-		e.Close()
-	}
-	return err
-}
-
-// close closes the engine; a second call does nothing.
-func (r *Run) close() {
-	if !r.closed {
-		r.closed = true
-		r.engine.Close()
-	}
-}
-
-// initial returns spec.Init(seed), which takes minutes for thousands of units, unless ctx ends before.
-func initial(ctx context.Context, spec model.Spec, seed uint64) (*model.State, error) {
-	done := make(chan *model.State, 1)
-	go func() { done <- spec.Init(seed) }()
-	select {
-	case s := <-done:
-		return s, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("train: interrupted before the first step: %w", ctx.Err())
-	}
-}
-
-// ownedEngine closes its device with itself.
-type ownedEngine struct {
-	model.Engine
-	device *Device
-}
-
-// Close closes the engine, then its device.
-func (e ownedEngine) Close() error {
-	err := e.Engine.Close()
-	if e := e.device.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// Unwrap returns the engine itself.
-func (e ownedEngine) Unwrap() model.Engine { return e.Engine }
 
 // deviceMemory is what the engine plans to take of its device's memory, in bytes; false where it plans nothing.
 func (r *Run) deviceMemory() (uint64, bool) {
@@ -275,26 +146,11 @@ func (r *Run) bounds() string {
 	return fmt.Sprintf("augmentation's noise is kept within each feature's range in the training part (%.3g to %.3g over all), not [0,1]", lowest, highest)
 }
 
-// warnings is a callback that logs what was found out before the log began.
-type warningsCallback struct {
-	NoCallback
-	list []string
-}
-
-func warnings(list []string) Callback { return &warningsCallback{list: list} }
-
-// OnTrainBegin implements Callback.
-func (w *warningsCallback) OnTrainBegin(r *Run) error {
-	for _, text := range w.list {
-		r.Warn("%s", text)
-	}
-	return nil
-}
-
 // finish scores the test part with the best weights, writes the pictures and the metrics, and reports. err is what
 // training ended with; it goes first.
-func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, error) {
-	res := &Result{Model: Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss()},
+func (g *Group) finish(ctx context.Context, files paths, err error) (*Result, error) {
+	r := g.Runs[0]
+	res := &Result{Model: r.Model(),
 		History: r.History, BestEpoch: -1, Dataset: r.Dataset, Parts: r.Parts, Device: r.Device,
 		Stopped: r.Stopped, Reason: r.Reason}
 	if r.Best.Any {
@@ -313,13 +169,12 @@ func (r *Run) finish(ctx context.Context, files paths, err error) (*Result, erro
 	}
 	if r.best != nil {
 		// An interruption ends training, not the work that makes it worth while.
-		predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, 0, x) }
-		test, e := evaluate(context.WithoutCancel(ctx), predict, r.Dataset, r.Parts.Test)
+		test, e := g.Evaluate(context.WithoutCancel(ctx), 0, r.Parts.Test)
 		if res.Test = test; err == nil || e == nil {
 			note(e)
 		}
 	}
-	r.close() // the pictures need the memory
+	g.Close() // the pictures need the memory
 	if r.Config.DropWindows && r.Config.Dataset == nil {
 		r.Dataset.X = nil
 		runtime.GC()

@@ -226,17 +226,15 @@ func TestTerminal(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
 	cfg := quietConfig(f.factory)
 	var log bytes.Buffer
-	r, _, err := prepare(cfg)
+	g, err := NewGroup(t.Context(), []Config{cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.open(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	r := g.Runs[0]
 	r.progress = NewProgress(&log, LogText, false)
 	r.progress.terminal = true
 	r.callbacks = []Callback{r.progress}
-	if err := r.fit(context.Background()); err != nil {
+	if err := g.Train(context.Background(), cfg.Epochs); err != nil {
 		t.Fatal(err)
 	}
 	screen := render(log.String())

@@ -139,16 +139,30 @@ type ReduceLROnPlateau struct {
 }
 
 // OnTrainBegin implements Callback. The error names an unknown Monitor.
-func (p *ReduceLROnPlateau) OnTrainBegin(*Run) error {
+func (p *ReduceLROnPlateau) OnTrainBegin(r *Run) error {
 	if _, ok := (Epoch{}).Value(p.Monitor); !ok {
 		return fmt.Errorf("train: learning rate lowered by %q; known are %v", p.Monitor, Columns)
 	}
 	p.best, p.wait, p.cool = Best{Lower: lowerIsBetter(p.Monitor)}, 0, 0
+	rate := r.Config.LearningRate
+	for _, e := range r.History { // of a run that goes on, whose own learning rate is already that
+		rate, _ = p.next(e, rate)
+	}
 	return nil
 }
 
 // OnEpochEnd implements Callback.
 func (p *ReduceLROnPlateau) OnEpochEnd(r *Run, e Epoch) error {
+	lower, lowered := p.next(e, r.LearningRate)
+	if lowered {
+		r.LearningRate = lower
+		r.Note("learning rate lowered to %.6g: %s was not better for %s", lower, p.Monitor, count(max(p.Patience, 1), "epoch"))
+	}
+	return nil
+}
+
+// next takes an epoch that was trained at the given learning rate, and returns the rate of the epoch after it.
+func (p *ReduceLROnPlateau) next(e Epoch, rate float64) (next float64, lowered bool) {
 	v, _ := e.Value(p.Monitor)
 	if p.cool > 0 {
 		p.cool--
@@ -157,20 +171,19 @@ func (p *ReduceLROnPlateau) OnEpochEnd(r *Run, e Epoch) error {
 	switch {
 	case p.improved(e.Epoch, v):
 		p.wait = 0
-		return nil
+		return rate, false
 	case p.cool > 0:
-		return nil
+		return rate, false
 	}
 	if p.wait++; p.wait < p.Patience {
-		return nil
+		return rate, false
 	}
-	lower := max(r.LearningRate*p.Factor, p.MinLR)
-	if !(lower < r.LearningRate) {
-		return nil
+	lower := max(rate*p.Factor, p.MinLR)
+	if !(lower < rate) {
+		return rate, false
 	}
-	r.LearningRate, p.cool, p.wait = lower, p.Cooldown, 0
-	r.Note("learning rate lowered to %.6g: %s was not better for %s", lower, p.Monitor, count(max(p.Patience, 1), "epoch"))
-	return nil
+	p.cool, p.wait = p.Cooldown, 0
+	return lower, true
 }
 
 // improved takes the number v of an epoch and reports whether it is better than the best so far by more than MinDelta.

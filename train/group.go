@@ -1,0 +1,258 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"vklstm/model"
+)
+
+// Group trains k ≥ 1 models of one Spec side by side on one engine: the folds of a cross-validation, the members of an
+// ensemble, the settings of a search. Each Run has a Config of its own, with its parts, scaling, augmentation, seed,
+// class weights, learning rate and patience, and its own order of windows, history, best weights and end. What it
+// reaches is, bit for bit, what it reaches alone; LSTM is a group of one.
+//
+//	g, err := train.NewGroup(ctx, configs)
+//	defer g.Close()
+//	err = g.Train(ctx, 10)               // ten epochs, or fewer where a run ended before
+//	for k, r := range g.Runs {           // r.Err, r.Stopped, r.History, r.Best
+//		e, err := g.Evaluate(ctx, k, windows)
+//	}
+//	s, err := g.Runs[0].Snapshot()       // to go on later, in another group: Config.From
+//
+// A Group is used by one goroutine at a time.
+type Group struct {
+	Runs   []*Run // in the order of the configurations
+	Device string // which device trains, by which path, and why
+
+	// OnEpoch hears of each epoch of each run, OnEnd of each run's end; nil: nobody does. They are called by Train, and
+	// may look at the Run, but OnEpoch may not ask for its State, because the next epoch may be training already.
+	OnEpoch func(r *Run, e Epoch)
+	OnEnd   func(r *Run)
+
+	engine model.Engine
+	closed bool
+}
+
+// NewGroup prepares a run for each configuration and makes the engine, by the first configuration's Engine. All must
+// name the same data (one Dataset, or one file and keys) and lead to one Spec. The files that Config.SaveBest,
+// HistoryDir and PlotDir name are LSTM's; a group writes none. ctx ends the preparation.
+func NewGroup(ctx context.Context, configs []Config) (*Group, error) {
+	g, err := prepareGroup(configs)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.open(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// prepareGroup does what NewGroup does before the engine.
+func prepareGroup(configs []Config) (*Group, error) {
+	if len(configs) == 0 {
+		return nil, fmt.Errorf("train: a group of no configuration; at least one is needed")
+	}
+	g := &Group{}
+	var data *Dataset
+	for k, cfg := range configs {
+		if err := cfg.Validate(); err != nil {
+			return nil, err
+		}
+		first := configs[0]
+		switch {
+		case k == 0:
+			var err error
+			if data, err = cfg.load(); err != nil {
+				return nil, err
+			}
+		case cfg.Dataset != first.Dataset || cfg.Data != first.Data || cfg.Keys != first.Keys || cfg.Data == "" && cfg.Dataset == nil:
+			return nil, fmt.Errorf("train: configuration %d of a group has other data than the first; models side by side need one data set", k)
+		}
+		r, err := prepare(cfg, data)
+		if err != nil {
+			return nil, err
+		}
+		if k > 0 && !slices.Equal(r.Spec.Layers, g.Runs[0].Spec.Layers) {
+			return nil, fmt.Errorf("train: configuration %d of a group has another network than the first; models side by side need one", k)
+		}
+		r.k = k
+		g.Runs = append(g.Runs, r)
+	}
+	return g, nil
+}
+
+// load returns the data set that the configuration names.
+func (c Config) load() (*Dataset, error) {
+	switch {
+	case c.Dataset != nil:
+		return c.Dataset, nil
+	case c.Data != "":
+		return LoadNPZ(c.Data, c.Keys)
+	}
+	return Sample(SampleWindows, uint64(c.Seed)), nil
+}
+
+// prepare divides the data and fits the scaling. The run's notes are warnings for the log, which begins with the
+// device.
+func prepare(cfg Config, d *Dataset) (*Run, error) {
+	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
+	var err error
+	switch {
+	case cfg.Parts != nil:
+		r.Parts = *cfg.Parts
+	case cfg.Split == SplitByGroup:
+		r.Parts, err = SplitGroup(d, cfg.Seed)
+	default:
+		r.Parts = SplitRandom(d.N, cfg.Seed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cfg.TrainOnVal {
+		r.Parts = r.Parts.withoutValidation()
+	}
+	if r.notes, err = d.check(r.Parts, !cfg.TrainOnVal); err != nil {
+		return nil, err
+	}
+	var more []string
+	if r.Scaling, more, err = FitScaling(cfg.Scale, d, r.Parts.Train); err != nil {
+		return nil, err
+	}
+	r.notes = append(r.notes, more...)
+	if cfg.ClassWeights {
+		w := classWeights(d.Y, r.Parts.Train)
+		r.Weights = w[:]
+	}
+	r.Spec = cfg.spec(d)
+	if _, err := r.Spec.Chain(); err != nil {
+		return nil, err
+	}
+	r.order = func(epoch int) []int32 {
+		order := Permutation(len(r.Parts.Train), uint64(cfg.Seed), epoch)
+		for i, j := range order {
+			order[i] = r.Parts.Train[j]
+		}
+		return order
+	}
+	r.callbacks = slices.Concat([]Callback{r.progress, warnings(r.notes)}, cfg.steering(), cfg.Callbacks)
+	if cfg.From != nil {
+		r.resume(cfg.From)
+	}
+	return r, nil
+}
+
+// open makes the engine, loads the windows and sets the initial weights.
+func (g *Group) open(ctx context.Context) error {
+	var options []model.Options
+	var starts []*model.State
+	for _, r := range g.Runs {
+		o, err := r.Config.options(r.Scaling)
+		if err != nil {
+			return err
+		}
+		start, err := r.start(ctx)
+		if err != nil {
+			return err
+		}
+		options, starts = append(options, o), append(starts, start)
+	}
+	factory := g.Runs[0].Config.Engine
+	if factory == nil {
+		device, err := OpenDevice("auto")
+		if err != nil {
+			return err
+		}
+		factory = func(spec model.Spec, opts []model.Options) (model.Engine, error) {
+			e, err := device.NewEngine(spec, opts)
+			if err != nil {
+				device.Close()
+				return nil, err
+			}
+			return ownedEngine{e, device}, nil
+		}
+	}
+	e, err := factory(g.Runs[0].Spec, options)
+	if err != nil {
+		return err
+	}
+	g.engine, g.Device = e, e.String()
+	err = e.Load(g.Runs[0].Dataset.Windows())
+	for k, r := range g.Runs {
+		r.engine, r.Device = e, g.Device
+		if err == nil {
+			err = e.SetState(k, starts[k])
+		}
+	}
+	if err != nil {
+		g.Close()
+	}
+	return err
+}
+
+// start returns the state that the run begins with: initial weights, which take minutes for thousands of units, unless
+// ctx ends before.
+func (r *Run) start(ctx context.Context) (*model.State, error) {
+	if from := r.Config.From; from != nil {
+		return from.State, nil
+	}
+	done := make(chan *model.State, 1)
+	go func() { done <- r.Spec.Init(uint64(r.Config.Seed)) }()
+	select {
+	case s := <-done:
+		return s, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("train: interrupted before the first step: %w", ctx.Err())
+	}
+}
+
+// Evaluate predicts the listed windows (nil: all) with the weights that model k now has, its best ones when it has
+// ended, and scores them.
+func (g *Group) Evaluate(ctx context.Context, k int, windows []int32) (*Evaluation, error) {
+	predict := func(ctx context.Context, x []float32) ([]float32, error) { return g.engine.Predict(ctx, k, x) }
+	return evaluate(ctx, predict, g.Runs[k].Dataset, windows)
+}
+
+// Close closes the engine; a second call does nothing.
+func (g *Group) Close() error {
+	if g.closed || g.engine == nil {
+		return nil
+	}
+	g.closed = true
+	return g.engine.Close()
+}
+
+// ownedEngine closes its device with itself.
+type ownedEngine struct {
+	model.Engine
+	device *Device
+}
+
+// Close closes the engine, then its device.
+func (e ownedEngine) Close() error {
+	err := e.Engine.Close()
+	if e := e.device.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// Unwrap returns the engine itself.
+func (e ownedEngine) Unwrap() model.Engine { return e.Engine }
+
+// warnings is a callback that logs what was found out before the log began.
+type warningsCallback struct {
+	NoCallback
+	list []string
+}
+
+func warnings(list []string) Callback { return &warningsCallback{list: list} }
+
+// OnTrainBegin implements Callback.
+func (w *warningsCallback) OnTrainBegin(r *Run) error {
+	for _, text := range w.list {
+		r.Warn("%s", text)
+	}
+	return nil
+}

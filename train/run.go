@@ -1,0 +1,231 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"vklstm/model"
+)
+
+// Stop says how training ended.
+type Stop string
+
+// The ways in which training ends.
+const (
+	StoppedDone        Stop = "done"        // the last epoch was trained
+	StoppedEarly       Stop = "early"       // validation F1 was not better for Patience epochs
+	StoppedInterrupted Stop = "interrupted" // the context ended
+	StoppedDiverged    Stop = "diverged"    // the loss was no longer a finite number
+	StoppedError       Stop = "error"       // the engine or a callback failed
+)
+
+// monitor is the column of the history that decides about the best weights.
+const monitor = "val_f1"
+
+// Run is the training of one model of a Group, as callbacks see it.
+type Run struct {
+	Config       Config
+	Dataset      *Dataset
+	Parts        Parts
+	Spec         model.Spec
+	Scaling      Scaling
+	Device       string    // which device trains, by which path, and why
+	LearningRate float64   // of the next epoch; callbacks may change it
+	History      History   // whole epochs so far
+	Best         Best      // validation F1 of the epoch whose weights are kept: the best so far, without early stopping the last
+	Weights      []float64 // class weights, of y = 0 and y = 1; nil: none
+	Stopped      Stop      // how training ended; empty until then
+	Reason       string    // why it ended, for people
+
+	engine    model.Engine
+	k         int                     // the number of the run's model in the engine
+	order     func(epoch int) []int32 // the training windows in the epoch's order
+	epoch     int                     // the next epoch; len(History) but while an epoch's scores are computed
+	callbacks []Callback
+	progress  *Progress
+	notes     []string     // warnings found before the log began
+	best      *model.State // weights of Best, or as they are when no epoch was complete
+	files     []string
+	begun     bool  // the callbacks have heard of the beginning
+	ended     bool  // the best weights are back, and the callbacks have heard of the end
+	err       error // the first that happened to this run
+}
+
+// Stop ends training after the epoch at hand. The first call counts.
+func (r *Run) Stop(how Stop, reason string) {
+	if r.Stopped == "" {
+		r.Stopped, r.Reason = how, reason
+	}
+}
+
+// Err returns what went wrong with this run, nil for nothing. The other runs of its group may be well.
+func (r *Run) Err() error { return r.err }
+
+// State returns a copy of the weights, Adam's moments and the step as they are now on the device.
+func (r *Run) State() (*model.State, error) { return r.engine.State(r.k) }
+
+// BestState returns the weights of Best, not a copy; nil before there is one.
+func (r *Run) BestState() *model.State { return r.best }
+
+// Model returns the network with the best weights so far; its State is nil before there are any.
+func (r *Run) Model() Model {
+	return Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss()}
+}
+
+// Wrote adds a file to the list of files that the run names at its end.
+func (r *Run) Wrote(path string) {
+	for _, p := range r.files {
+		if p == path {
+			return
+		}
+	}
+	r.files = append(r.files, path)
+}
+
+// Note writes a line into the log.
+func (r *Run) Note(format string, args ...any) { r.progress.Note(fmt.Sprintf(format, args...)) }
+
+// Warn writes a line into the log that --quiet does not silence.
+func (r *Run) Warn(format string, args ...any) { r.progress.Warn(fmt.Sprintf(format, args...)) }
+
+// Snapshot is a run between two epochs. A Config that starts From it goes on as the run would have, bit for bit, in
+// whatever group and, on engines that agree, on another device.
+type Snapshot struct {
+	State        *model.State // weights, Adam's moments and step
+	Best         Best         // the epoch whose weights are kept so far
+	BestState    *model.State // its weights; nil before there are any
+	LearningRate float64      // of the next epoch
+	History      History      // the epochs trained; what early stopping and the plateau know follows from them
+}
+
+// Snapshot returns the run as it now is. It is for a run that has not ended, between two calls of Group.Train, or in a
+// callback's OnEpochEnd.
+func (r *Run) Snapshot() (*Snapshot, error) {
+	s, err := r.State()
+	if err != nil {
+		return nil, err
+	}
+	return &Snapshot{State: s, Best: r.Best, BestState: r.best, LearningRate: r.LearningRate, History: r.History[:len(r.History):len(r.History)]}, nil
+}
+
+// resume has the run go on from s.
+func (r *Run) resume(s *Snapshot) {
+	r.LearningRate, r.Best, r.best = s.LearningRate, s.Best, s.BestState
+	r.History, r.epoch = s.History[:len(s.History):len(s.History)], len(s.History)
+}
+
+// begin tells the callbacks, once, that training begins.
+func (r *Run) begin() {
+	if r.begun {
+		return
+	}
+	r.begun = true
+	if err := r.tell(func(c Callback) error { return c.OnTrainBegin(r) }); err != nil {
+		r.fail(err)
+	}
+}
+
+// fail ends the run by an error.
+func (r *Run) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.Stop(StoppedError, err.Error())
+}
+
+// settle puts the best weights back after training has ended, and tells the callbacks. The engine must be idle.
+func (r *Run) settle() {
+	if r.ended {
+		return
+	}
+	r.ended = true
+	if err := r.restore(); r.err == nil {
+		r.err = err
+	}
+	if err := r.tell(func(c Callback) error { return c.OnTrainEnd(r) }); r.err == nil {
+		r.err = err
+	} else if err != nil && err.Error() != r.err.Error() {
+		r.Warn("%v", err)
+	}
+}
+
+// tell calls every callback, and returns the first error; the others go into the log.
+func (r *Run) tell(call func(Callback) error) error {
+	var first error
+	for _, c := range r.callbacks {
+		err := call(c)
+		switch {
+		case first == nil:
+			first = err
+		case err != nil:
+			r.Warn("%v", err)
+		}
+	}
+	return first
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// steps returns the number of steps in an epoch.
+func (r *Run) steps() int {
+	return (len(r.Parts.Train) + r.Config.Batch - 1) / r.Config.Batch
+}
+
+// keeps reports whether an epoch's weights are those to keep so far: with early stopping when their validation F1, v, is
+// the best, which it notes in e, else whenever the epoch's loss terms are numbers.
+func (r *Run) keeps(e *Epoch, v float64, loss []float32) bool {
+	if r.Config.EarlyStopping {
+		e.Improved = r.Best.Improved(e.Epoch, v)
+		return e.Improved
+	}
+	sum := 0.0
+	for _, l := range loss {
+		sum += float64(l)
+	}
+	if !finite(sum) || len(r.Parts.Val) > 0 && math.IsNaN(v) {
+		return false
+	}
+	r.Best = Best{Epoch: e.Epoch, Value: v, Any: true}
+	return true
+}
+
+// plan lays out the next epoch.
+func (r *Run) plan() model.Plan {
+	p := model.Plan{Epoch: r.epoch, Train: r.order(r.epoch), Batch: r.Config.Batch, Eval: r.Parts.Val}
+	p.LearningRate = r.learningRates(r.epoch)
+	if r.Weights != nil {
+		p.Weight = make([]float32, len(p.Train))
+		for i, w := range p.Train {
+			p.Weight[i] = float32(r.Weights[class(r.Dataset.Y[w])])
+		}
+	}
+	return p
+}
+
+// restore puts the best weights back on the device. When training was interrupted in the first epoch there are none:
+// the weights stay as they are and count as the best. After an error, and when the weights are no numbers, there is
+// nothing worth keeping.
+func (r *Run) restore() error {
+	switch {
+	case r.Stopped == StoppedError:
+		if r.best != nil {
+			_ = r.engine.SetState(r.k, r.best) // The device may be gone; the weights are in hand.
+		}
+		return nil
+	case r.best != nil:
+		return r.engine.SetState(r.k, r.best)
+	}
+	s, err := r.State()
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Params {
+		if !finite(float64(p)) {
+			return fmt.Errorf("train: %s, and no epoch before gave usable weights; lower the learning rate (lr is %v) or scale the data",
+				r.Reason, r.Config.LearningRate)
+		}
+	}
+	r.best = s
+	r.Warn("no epoch was complete; the weights are kept as they are, after %s", count(s.Step, "step"))
+	return nil
+}
