@@ -1,0 +1,227 @@
+// Package exporttest holds what the tests of file formats for other runtimes share: trained networks of every form, windows
+// with every mask, what the float64 reference says of them, and a way to ask a runtime in Python.
+package exporttest
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"vklstm/model"
+	"vklstm/model/reference"
+)
+
+// Case is a trained network with windows for it.
+type Case struct {
+	Name string
+	model.Trained
+	X    []float32 // [N][T][F], as measured
+	Want []float64 // [N], what the reference says; NaN for a window with an infinity
+}
+
+// N returns the number of windows.
+func (c Case) N() int { return len(c.X) / (c.Spec.Timesteps * c.Spec.Features) }
+
+// Cases returns networks of every form: one layer, several, both directions, ensembles, scaled and not.
+func Cases(t *testing.T) []Case {
+	t.Helper()
+	mixed := model.Stack(9, 3, []int{7, 5, 6}, true, 0, 4)
+	mixed.Layers[2].Bidirectional = false
+	var cases []Case
+	for i, tc := range []struct {
+		name    string
+		spec    model.Spec
+		members int
+		scaled  bool
+	}{
+		{"usual", model.Classifier(60, 6, 64, 0.3, 32), 1, false},
+		{"usual scaled", model.Classifier(60, 6, 64, 0.3, 32), 1, true},
+		{"one step", model.Classifier(1, 2, 3, 0, 2), 1, true},
+		{"one of everything", model.Classifier(5, 1, 1, 0, 1), 1, false},
+		{"two layers", model.Stack(12, 5, []int{16, 8}, false, 0, 8), 1, true},
+		{"both directions", model.Stack(12, 5, []int{16}, true, 0, 8), 1, true},
+		{"two layers of both directions", model.Stack(12, 4, []int{9, 6}, true, 0, 5), 1, false},
+		{"mixed", mixed, 1, true},
+		{"ensemble", model.Classifier(10, 3, 8, 0, 4), 3, true},
+		{"ensemble of both directions", model.Stack(8, 3, []int{5, 4}, true, 0, 4), 2, true},
+	} {
+		rng := rand.New(rand.NewPCG(uint64(i), 99))
+		c := Case{Name: tc.name, Trained: model.Trained{Spec: tc.spec, Threshold: 0.5}}
+		for m := range tc.members {
+			p := tc.spec.Init(uint64(10*i + m)).Params
+			for j := range p {
+				p[j] += 0.1 * float32(rng.NormFloat64())
+			}
+			c.Members = append(c.Members, p)
+		}
+		if tc.scaled {
+			for f := range tc.spec.Features {
+				c.Scaling.Offset = append(c.Scaling.Offset, float32(f)-1.5)
+				c.Scaling.Factor = append(c.Scaling.Factor, 1/float32(f+2))
+			}
+		}
+		c.X = Windows(rng, tc.spec.Timesteps, tc.spec.Features)
+		c.Want = Want(t, c.Trained, c.X)
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// kinds of windows that Windows makes, in this order, again and again.
+var kinds = []string{"none", "right", "left", "holes", "mostly holes", "all masked", "one step", "missing cells",
+	"missing steps", "zero cells", "negative zero", "large", "infinite", "negative infinite", "none"}
+
+// Windows returns 45 windows with every kind of mask, missing values, large ones and infinities. A window without any of
+// these stands behind each that has infinities, so that a state kept between calls shows.
+func Windows(rng *rand.Rand, t, f int) []float32 {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	var x []float32
+	for n := range 3 * len(kinds) {
+		kind, cut, at := kinds[n%len(kinds)], 1+rng.IntN(max(t-1, 1)), rng.IntN(t)
+		for step := range t {
+			zero := kind == "right" && step >= cut || kind == "left" && step < cut || kind == "holes" && rng.Float64() < 0.3 ||
+				kind == "mostly holes" && rng.Float64() < 0.9 || kind == "all masked" || kind == "one step" && step != at
+			lost := kind == "missing steps" && rng.Float64() < 0.4
+			for i := range f {
+				v := float32(2 * rng.NormFloat64())
+				switch {
+				case lost || kind == "missing cells" && rng.Float64() < 0.3:
+					v = nan
+				case zero || kind == "zero cells" && rng.Float64() < 0.5:
+					v = 0
+				case kind == "negative zero" && step%2 == 0:
+					v = float32(math.Copysign(0, -1))
+				case kind == "large":
+					v *= 1000
+				case kind == "infinite" && step == at && i == 0:
+					v = inf
+				case kind == "negative infinite" && step == at && i == f-1:
+					v = -inf
+				}
+				x = append(x, v)
+			}
+		}
+	}
+	return x
+}
+
+// Want returns what the reference says of windows x[N][T][F]: the mean of the members' probabilities, and NaN where a
+// window has an infinity.
+func Want(t *testing.T, m model.Trained, x []float32) []float64 {
+	t.Helper()
+	size := m.Spec.Timesteps * m.Spec.Features
+	want := make([]float64, len(x)/size)
+	finite := append([]float32(nil), x...)
+	for i, v := range finite {
+		if math.IsInf(float64(v), 0) {
+			finite[i] = 0
+		}
+	}
+	for _, params := range m.Members {
+		e, err := reference.New(m.Spec, []model.Options{{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Scaling: m.Scaling}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := model.NewState(len(params))
+		copy(s.Params, params)
+		if err := e.SetState(0, s); err != nil {
+			t.Fatal(err)
+		}
+		p, err := e.Predict(t.Context(), 0, finite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p {
+			want[i] += float64(p[i]) / float64(len(m.Members))
+		}
+	}
+	for i, v := range x {
+		if math.IsInf(float64(v), 0) {
+			want[i/size] = math.NaN()
+		}
+	}
+	return want
+}
+
+// Answer is what a runtime says of a file: probabilities of all windows in calls of each batch size, in order and then
+// backwards, and what the file says about itself.
+type Answer struct {
+	Batches  map[string][]float64 `json:"batches"` // by batch size; -1 backwards, one by one
+	Metadata map[string]string    `json:"metadata"`
+}
+
+// Ask hands a file and windows to the script in testdata/judge.py, which runs them in the real runtime. Without an
+// interpreter the test is skipped, or fails where VKLSTM_REQUIRE_PYTHON=1 forbids that.
+func Ask(t *testing.T, file []byte, c Case) Answer {
+	t.Helper()
+	python := os.Getenv("VKLSTM_PYTHON")
+	if python == "" {
+		if os.Getenv("VKLSTM_REQUIRE_PYTHON") == "1" {
+			t.Fatal("VKLSTM_REQUIRE_PYTHON=1, but VKLSTM_PYTHON names no interpreter with the runtimes; run go run ./cmd/check -setup")
+		}
+		t.Skip("no runtime to judge the file: VKLSTM_PYTHON names no interpreter; go run ./cmd/check -setup installs one")
+	}
+	dir := t.TempDir()
+	model, windows := filepath.Join(dir, "model"), filepath.Join(dir, "x.bin")
+	var raw []byte
+	for _, v := range c.X {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	for path, data := range map[string][]byte{model: file, windows: raw} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(python, filepath.Join("testdata", "judge.py"), model, windows, fmt.Sprint(c.Spec.Timesteps), fmt.Sprint(c.Spec.Features))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("the judge: %v", err)
+	}
+	// Python writes NaN as such, which is no JSON: it sends null.
+	var answer struct {
+		Batches  map[string][]*float64 `json:"batches"`
+		Metadata map[string]string     `json:"metadata"`
+	}
+	if err := json.Unmarshal(out, &answer); err != nil {
+		t.Fatalf("the judge said %.200q: %v", out, err)
+	}
+	a := Answer{Batches: map[string][]float64{}, Metadata: answer.Metadata}
+	for size, list := range answer.Batches {
+		for _, p := range list {
+			v := math.NaN()
+			if p != nil {
+				v = *p
+			}
+			a.Batches[size] = append(a.Batches[size], v)
+		}
+	}
+	return a
+}
+
+// Near fails the test unless every probability is within tolerance of the case's, and NaN where that is; it returns the
+// largest difference.
+func (c Case) Near(t *testing.T, what string, got []float64, tolerance float64) float64 {
+	t.Helper()
+	if len(got) != len(c.Want) {
+		t.Fatalf("%s: %d probabilities of %d windows", what, len(got), len(c.Want))
+	}
+	worst := 0.0
+	for i, want := range c.Want {
+		d := math.Abs(got[i] - want)
+		if math.IsNaN(want) && math.IsNaN(got[i]) {
+			d = 0
+		}
+		if !(d <= tolerance) {
+			t.Errorf("%s: window %d (%s) is %v, want %v", what, i, kinds[i%len(kinds)], got[i], want)
+		}
+		worst = max(worst, d)
+	}
+	return worst
+}
