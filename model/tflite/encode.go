@@ -1,0 +1,309 @@
+package tflite
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+
+	"vklstm/model"
+)
+
+// Encode returns t as a TFLite file, the kernels kept as q says: float16 behind DEQUANTIZE, int8 with one scale per
+// kernel as the operators' hybrid form reads it. The same t gives the same bytes. The error says what of t cannot be
+// written.
+func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
+	if err := t.Check(q); err != nil {
+		return nil, fmt.Errorf("tflite: write the model: %w", err)
+	}
+	c, _ := t.Spec.Chain()
+	w := writer{graph: newGraph(), chain: c, layout: t.Spec.Layout(), quantization: q}
+	x := w.tensor(tFloat, 1, c.T, c.F)
+	y := w.network(t, x)
+	version := make([]byte, 16) // CUMSUM is the newest operator: TensorFlow 2.4
+	copy(version, "2.4.0")
+	return w.file(x, y, [][2]string{{"min_runtime_version", string(version)},
+		{"threshold", strconv.FormatFloat(t.Threshold, 'g', -1, 64)}}), nil
+}
+
+type writer struct {
+	*graph
+	chain        model.Chain
+	layout       model.Layout
+	quantization model.Quantization
+
+	steps int    // valid steps of the window, i32[1][1][1]
+	rows  [2]int // row of each step in the order of each direction, i32[1][T][1]
+	swap  int    // row of either order that holds the same step as each row of the other, i32[T+1]
+}
+
+// largest bounds what the LSTM gets: beyond, its gates are saturated, and a sum of still larger products is no number.
+const largest = 1e6
+
+// closed is what the input of a gate is at most in a reset row: exp(−110) is 0 in float32.
+const closed = 110
+
+// network writes everything behind x and returns the output.
+func (w *writer) network(t model.Trained, x int) int {
+	T, F := w.chain.T, w.chain.F
+	cells, column := []int{1, T, F}, []int{1, T, 1}
+	zero := w.scalar(0)
+
+	size := w.op(opAbs, []int{x}, tFloat, cells)
+	fine := w.op(opLessEqual, []int{size, w.scalar(math.MaxFloat32)}, tBool, cells) // not so: NaN and infinities
+	given := w.op(opSelect, []int{fine, x, zero}, tFloat, cells)
+	infinite := w.op(opGreater, []int{size, w.scalar(math.MaxFloat32)}, tBool, cells)
+	bad := w.op(opAny, []int{infinite, w.ints([]int{1, 2}, 2)}, tBool, []int{1})
+
+	nonzero := w.op(opNotEqual, []int{given, zero}, tBool, cells)
+	valid := w.op(opAny, []int{nonzero, w.ints([]int{2}, 1)}, tBool, column, slot{0, true})
+	counted := w.op(opCast, []int{valid}, tInt32, column, slot{0, int8(tBool)}, slot{1, int8(tInt32)})
+	for d := range w.directions() {
+		others := w.op(opCumsum, []int{counted, w.ints([]int{1})}, tInt32, column, slot{0, true}, slot{1, d == 0})
+		w.rows[d] = w.op(opSub, []int{w.ints([]int{T}), others}, tInt32, column)
+	}
+	if w.bothBelow() {
+		w.swap = w.swapped(counted)
+	}
+
+	scaled := given
+	if s := t.Scaling; len(s.Offset) > 0 {
+		scaled = w.op(opSub, []int{scaled, w.floats(s.Offset, F)}, tFloat, cells)
+		scaled = w.op(opMul, []int{scaled, w.floats(s.Factor, F)}, tFloat, cells)
+		scaled = w.op(opSelect, []int{fine, scaled, zero}, tFloat, cells)
+		scaled = w.op(opSelect, []int{valid, scaled, zero}, tFloat, cells)
+	}
+	scaled = w.op(opMaximum, []int{w.op(opMinimum, []int{scaled, w.scalar(largest)}, tFloat, cells), w.scalar(-largest)}, tFloat, cells)
+
+	var p int
+	for k, params := range t.Members {
+		one := w.member(params, scaled, valid)
+		if k == 0 {
+			p = one
+		} else {
+			p = w.op(opAdd, []int{p, one}, tFloat, []int{1, 1})
+		}
+	}
+	if n := len(t.Members); n > 1 {
+		p = w.op(opMul, []int{p, w.scalar(float32(1 / float64(n)))}, tFloat, []int{1, 1})
+	}
+	return w.op(opSelect, []int{bad, w.scalar(float32(math.NaN())), p}, tFloat, []int{1, 1})
+}
+
+// directions returns 2 if any layer walks backward.
+func (w *writer) directions() int {
+	n := 1
+	for _, l := range w.chain.LSTMs {
+		n = max(n, l.Directions())
+	}
+	return n
+}
+
+// bothBelow reports whether a layer reads what both directions of another put out, or walks backward on what one of
+// either direction did.
+func (w *writer) bothBelow() bool { return len(w.chain.LSTMs) > 1 && w.directions() == 2 }
+
+// swapped writes, for each of the T + 1 rows of one direction's order, the row of the other's that holds the same step.
+// With n valid steps those lie in rows T + 1 − n … T of both, in reverse: row p of one is 2T + 1 − n − p of the other. A
+// reset row is row 0.
+func (w *writer) swapped(counted int) int {
+	T := w.chain.T
+	all := w.op(opCumsum, []int{counted, w.ints([]int{1})}, tInt32, []int{1, T, 1})
+	last := func(v []int) int { return w.ints(v, 3) }
+	n := w.op(opSlice, []int{all, last([]int{0, T - 1, 0}), last([]int{1, T, 1}), last([]int{1, 1, 1})}, tInt32, []int{1}, slot{4, int32(6)})
+	mirror, rows := make([]int, T+1), make([]int, T+1)
+	for p := range rows {
+		rows[p], mirror[p] = p, 2*T+1-p
+	}
+	first := w.op(opSub, []int{w.ints([]int{T}), n}, tInt32, []int{1}) // the last reset row
+	there := w.op(opSub, []int{w.ints(mirror, T+1), n}, tInt32, []int{T + 1})
+	reset := w.op(opLess, []int{first, w.ints(rows, T+1)}, tBool, []int{T + 1})
+	return w.op(opSelect, []int{reset, there, w.ints([]int{0})}, tInt32, []int{T + 1})
+}
+
+// member writes one network from scaled[1][T][F] to its probability [1][1].
+func (w *writer) member(params []float32, scaled, valid int) int {
+	c, T := w.chain, w.chain.T
+	closing := w.closing(params)
+	row := func(width int) []int { return []int{1, T + 1, width} }
+
+	// The first layer's rows, by direction: moved steps with r = 0, reset rows with r = R.
+	var below [2]int // what the layer reads, in the order of each direction, with r behind
+	r := w.op(opSelect, []int{valid, w.scalar(-closing), w.scalar(0)}, tFloat, []int{1, T, 1})
+	joined := w.op(opConcatenation, []int{scaled, r}, tFloat, []int{1, T, c.F + 1}, slot{0, int32(2)})
+	base := make([]float32, c.F+1)
+	base[c.F] = closing
+	for d := range w.directions() {
+		moved := w.op(opScatter, []int{w.rows[d], joined, w.ints([]int{T + 1, c.F + 1}, 2)}, tFloat, []int{T + 1, c.F + 1})
+		below[d] = w.op(opAdd, []int{moved, w.floats(base, 1, 1, c.F+1)}, tFloat, row(c.F+1))
+	}
+	resets := below
+	if len(c.LSTMs) > 1 {
+		for d := range w.directions() {
+			v := func(list ...int) int { return w.ints(list, 3) }
+			resets[d] = w.op(opSlice, []int{below[d], v(0, 0, c.F), v(1, T+1, c.F+1), v(1, 1, 1)}, tFloat, row(1))
+		}
+	}
+
+	var last int
+	for i, layer := range c.LSTMs {
+		var out []int
+		for d := range layer.Directions() {
+			out = append(out, w.lstm(params, layer, d, below[d], closing))
+		}
+		if i+1 == len(c.LSTMs) {
+			last = w.last(out, layer)
+			break
+		}
+		for d := range c.LSTMs[i+1].Directions() {
+			parts := []int{}
+			for from, o := range out {
+				if from != d {
+					o = w.op(opGather, []int{o, w.swap}, tFloat, row(layer.Units), slot{0, int32(1)})
+				}
+				parts = append(parts, o)
+			}
+			below[d] = w.op(opConcatenation, append(parts, resets[d]), tFloat, row(layer.Out()+1), slot{0, int32(2)})
+		}
+	}
+
+	head := w.layout.Variables[c.Head():]
+	dense := opDense
+	if w.quantization == model.QuantizeInt8 {
+		dense = opDenseInt8
+	}
+	x := w.op(dense, []int{last, w.kernel(transposed(head[0].Of(params), c.Out(), c.D), c.D, c.Out()), w.floats(head[1].Of(params), c.D)},
+		tFloat, []int{1, c.D}, slot{0, int8(1)})
+	x = w.op(opDense, []int{x, w.floats(head[2].Of(params), 1, c.D), w.floats(head[3].Of(params), 1)}, tFloat, []int{1, 1})
+	return w.op(opLogistic, []int{x}, tFloat, []int{1, 1})
+}
+
+// last returns row T of each direction's outputs, one behind the other: [1][Out].
+func (w *writer) last(out []int, layer model.Recurrent) int {
+	T, H := w.chain.T, layer.Units
+	v := func(list ...int) int { return w.ints(list, 3) }
+	var parts []int
+	for _, o := range out {
+		parts = append(parts, w.op(opSlice, []int{o, v(0, T, 0), v(1, T+1, H), v(1, 1, 1)}, tFloat, []int{1, H}, slot{4, int32(2)}))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return w.op(opConcatenation, parts, tFloat, []int{1, layer.Out()}, slot{0, int32(1)})
+}
+
+// lstm writes one direction of a layer on x[1][T+1][In+1], the last feature of which is r, and returns its outputs
+// [1][T+1][H]. Inputs are x; four kernels, four recurrent kernels, no peepholes; four biases, no projection; h and c.
+func (w *writer) lstm(params []float32, layer model.Recurrent, direction, x int, closing float32) int {
+	H, v := layer.Units, w.layout.Variables[layer.First+3*direction:]
+	in := []int{x}
+	for g := range 4 {
+		k := gate(v[0].Of(params), layer.In, H, g, 1)
+		if g < 2 {
+			top := largestOf(k)
+			for u := range H {
+				k[u*(layer.In+1)+layer.In] = -top
+			}
+		}
+		in = append(in, w.kernel(k, H, layer.In+1))
+	}
+	for g := range 4 {
+		in = append(in, w.kernel(gate(v[1].Of(params), H, H, g, 0), H, H))
+	}
+	in = append(in, -1, -1, -1)
+	for g := range 4 {
+		in = append(in, w.floats(v[2].Of(params)[g*H:(g+1)*H], H))
+	}
+	in = append(in, -1, -1)
+	for range 2 {
+		state := w.tensor(tFloat, 1, H)
+		w.tensors[state].variable = true
+		in = append(in, state)
+	}
+	in = append(in, -1, -1, -1, -1)
+	op := opLSTM
+	if w.quantization == model.QuantizeInt8 {
+		op = opLSTMInt8
+	}
+	return w.op(op, in, tFloat, []int{1, w.chain.T + 1, H}, slot{0, int8(4)})
+}
+
+// closing returns R: with it, the input of every input and forget gate is at most −closed in a reset row, where all else
+// that comes in is a state within ±1 and the bias.
+func (w *writer) closing(params []float32) float32 {
+	most := float32(0)
+	for _, layer := range w.chain.LSTMs {
+		for d := range layer.Directions() {
+			v, H := w.layout.Variables[layer.First+3*d:], layer.Units
+			reach, top := float32(0), float32(math.Inf(1))
+			for g := range 2 {
+				recurrent, bias := gate(v[1].Of(params), H, H, g, 0), v[2].Of(params)[g*H:(g+1)*H]
+				for u := range H {
+					sum := abs(bias[u])
+					for _, x := range recurrent[u*H : (u+1)*H] {
+						sum += abs(x)
+					}
+					reach = max(reach, sum)
+				}
+				top = min(top, largestOf(gate(v[0].Of(params), layer.In, H, g, 0)))
+			}
+			most = max(most, (reach+closed)/top)
+		}
+	}
+	return most
+}
+
+// largestOf returns the largest |v|, and 1 where all are 0.
+func largestOf(list []float32) float32 {
+	top := float32(0)
+	for _, v := range list {
+		top = max(top, abs(v))
+	}
+	if top == 0 {
+		return 1
+	}
+	return top
+}
+
+func abs(x float32) float32 { return float32(math.Abs(float64(x))) }
+
+// gate turns gate g (Keras's order: i, f, c, o) of a kernel[rows][4H] into [H][rows+extra], the further columns 0.
+func gate(a []float32, rows, h, g, extra int) []float32 {
+	out := make([]float32, h*(rows+extra))
+	for u := range h {
+		for r := range rows {
+			out[u*(rows+extra)+r] = a[r*4*h+g*h+u]
+		}
+	}
+	return out
+}
+
+// transposed turns a[rows][columns] into [columns][rows].
+func transposed(a []float32, rows, columns int) []float32 {
+	out := make([]float32, len(a))
+	for r := range rows {
+		for c := range columns {
+			out[c*rows+r] = a[r*columns+c]
+		}
+	}
+	return out
+}
+
+// kernel writes a constant as the quantization has it.
+func (w *writer) kernel(a []float32, shape ...int) int {
+	switch w.quantization {
+	case model.QuantizeFloat16:
+		var data []byte
+		for _, v := range a {
+			data = binary.LittleEndian.AppendUint16(data, model.Float16(v))
+		}
+		return w.op(opDequantize, []int{w.constant(tFloat16, data, 0, shape...)}, tFloat, shape)
+	case model.QuantizeInt8:
+		scale, data := largestOf(a)/127, make([]byte, len(a))
+		for i, v := range a {
+			data[i] = byte(int8(max(-127, min(127, math.RoundToEven(float64(v)/float64(scale))))))
+		}
+		return w.constant(tInt8, data, scale, shape...)
+	}
+	return w.floats(a, shape...)
+}
