@@ -13,12 +13,15 @@
 //	                         loss → backward → gradient                 → the forms that products need
 //
 // Masked steps cost nothing: a row is the sequence of its used steps, moved together, which is what carrying h and c over
-// the others comes to, and the rows of a block that still run are a prefix.
+// the others comes to, and the rows of a block that still run are a prefix. Each direction of each LSTM layer is a walk
+// over these steps; the backward one takes a row's last used step first, so that the same rows run at a step of both.
 //
-// One product in registers serves all three passes (generic.h, tile). Parameters lie in panels that hold all four gates
+// One product in registers serves all three passes (product.h, tile). Parameters lie in panels that hold all four gates
 // of as many units as a vector has floats, with recurrent kernel, kernel and bias one below the other:
 //
-//	z[N][4H] = [h | x | 1][N][H+F+1] · [recurrent_kernel; kernel; bias][H+F+1][4H]
+//	z[N][4H] = [h | x | 1][N][H+In+1] · [recurrent_kernel; kernel; bias][H+In+1][4H]
 //
 // so a tile's sums are what the cell needs, dz replaces the gates in place, and is then the right operand of the gradient.
+// x of a layer behind another is what that puts out, which its walks write there as they go; behind the weight
+// gradient dz · kernelᵀ, the gradient by x, takes its place, where the walks of the layer before find it on their way back.
 package cpu

@@ -16,13 +16,19 @@ import (
 	"vklstm/model/cpu/internal/host"
 )
 
-// rowsOfBlock returns how many rows a block has: 8, and 16 where the recurrent kernel is so large that reading it at each
-// step is what takes the time (512 units: 1.3 times as fast). Results depend on it, because gradients are added block by
+// rowsOfBlock returns how many rows a block has: 8, and 16 where the kernels that a step reads are so large that reading them
+// is what takes the time (512 units: 1.3 times as fast). Results depend on it, because gradients are added block by
 // block, so it depends on the network alone.
-func rowsOfBlock(d model.Dims) int {
+func rowsOfBlock(c model.Chain) int {
 	const large = 2 << 20 // bytes, as much as a core's own cache holds
-	if 16*d.H*d.H > large {
-		return 16
+	for i, l := range c.LSTMs {
+		rows := l.Units
+		if i > 0 {
+			rows += l.In
+		}
+		if 16*l.Units*rows > large {
+			return 16
+		}
 	}
 	return 8
 }
@@ -31,7 +37,7 @@ func rowsOfBlock(d model.Dims) int {
 type Engine struct {
 	isa     *C.vk_isa
 	spec    model.Spec
-	dims    model.Dims
+	dims    model.Chain
 	opts    []model.Options
 	tables  augment.Tables
 	nets    []*net
@@ -51,9 +57,6 @@ type worker struct {
 	scratch memory
 	inputs  []*augment.Input // of each model, made when first used
 }
-
-// maxBlockBytes bounds the working memory of one thread.
-const maxBlockBytes = 1 << 36
 
 // New returns an engine for len(opts) models of spec side by side, all with zero parameters: SetState gives each its
 // own. It uses the given number of threads, 0 meaning all cores; results do not depend on it. The error says which layer
@@ -75,21 +78,15 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if err != nil {
 		return nil, err
 	}
-	c, threads, err := host.Begin(spec, opts, threads)
+	d, threads, err := host.Begin(spec, opts, threads)
 	if err != nil {
 		return nil, err
 	}
-	d, err := spec.Dims()
-	if err != nil {
+	if err := host.Fits(d, rowsOfBlock(d)); err != nil {
 		return nil, err
-	}
-	blockRows := rowsOfBlock(d)
-	if bytes := 4 * float64(blockRows*d.T) * float64(d.F+7*d.H+1); bytes > maxBlockBytes {
-		return nil, fmt.Errorf("cpu: %d windows of %d × %d with %d units need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
-			blockRows, d.T, d.F, d.H, bytes/(1<<30), maxBlockBytes>>30)
 	}
 	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), data: host.Data{T: d.T, F: d.F}, done: new(atomic.Int64)}
-	if e.tables, err = host.Tables(c, opts); err != nil {
+	if e.tables, err = host.Tables(d, opts); err != nil {
 		return nil, err
 	}
 	for _, o := range opts {
@@ -114,8 +111,8 @@ func (e *Engine) String() string {
 	if len(e.workers) == 1 {
 		threads = "thread"
 	}
-	return fmt.Sprintf("CPU (%s, %s) · %d %s · blocks of %d windows (%d units, float32)",
-		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, rowsOfBlock(e.dims), e.dims.H)
+	return fmt.Sprintf("CPU (%s, %s) · %d %s · blocks of %d windows (%s, float32)",
+		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, rowsOfBlock(e.dims), host.Units(e.dims))
 }
 
 // Models implements model.Engine.

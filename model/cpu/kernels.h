@@ -1,4 +1,4 @@
-// The CPU engine's kernels: one LSTM layer, dropout, a relu layer and a sigmoid output, in float32.
+// The CPU engine's kernels: LSTM layers of one or both directions, dropout, a relu layer and a sigmoid output, in float32.
 //
 // Every array is memory of C, 64 bytes aligned, but for what a struct says is the caller's. Sizes are padded: H to
 // whole vectors, D to whole vectors; the padding's parameters are 0 and stay 0.
@@ -6,22 +6,38 @@
 #define VKLSTM_KERNELS_H
 #include <stdint.h>
 
-// vk_net is one model.
+#define VK_LAYERS 16 // the most LSTM layers of a network
+
+// vk_walk is one direction of an LSTM layer.
 //
-// Its parameters, moments and gradients lie in panels. Panel j holds all four gates of VL units,
+// Its parameters lie in panels. Panel j holds all four gates of VL units,
 //
-//	[K = H+F+1 rows: recurrent_kernel, kernel, bias][i f c o][VL]
+//	[K = H+in+1 rows: recurrent_kernel, kernel, bias][i f c o][VL]
 //
-// so that one tile of a product has all that VL units of the cell need. Behind the J panels lie dense/kernel [H][D],
-// dense/bias [D], dense_1/kernel [D], dense_1/bias [VL, the first counts].
+// so that one tile of a product has all that VL units of the cell need.
 typedef struct {
-	int64_t F, H, D, T;     // features; units and dense units, padded; timesteps
-	int64_t K, KA, J;       // rows of a panel; K padded; panels
-	int64_t np;             // parameters, padding included
-	float *p, *m, *v;       // [np]
+	int64_t at;             // where the J panels begin among the parameters
 	float *w;               // [J][K][4][VL]: the panels, scaled so that 2^z is what an activation needs
 	float *ut;              // recurrent_kernel transposed, [column groups of 4 VL][4H as panels have them][4 VL or less]
-	float *kt;              // dense/kernel transposed, [D][H]
+	float *kt;              // kernel transposed, in the same way; NULL in the first layer
+} vk_walk;
+
+// vk_layer is one LSTM layer. It puts out the units of both directions side by side, and the layer behind takes them in.
+typedef struct {
+	int64_t directions;     // 2: walk[1] goes from the last step to the first
+	int64_t in, H, out;     // what comes in; units of a direction; of all: padded, but for the first layer's features
+	int64_t K, KA, J;       // rows of a panel; K padded; panels
+	vk_walk walk[2];
+} vk_layer;
+
+// vk_net is one model. Its parameters, moments and gradients lie alike: the panels of each walk, layer by layer, and then
+// from head on dense/kernel [out][D], dense/bias [D], dense_1/kernel [D], dense_1/bias [VL, the first counts].
+typedef struct {
+	int64_t F, D, T;        // features; dense units, padded; timesteps
+	int64_t layers, out, units; // LSTM layers; what the last puts out; its units in a direction, not padded
+	int64_t head, np;       // see above; parameters, padding included
+	float *p, *m, *v;       // [np]
+	float *kt;              // dense/kernel transposed, [D][out]
 	float *grad;            // [lanes][np]
 	int64_t lanes;          // gradients that a step's blocks are summed into, in fixed order
 	const float *offset, *factor; // scaling [F]
@@ -31,7 +47,9 @@ typedef struct {
 	float keep;             // scale of what is kept
 	int32_t adam;           // 1: Adam, 0: SGD
 	float b1, b2, epsilon;  // 1-beta1, 1-beta2
+	float l2;               // times p, it is added to the gradient of kernels; 0: none
 	double clip, global_clip; // L2 norms; 0: none
+	vk_layer layer[VK_LAYERS];
 } vk_net;
 
 // vk_data are windows in the caller's memory. A step of x is used when any feature is neither 0 nor NaN; of varied
@@ -86,7 +104,7 @@ typedef struct {
 	void (*infer)(const vk_net *, const vk_job *, int64_t block, float *scratch);
 	void (*sum)(vk_net *, int64_t lanes, int64_t part, int64_t parts);
 	void (*update)(vk_net *, int64_t lanes, float alpha, float decay, int64_t part, int64_t parts);
-	void (*derive)(vk_net *, int64_t part, int64_t parts); // w and ut from p
+	void (*derive)(vk_net *, int64_t part, int64_t parts); // the forms of p that products need
 	void (*activate)(int which, const float *x, float *y, int64_t n); // 0 sigmoid, 1 tanh: for tests
 	double (*peak)(int64_t rounds);  // runs 2*rounds*that many floating-point operations on registers alone
 } vk_isa;

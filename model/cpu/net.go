@@ -12,6 +12,7 @@ import "C"
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"vklstm/model"
@@ -30,7 +31,6 @@ type net struct {
 	isa     *C.vk_isa
 	c       *C.vk_net
 	layout  model.Layout
-	dims    model.Dims
 	memory  []memory
 	p, m, v memory
 	grad    memory // made when training begins
@@ -41,16 +41,46 @@ type net struct {
 
 func roundUp(n, m int) int { return (n + m - 1) / m * m }
 
+// padded is what the kernels make of the sizes of an LSTM layer.
+type padded struct {
+	model.Recurrent
+	in, h, k, panels int   // what comes in, where it is units padded; units, padded; rows of a panel; panels
+	units            []int // of the layer before that come in, of each direction; none in the first
+	walks            []int // where the panels of each direction begin
+}
+
+// layers returns the padded layers of a chain, and how many floats their panels have.
+func layers(c model.Chain, vl int) ([]padded, int) {
+	var list []padded
+	size := 0
+	for i, r := range c.LSTMs {
+		p := padded{Recurrent: r, in: r.In, h: roundUp(r.Units, vl)}
+		if i > 0 {
+			before := list[i-1]
+			p.in = before.Directions() * before.h
+			p.units = slices.Repeat([]int{before.Units}, before.Directions())
+		}
+		p.k, p.panels = p.h+p.in+1, p.h/vl
+		for range r.Directions() {
+			p.walks = append(p.walks, size)
+			size += p.panels * p.k * 4 * vl
+		}
+		list = append(list, p)
+	}
+	return list, size
+}
+
 // newNet returns a model with zero parameters.
-func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net, error) {
+func newNet(isa *C.vk_isa, spec model.Spec, d model.Chain, o model.Options) (*net, error) {
 	vl := int(isa.vl)
-	h, dense := roundUp(d.H, vl), roundUp(d.D, vl)
-	k, panels := h+d.F+1, h/vl
-	np := roundUp(panels*k*4*vl+h*dense+2*dense+vl, 16)
+	list, head := layers(d, vl)
+	last := list[len(list)-1]
+	out, dense := last.Directions()*last.h, roundUp(d.D, vl)
+	np := roundUp(head+out*dense+2*dense+vl, 16)
 	if np > math.MaxInt32 {
 		return nil, fmt.Errorf("cpu: %d parameters when units are padded to whole vectors; at most %d", np, math.MaxInt32)
 	}
-	n := &net{isa: isa, layout: spec.Layout(), dims: d, opt: o.Optimizer}
+	n := &net{isa: isa, layout: spec.Layout(), opt: o.Optimizer}
 	var err error
 	get := func(size int) memory {
 		if err != nil {
@@ -64,8 +94,17 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	}
 	header := get(int(unsafe.Sizeof(C.vk_net{})+3) / 4)
 	n.p, n.m, n.v = get(np), get(np), get(np)
-	w, ut, kt := get(panels*k*4*vl), get(4*h*h), get(dense*h)
-	scaling := get(2 * d.F)
+	kt, scaling := get(dense*out), get(2*d.F)
+	var walks []C.vk_walk
+	for i, p := range list {
+		for _, at := range p.walks {
+			w := C.vk_walk{at: C.int64_t(at), w: get(p.panels * p.k * 4 * vl).c(), ut: get(4 * p.h * p.h).c()}
+			if i > 0 {
+				w.kt = get(4 * p.h * p.in).c()
+			}
+			walks = append(walks, w)
+		}
+	}
 	if err != nil {
 		n.free()
 		return nil, err
@@ -76,9 +115,9 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	n.c = (*C.vk_net)(unsafe.Pointer(&header[0]))
 	key := philox.Key(o.Seed)
 	*n.c = C.vk_net{
-		F: C.int64_t(d.F), H: C.int64_t(h), D: C.int64_t(dense), T: C.int64_t(d.T),
-		K: C.int64_t(k), KA: C.int64_t(roundUp(k, 8)), J: C.int64_t(panels), np: C.int64_t(np),
-		p: n.p.c(), m: n.m.c(), v: n.v.c(), w: w.c(), ut: ut.c(), kt: kt.c(),
+		F: C.int64_t(d.F), D: C.int64_t(dense), T: C.int64_t(d.T),
+		layers: C.int64_t(len(list)), out: C.int64_t(out), units: C.int64_t(last.Units), head: C.int64_t(head), np: C.int64_t(np),
+		p: n.p.c(), m: n.m.c(), v: n.v.c(), kt: kt.c(),
 		lanes:  C.int64_t(min(max(laneBytes/(4*np), 4), maxLanes)),
 		offset: scaling.c(), factor: scaling[d.F:].c(),
 		alpha: C.double(o.Loss.Alpha), gamma: C.double(o.Loss.Gamma),
@@ -86,7 +125,13 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 		keep: C.float(1 / (1 - spec.Rate())),
 		// An ε that is subnormal would be 0 in the kernels, and 0/0 the step of what has no gradient.
 		b1: C.float(1 - o.Optimizer.Beta1), b2: C.float(1 - o.Optimizer.Beta2), epsilon: C.float(max(o.Optimizer.Epsilon, 0x1p-126)),
-		clip: C.double(o.Optimizer.ClipNorm), global_clip: C.double(o.Optimizer.GlobalClipNorm),
+		l2: C.float(2 * o.Optimizer.L2), clip: C.double(o.Optimizer.ClipNorm), global_clip: C.double(o.Optimizer.GlobalClipNorm),
+	}
+	for i, p := range list {
+		l := &n.c.layer[i]
+		l.directions, l.in, l.H, l.out = C.int64_t(p.Directions()), C.int64_t(p.in), C.int64_t(p.h), C.int64_t(p.Directions()*p.h)
+		l.K, l.KA, l.J = C.int64_t(p.k), C.int64_t(roundUp(p.k, 8)), C.int64_t(p.panels)
+		walks = walks[copy(l.walk[:p.Directions()], walks):]
 	}
 	if o.Loss.Kind == model.BinaryFocal {
 		n.c.focal = 1
@@ -94,38 +139,52 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Dims, o model.Options) (*net
 	if o.Optimizer.Kind == model.Adam {
 		n.c.adam = 1
 	}
-	n.place = places(d, vl, h, dense)
+	n.place = places(d, vl, list, head, dense)
 	return n, nil
 }
 
+// The kernels have room for as many layers as a Spec may have.
+const _ = uint(C.VK_LAYERS - model.MaxLSTMs)
+
 // places returns where each parameter, in model.Layout order, lies in the kernels' layout.
-func places(d model.Dims, vl, h, dense int) []int32 {
+func places(d model.Chain, vl int, list []padded, head, dense int) []int32 {
 	var at []int32
-	k := h + d.F + 1
-	rows := func(first, n int) {
-		for r := first; r < first+n; r++ {
-			for gate := range 4 {
-				for u := range d.H {
-					at = append(at, int32(((u/vl*k+r)*4+gate)*vl+u%vl))
+	for _, p := range list {
+		for _, walk := range p.walks {
+			rows := func(first, n int) {
+				for r := first; r < first+n; r++ {
+					for gate := range 4 {
+						for u := range p.Units {
+							at = append(at, int32(walk+((u/vl*p.k+r)*4+gate)*vl+u%vl))
+						}
+					}
 				}
+			}
+			if p.units == nil {
+				rows(p.h, p.In)
+			}
+			for i, n := range p.units {
+				rows(p.h+i*p.in/len(p.units), n)
+			}
+			rows(0, p.Units)
+			rows(p.k-1, 1)
+		}
+	}
+	last := list[len(list)-1]
+	for i := range last.Directions() {
+		for u := i * last.h; u < i*last.h+last.Units; u++ {
+			for k := range d.D {
+				at = append(at, int32(head+u*dense+k))
 			}
 		}
 	}
-	rows(h, d.F)
-	rows(0, d.H)
-	rows(h+d.F, 1)
-	head := h / vl * k * 4 * vl
-	for u := range d.H {
-		for i := range d.D {
-			at = append(at, int32(head+u*dense+i))
+	head += last.Directions() * last.h * dense
+	for row := range 2 {
+		for k := range d.D {
+			at = append(at, int32(head+row*dense+k))
 		}
 	}
-	for row := h; row < h+2; row++ {
-		for i := range d.D {
-			at = append(at, int32(head+row*dense+i))
-		}
-	}
-	return append(at, int32(head+(h+2)*dense))
+	return append(at, int32(head+2*dense))
 }
 
 // pack writes flat, in model.Layout order, to the kernels' layout; unpack is its inverse.
