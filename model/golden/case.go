@@ -99,7 +99,7 @@ func (c *Case) options() model.Options {
 type problem struct {
 	*Case
 	spec    model.Spec
-	dims    model.Dims
+	chain   model.Chain
 	layout  model.Layout
 	options model.Options
 	start   []float64 // parameters, flat
@@ -127,16 +127,24 @@ func (c *Case) problem() (*problem, error) {
 		rank = 4
 	}
 	T, F := size("x", rank-2, rank), size("x", rank-1, rank)
-	H, D := size("lstm/recurrent_kernel", 0, 2), size("dense/kernel", 1, 2)
-	if T*F*H*D == 0 {
-		return fail("it needs x[…][T][F], lstm/recurrent_kernel[H][4H] and dense/kernel[H][D], and has x%v, %v and %v",
-			arrays["x"].Shape, arrays["lstm/recurrent_kernel"].Shape, arrays["dense/kernel"].Shape)
+	if len(c.Layers) == 0 {
+		H, D := size("lstm/recurrent_kernel", 0, 2), size("dense/kernel", 1, 2)
+		if T*F*H*D == 0 {
+			return fail("it needs x[…][T][F], lstm/recurrent_kernel[H][4H] and dense/kernel[H][D], and has x%v, %v and %v",
+				arrays["x"].Shape, arrays["lstm/recurrent_kernel"].Shape, arrays["dense/kernel"].Shape)
+		}
+		p.spec = model.Classifier(T, F, H, 0, D)
+	} else {
+		p.spec = c.stack(T, F)
 	}
-	p.spec = model.Classifier(T, F, H, 0, D)
-	if p.dims, err = p.spec.Dims(); err != nil {
+	if p.chain, err = p.spec.Chain(); err != nil {
 		return fail("%v", err)
 	}
 	p.layout = p.spec.Layout()
+	if p.arrays, err = part(arrays, p.layout); err != nil {
+		return fail("%v", err)
+	}
+	arrays = p.arrays
 
 	rows := len(arrays["x"].Data) / (T * F)
 	need := map[string]int{"y": rows}
@@ -165,6 +173,9 @@ func (c *Case) problem() (*problem, error) {
 		val := len(arrays["val_x"].Data) / (T * F)
 		need["val_x"], need["val_y"] = val*T*F, val
 		need["probability"], need["val_probability"] = c.Epochs*rows, c.Epochs*val
+		if _, ok := arrays["learning_rate"]; ok {
+			need["learning_rate"] = c.Epochs * ((rows + c.Batch - 1) / c.Batch)
+		}
 		prefixes = append(prefixes, "final/")
 		for name := range arrays {
 			if strings.HasPrefix(name, "history/") {
@@ -191,6 +202,45 @@ func (c *Case) problem() (*problem, error) {
 	}
 	p.start = p.flat("")
 	return p, nil
+}
+
+// stack returns the Spec of a case whose manifest lists its layers.
+func (c *Case) stack(timesteps, features int) model.Spec {
+	s := model.Classifier(timesteps, features, 1, 0, c.Shape["D"])
+	layers := []model.Layer{s.Layers[0]}
+	for _, l := range c.Layers {
+		layers = append(layers, model.Layer{Kind: model.LSTM, Name: l.Name, Units: l.Units, Bidirectional: l.Bidirectional})
+	}
+	s.Layers = append(layers, s.Layers[2:]...)
+	return s
+}
+
+// part returns the arrays with each PREFIX* as what it stands for: PREFIX+NAME of every variable, in Layout order. An
+// array PREFIX*SUFFIX is parted too.
+func part(arrays map[string]Array, l model.Layout) (map[string]Array, error) {
+	out := map[string]Array{}
+	for name, a := range arrays {
+		prefix, suffix, ok := strings.Cut(name, "*")
+		if !ok {
+			out[name] = a
+			continue
+		}
+		if len(a.Data) != l.Size {
+			return nil, fmt.Errorf("array %q has %d elements; the network has %d parameters", name, len(a.Data), l.Size)
+		}
+		for _, v := range l.Variables {
+			out[prefix+v.Name+suffix] = Array{Shape: v.Shape, Data: a.Data[v.Offset : v.Offset+v.Size()]}
+		}
+	}
+	return out, nil
+}
+
+// rates returns the learning rate of each of an epoch's steps in a trajectory.
+func (p *problem) rates(epoch, steps int) []float64 {
+	if a, ok := p.arrays["learning_rate"]; ok {
+		return a.Data[epoch*steps : (epoch+1)*steps]
+	}
+	return slices.Repeat([]float64{p.Rate}, steps)
 }
 
 // flat returns the arrays PREFIX+NAME of all variables, flat in Layout order.

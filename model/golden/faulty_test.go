@@ -15,7 +15,7 @@ import (
 // float32 states, as engines do.
 type faulty struct {
 	fault   string
-	dims    model.Dims
+	chain   model.Chain
 	layout  model.Layout
 	rate    float64
 	options []model.Options
@@ -26,8 +26,8 @@ type faulty struct {
 
 func newFaulty(fault string) Factory {
 	return func(spec model.Spec, options []model.Options) (model.Engine, error) {
-		d, err := spec.Dims()
-		e := &faulty{fault: fault, dims: d, layout: spec.Layout(), rate: spec.Rate(), options: options}
+		c, err := spec.Chain()
+		e := &faulty{fault: fault, chain: c, layout: spec.Layout(), rate: spec.Rate(), options: options}
 		for _, o := range options {
 			if fault == "scaling dropped" {
 				o.Scaling.Offset, o.Scaling.Factor = nil, nil
@@ -41,7 +41,7 @@ func newFaulty(fault string) Factory {
 			if fault == "no time warp" {
 				o.Augment.Warp = 0
 			}
-			e.inputs = append(e.inputs, augment.NewInput(d.T, d.F, o, augment.NewTables(d.T, o.Augment)))
+			e.inputs = append(e.inputs, augment.NewInput(c.T, c.F, o, augment.NewTables(c.T, o.Augment)))
 			e.states = append(e.states, model.NewState(e.layout.Size))
 		}
 		return e, err
@@ -60,43 +60,77 @@ func (e *faulty) variable(flat []float64, i int) []float64 {
 	return flat[v.Offset : v.Offset+v.Size()]
 }
 
-// pass runs rows forward and, with weights, back.
-func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train bool, inverse float64) (p, l, grad []float64) {
-	T, F, H, D, B := e.dims.T, e.dims.F, e.dims.H, e.dims.D, len(y)
-	params := widen(e.states[k].Params)
-	W, U, bias := e.variable(params, model.Kernel), e.variable(params, model.RecurrentKernel), e.variable(params, model.Bias)
-	if e.fault == "mask dropped" {
-		mask = slices.Repeat([]bool{true}, len(mask))
+// faultyWalk is one direction of one layer, in the order in which it walks.
+type faultyWalk struct {
+	first       int // of its variables
+	units       int
+	back        bool
+	h, c        [][]float64 // [T+1], [B][H]
+	gates, x    [][]float64 // [T]
+	masks       [][]bool    // [T], [B]
+	inputs      int
+	recurrent   []float64
+	inputKernel []float64
+}
+
+// order returns a's steps as a direction walks them.
+func order[E any](a []E, back bool) []E {
+	a = slices.Clone(a)
+	if back {
+		slices.Reverse(a)
 	}
-	h, c := [][]float64{make([]float64, B*H)}, [][]float64{make([]float64, B*H)}
-	var gates, xs [][]float64
-	var masks [][]bool
-	for t := range T {
-		xt, m := make([]float64, 0, B*F), make([]bool, B)
-		for b := range B {
-			at := t
-			if e.fault == "time reversed" {
-				at = T - 1 - t
-			}
-			xt = append(xt, x[(b*T+at)*F:(b*T+at+1)*F]...)
-			m[b] = mask[b*T+at]
+	return a
+}
+
+// walk runs one direction over its input x[T][B][In].
+func (e *faulty) walk(params []float64, x [][]float64, masks [][]bool, layer, direction int) faultyWalk {
+	r := e.chain.LSTMs[layer]
+	H, B := r.Units, len(masks[0])
+	w := faultyWalk{first: r.First + 3*direction, units: H, back: direction == 1, inputs: r.In}
+	variables := w.first
+	if e.fault == "directions exchanged" && r.Bidirectional {
+		variables = r.First + 3*(1-direction)
+	}
+	if e.fault == "backward direction walks forward" {
+		w.back = false
+	}
+	w.x, w.masks = order(x, w.back), order(masks, w.back)
+	if e.fault == "time reversed" {
+		w.x, w.masks = order(w.x, true), order(w.masks, true)
+	}
+	for t := range w.masks {
+		if e.fault == "mask dropped" || e.fault == "mask dropped in upper layers" && layer > 0 ||
+			e.fault == "mask dropped in the backward direction" && direction == 1 {
+			w.masks[t] = slices.Repeat([]bool{true}, B)
 		}
-		z := reference.MatMul(false, false, B, 4*H, F, xt, W)
-		rec := reference.MatMul(false, e.fault == "recurrent kernel read transposed", B, 4*H, H, h[t], U)
+		if e.fault == "mask in forward order in the backward direction" && direction == 1 {
+			w.masks[t] = masks[t]
+		}
+	}
+	w.inputKernel, w.recurrent = e.variable(params, variables), e.variable(params, variables+1)
+	bias := e.variable(params, variables+2)
+	if e.fault == "second layer's bias forgotten" && layer == 1 || e.fault == "backward direction's bias forgotten" && direction == 1 {
+		bias = make([]float64, 4*H)
+	}
+	w.h, w.c = [][]float64{make([]float64, B*H)}, [][]float64{make([]float64, B*H)}
+	for t, xt := range w.x {
+		m := w.masks[t]
+		z := reference.MatMul(false, false, B, 4*H, r.In, xt, w.inputKernel)
+		rec := reference.MatMul(false, e.fault == "recurrent kernel read transposed", B, 4*H, H, w.h[t], w.recurrent)
 		for i := range z {
 			z[i] += rec[i] + bias[i%(4*H)]
 			if block := i % (4 * H) / H; e.fault == "forget gate's sign" && block == 1 {
 				z[i] = -z[i]
 			}
 		}
-		if e.fault == "gates i and f exchanged" {
+		if e.fault == "gates i and f exchanged" || e.fault == "gates i and f exchanged in upper layers" && layer > 0 {
 			for b := range B {
 				for u := range H {
 					z[b*4*H+u], z[b*4*H+H+u] = z[b*4*H+H+u], z[b*4*H+u]
 				}
 			}
 		}
-		g, hn, cn := reference.LSTMCellForward(z, m, h[t], c[t])
+		g, hn, cn := reference.LSTMCellForward(z, m, w.h[t], w.c[t])
 		if e.fault == "masked step clears h" {
 			for i := range hn {
 				if !m[i/H] {
@@ -104,8 +138,107 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 				}
 			}
 		}
-		h, c, gates, masks, xs = append(h, hn), append(c, cn), append(gates, g), append(masks, m), append(xs, xt)
+		w.h, w.c, w.gates = append(w.h, hn), append(w.c, cn), append(w.gates, g)
 	}
+	return w
+}
+
+// walkBack returns, from the gradient by the last h (dh) and by each step's (dSeq, in the walk's order, or nil), that by
+// the input, in the walk's order; add adds to a variable's gradient.
+func (e *faulty) walkBack(w faultyWalk, dh []float64, dSeq [][]float64, add func(int, []float64)) [][]float64 {
+	H, T := w.units, len(w.x)
+	B := len(dh) / H
+	dx := make([][]float64, T)
+	dc := make([]float64, B*H)
+	for t := T - 1; t >= 0; t-- {
+		if dSeq != nil && !(e.fault == "only the last step's gradient goes down" && t < T-1) {
+			for i, v := range dSeq[t] {
+				dh[i] += v
+			}
+		}
+		m := w.masks[t]
+		if e.fault == "mask dropped in backward" {
+			m = slices.Repeat([]bool{true}, B)
+		}
+		dz, dhOut, dcOut := reference.LSTMCellBackward(w.gates[t], w.c[t], w.c[t+1], m, dh, dc)
+		if e.fault == "cell state's path cut" {
+			clear(dcOut)
+		}
+		back := reference.MatMul(false, true, B, H, 4*H, dz, w.recurrent)
+		for i := range dhOut {
+			dhOut[i] += back[i]
+		}
+		before := w.h[t]
+		if e.fault == "recurrent gradient one step late" {
+			before = w.h[t+1]
+		}
+		rows := B
+		if e.fault == "last row out of the bias sum" {
+			rows--
+		}
+		add(w.first, reference.MatMul(true, false, w.inputs, 4*H, B, w.x[t], dz))
+		add(w.first+1, reference.MatMul(true, false, H, 4*H, B, before, dz))
+		add(w.first+2, reference.ColumnSum(dz[:rows*4*H], 4*H))
+		dx[t] = reference.MatMul(false, true, B, w.inputs, 4*H, dz, w.inputKernel)
+		dh, dc = dhOut, dcOut
+	}
+	return dx
+}
+
+// joined puts each direction's [B][H] side by side.
+func (e *faulty) joined(parts [][]float64, rows int) []float64 {
+	if e.fault == "backward direction first" {
+		parts = order(parts, true)
+	}
+	var out []float64
+	for b := range rows {
+		for _, p := range parts {
+			out = append(out, p[b*len(p)/rows:(b+1)*len(p)/rows]...)
+		}
+	}
+	return out
+}
+
+// pass runs rows forward and, with weights, back.
+func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train bool, inverse float64) (p, l, grad []float64) {
+	T, F, D, B := e.chain.T, e.chain.F, e.chain.D, len(y)
+	params := widen(e.states[k].Params)
+	in, masks := make([][]float64, T), make([][]bool, T)
+	for t := range T {
+		for b := range B {
+			in[t] = append(in[t], x[(b*T+t)*F:(b*T+t+1)*F]...)
+			masks[t] = append(masks[t], mask[b*T+t])
+		}
+	}
+	var layers [][]faultyWalk
+	for i, r := range e.chain.LSTMs {
+		var walks []faultyWalk
+		for d := range r.Directions() {
+			walks = append(walks, e.walk(params, in, masks, i, d))
+		}
+		layers = append(layers, walks)
+		in = make([][]float64, T)
+		for t := range T {
+			var parts [][]float64
+			for _, w := range walks {
+				at := t
+				if w.back && e.fault != "backward outputs left in its own order" {
+					at = T - 1 - t
+				}
+				parts = append(parts, w.h[at+1])
+			}
+			in[t] = e.joined(parts, B)
+		}
+	}
+	var last [][]float64
+	for _, w := range layers[len(layers)-1] {
+		at := T
+		if w.back && e.fault == "backward direction's output of the last step" {
+			at = 1
+		}
+		last = append(last, w.h[at])
+	}
+	out := e.chain.Out()
 	draw := reference.Draw{}
 	if train {
 		draw = reference.Draw{Rate: e.rate, Time: uint32(e.states[k].Step), Key: philox.Key(e.options[k].Seed)}
@@ -114,7 +247,7 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 		draw.Time = 0
 	}
 	drop := func(a []float64) []float64 {
-		out := reference.Dropout(a, H, 0, draw.Time, draw.Key, draw.Rate)
+		out := reference.Dropout(a, out, 0, draw.Time, draw.Key, draw.Rate)
 		for i := range out {
 			if e.fault == "dropout scale" {
 				out[i] *= 1 - draw.Rate
@@ -122,10 +255,11 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 		}
 		return out
 	}
-	dropped := drop(h[T])
-	A, V := e.variable(params, model.DenseKernel), e.variable(params, model.OutputKernel)
-	dense := reference.DenseForward(reference.Relu, dropped, A, e.variable(params, model.DenseBias))
-	logit := reference.DenseForward(reference.Linear, dense, V, e.variable(params, model.OutputBias))
+	dropped := drop(e.joined(last, B))
+	head := e.chain.Head()
+	A, V := e.variable(params, head), e.variable(params, head+2)
+	dense := reference.DenseForward(reference.Relu, dropped, A, e.variable(params, head+1))
+	logit := reference.DenseForward(reference.Linear, dense, V, e.variable(params, head+3))
 	dlogit := make([]float64, B)
 	for b, z := range logit {
 		loss := e.options[k].Loss
@@ -159,39 +293,46 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 	}
 	dDense := reference.DenseBackward(e.fault != "relu passes everything back", 1, dlogit, V, dense)
 	dh := reference.DenseBackward(false, D, dDense, A, nil)
-	add(model.OutputKernel, reference.MatMul(true, false, D, 1, B, dense, dlogit))
-	add(model.OutputBias, reference.ColumnSum(dlogit, 1))
-	add(model.DenseKernel, reference.MatMul(true, false, H, D, B, dropped, dDense))
-	add(model.DenseBias, reference.ColumnSum(dDense, D))
+	add(head+2, reference.MatMul(true, false, D, 1, B, dense, dlogit))
+	add(head+3, reference.ColumnSum(dlogit, 1))
+	add(head, reference.MatMul(true, false, out, D, B, dropped, dDense))
+	add(head+1, reference.ColumnSum(dDense, D))
 	if e.fault != "no dropout in backward" {
 		dh = drop(dh)
 	}
-	dc := make([]float64, B*H)
-	for t := T - 1; t >= 0; t-- {
-		m := masks[t]
-		if e.fault == "mask dropped in backward" {
-			m = slices.Repeat([]bool{true}, B)
+	columns := func(a []float64, w faultyWalk, d int) []float64 {
+		var part []float64
+		for b := range B {
+			row := a[b*len(a)/B : (b+1)*len(a)/B]
+			part = append(part, row[d*w.units:(d+1)*w.units]...)
 		}
-		dz, dhOut, dcOut := reference.LSTMCellBackward(gates[t], c[t], c[t+1], m, dh, dc)
-		if e.fault == "cell state's path cut" {
-			clear(dcOut)
+		return part
+	}
+	var dOut [][]float64 // [T], by the outputs of the layer at hand; nil for the last
+	for i := len(layers) - 1; i >= 0; i-- {
+		dIn := make([][]float64, T)
+		for d, w := range layers[i] {
+			last, dSeq := make([]float64, B*w.units), [][]float64(nil)
+			if dOut == nil {
+				last = columns(dh, w, d)
+			} else {
+				for t := range T {
+					dSeq = append(dSeq, columns(dOut[t], w, d))
+				}
+				dSeq = order(dSeq, w.back)
+			}
+			for t, g := range order(e.walkBack(w, last, dSeq, add), w.back) {
+				switch {
+				case d == 0:
+					dIn[t] = g
+				case e.fault != "backward direction's gradient does not go down":
+					for j, v := range g {
+						dIn[t][j] += v
+					}
+				}
+			}
 		}
-		back := reference.MatMul(false, true, B, H, 4*H, dz, U)
-		for i := range dhOut {
-			dhOut[i] += back[i]
-		}
-		before := h[t]
-		if e.fault == "recurrent gradient one step late" {
-			before = h[t+1]
-		}
-		rows := B
-		if e.fault == "last row out of the bias sum" {
-			rows--
-		}
-		add(model.Kernel, reference.MatMul(true, false, F, 4*H, B, xs[t], dz))
-		add(model.RecurrentKernel, reference.MatMul(true, false, H, 4*H, B, before, dz))
-		add(model.Bias, reference.ColumnSum(dz[:rows*4*H], 4*H))
-		dh, dc = dhOut, dcOut
+		dOut = dIn
 	}
 	return p, l, grad
 }
@@ -212,8 +353,8 @@ func (e *faulty) step(k int, plan model.Plan, s int) (p, l, grad []float64) {
 }
 
 func (e *faulty) rows(k int, list []int32, train bool, epoch int) (x []float64, mask []bool, y []float64) {
-	size := e.dims.T * e.dims.F
-	row, m := make([]float32, size), make([]bool, e.dims.T)
+	size := e.chain.T * e.chain.F
+	row, m := make([]float32, size), make([]bool, e.chain.T)
 	if e.fault == "the same augmentation in every epoch" {
 		epoch = 0
 	}
@@ -251,6 +392,37 @@ func (e *faulty) Epoch(_ context.Context, plans []model.Plan) ([]model.Outcome, 
 				o.ClipNorm, o.GlobalClipNorm = o.GlobalClipNorm, 0
 			case "no weight decay":
 				o.WeightDecay = 0
+			case "no L2":
+				o.L2 = 0
+			case "half of L2":
+				o.L2 /= 2
+			case "L2 on biases":
+				for _, v := range e.layout.Variables {
+					for j := range v.Size() {
+						if !v.Matrix() {
+							g[v.Offset+j] += 2 * o.L2 * float64(v.Of(state.Params)[j])
+						}
+					}
+				}
+			case "L2 behind clipping":
+				squares := make([]float64, len(e.layout.Variables))
+				for i := range squares {
+					for _, x := range e.variable(g, i) {
+						squares[i] += x * x
+					}
+				}
+				factors := o.ClipFactors(squares)
+				for i, v := range e.layout.Variables {
+					for j := range e.variable(g, i) {
+						e.variable(g, i)[j] *= factors[i]
+						if v.Matrix() {
+							e.variable(g, i)[j] += 2 * o.L2 * float64(v.Of(state.Params)[j])
+						}
+					}
+				}
+				o.L2, o.ClipNorm, o.GlobalClipNorm = 0, 0, 0
+			case "the epoch's first learning rate":
+				lr = plan.LearningRate[0]
 			}
 			o.Step(e.layout, state, narrow(g), lr)
 		}
@@ -269,7 +441,7 @@ func (e *faulty) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 }
 
 func (e *faulty) Predict(_ context.Context, k int, x []float32) ([]float32, error) {
-	n := len(x) / (e.dims.T * e.dims.F)
+	n := len(x) / (e.chain.T * e.chain.F)
 	old := e.windows
 	e.windows = model.Windows{X: x, Y: make([]float32, n)}
 	rows, mask, y := e.rows(k, windows(0, n), false, 0)

@@ -26,10 +26,10 @@ func (p *problem) runReference(r *reference.Rounding) (*outputs, error) {
 		r.Float32(a)
 		return a
 	}
-	size := p.dims.T * p.dims.F
+	size := p.chain.T * p.chain.F
 	batch := func(x, y, w []float64, first, last int) reference.Batch {
 		b := reference.Batch{X: rounded(x[first*size : last*size]), Y: y[first:last]}
-		b.Mask = reference.Mask(b.X, p.dims.F)
+		b.Mask = reference.Mask(b.X, p.chain.F)
 		if w != nil {
 			b.Weight = rounded(w[first:last])
 		}
@@ -71,11 +71,11 @@ func (p *problem) runReference(r *reference.Rounding) (*outputs, error) {
 		w, vx, vy := p.weight(), p.arrays["val_x"].Data, p.arrays["val_y"].Data
 		s := p.state(0)
 		s.Params = rounded(s.Params)
-		for range p.Epochs {
+		for epoch := range p.Epochs {
 			var probability, loss, valLoss []float64
-			for first := 0; first < len(y); first += p.Batch {
-				b := batch(x, y, w, first, min(first+p.Batch, len(y)))
-				g := n.Step(s, p.options, b, reference.Draw{}, p.Rate)
+			for k, lr := range p.rates(epoch, (len(y)+p.Batch-1)/p.Batch) {
+				b := batch(x, y, w, k*p.Batch, min((k+1)*p.Batch, len(y)))
+				g := n.Step(s, p.options, b, reference.Draw{}, lr)
 				probability = append(probability, g.Pass.Probability...)
 				loss = append(loss, weighted(g.Loss, b.Weight)...)
 			}
@@ -124,7 +124,7 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 		o.put("loss_rows", widen(out.Loss)...)
 		o.put("loss", sum(out.Loss)/float64(len(y)))
 		o.variables("d/", p.layout, widen(grad))
-		predicted, err := e.Predict(context.Background(), 0, x[:len(y)*p.dims.T*p.dims.F])
+		predicted, err := e.Predict(context.Background(), 0, x[:len(y)*p.chain.T*p.chain.F])
 		if err != nil {
 			return nil, err
 		}
@@ -159,10 +159,8 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 		if w := p.weight(); w != nil {
 			plan.Weight = narrow(w)
 		}
-		for range plan.Steps() {
-			plan.LearningRate = append(plan.LearningRate, p.Rate)
-		}
 		for plan.Epoch = range p.Epochs {
+			plan.LearningRate = p.rates(plan.Epoch, plan.Steps())
 			out, err := e.Epoch(context.Background(), []model.Plan{plan})
 			if err != nil {
 				return nil, err
@@ -214,7 +212,7 @@ func (p *problem) someRows(h []float64) []float64 {
 		return h
 	}
 	var out []float64
-	size := p.dims.T * p.dims.H
+	size := p.chain.T * p.chain.Out()
 	for _, r := range rows.Data {
 		if r >= 0 && int(r) < len(h)/size {
 			out = append(out, h[int(r)*size:(int(r)+1)*size]...)

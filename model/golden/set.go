@@ -26,12 +26,13 @@ type Case struct {
 	Kind        string             // "gradient", "optimizer", "trajectory", "own" (of Own), or unknown
 	About       string             // what the case is for
 	Shape       map[string]int     // B, T, F, H, D as far as the manifest has them; the arrays' own shapes count
+	Layers      []Recurrent        // LSTM layers, first to last; nil: one of one direction, whose units the arrays tell
 	Loss        string             // Keras's loss, "bce" if the manifest names none
 	Alpha       float64            // focal losses
 	Gamma       float64            // focal losses
 	Weighted    bool               // sample_weight is part of the loss
 	Optimizer   string             // trajectory: "SGD" or "Adam"; optimizer: "Adam"
-	Rate        float64            // trajectory: learning rate
+	Rate        float64            // trajectory: learning rate, where the arrays name none for each step
 	Batch       int                // trajectory: windows in a step
 	Epochs      int                // trajectory
 	ClassWeight map[string]float64 // trajectory: weight by label "0" and "1"; nil: none
@@ -46,6 +47,13 @@ type Case struct {
 	err    error
 
 	float32s, halves judgement // of engines in float32, and of those with products of float16
+}
+
+// Recurrent is an LSTM layer of a case.
+type Recurrent struct {
+	Name          string `json:"name"`
+	Units         int    `json:"units"` // of each direction
+	Bidirectional bool   `json:"bidirectional"`
 }
 
 // judgement is what engines of one precision are held to.
@@ -150,10 +158,10 @@ func newCase(name string, entry json.RawMessage) (*Case, error) {
 		return nil, fmt.Errorf("golden: manifest.json: case %s: %w", name, err)
 	}
 	known := map[string]any{
-		"kind": &c.Kind, "about": &c.About, "shape": &c.Shape, "loss": &c.Loss, "alpha": &c.Alpha, "gamma": &c.Gamma,
+		"kind": &c.Kind, "about": &c.About, "shape": &c.Shape, "layers": &c.Layers, "loss": &c.Loss, "alpha": &c.Alpha, "gamma": &c.Gamma,
 		"weighted": &c.Weighted, "optimizer": &c.Optimizer, "learning_rate": &c.Rate, "batch": &c.Batch,
 		"epochs": &c.Epochs, "class_weight": &c.ClassWeight, "mask": new(any), "N": new(any),
-		"clipnorm": &c.adam.ClipNorm, "global_clipnorm": &c.adam.GlobalClipNorm, "weight_decay": &c.adam.WeightDecay,
+		"l2": &c.adam.L2, "clipnorm": &c.adam.ClipNorm, "global_clipnorm": &c.adam.GlobalClipNorm, "weight_decay": &c.adam.WeightDecay,
 		"exact_betas": &c.adam.ExactBetas, "beta_1": &c.adam.Beta1, "beta_2": &c.adam.Beta2, "epsilon": &c.adam.Epsilon,
 	}
 	for key, value := range fields {
