@@ -9,7 +9,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/augment"
-	"vklstm/train/internal/npz"
+	"vklstm/model/npz"
 )
 
 // Dataset is N windows of T steps of F features, with their labels.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"vklstm/train/internal/npz"
+	"vklstm/model/npz"
 )
 
 // entry is an array of a made-up file: its type and shape as the header has them, and its data.

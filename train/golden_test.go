@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/model/npz"
 	"vklstm/model/reference"
-	"vklstm/train/internal/npz"
 )
 
 // goldenRun returns the run of a golden trajectory: Keras's model, data, order of windows (not shuffled), and class

@@ -129,7 +129,7 @@ func predictCommand() *cobra.Command {
 	f.StringVar(&data, "data", "", "npz `file` with X (N,T,F)")
 	f.StringVar(&keys.X, "x-key", "X", "array of the windows in the file")
 	f.StringVar(&keys.Y, "y-key", "", "array of labels to write beside the probabilities")
-	f.StringVar(&keys.Group, "group-key", "", "array of recordings or persons to write beside the probabilities (.csv, .jsonl)")
+	f.StringVar(&keys.Group, "group-key", "", "array of recordings or persons to write beside the probabilities")
 	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+" (default: CSV on standard output)")
 	deviceFlag(f, &device)
 	f.SortFlags = false

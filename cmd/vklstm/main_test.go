@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"vklstm/model/npz"
 	"vklstm/train"
 )
 
@@ -108,7 +110,7 @@ func saveSample(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := writeArrays(f, map[string]array{"X": {d.X, []int{d.N, d.T, d.F}}, "y": {d.Y, []int{d.N}}}); err != nil {
+	if err := npz.Write(f, zip.Store, npz.Array{Name: "X", Shape: []int{d.N, d.T, d.F}, Data: d.X}, npz.Array{Name: "y", Shape: []int{d.N}, Data: d.Y}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,17 +2,15 @@ package main
 
 import (
 	"archive/zip"
-	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+
+	"vklstm/model/npz"
 )
 
 // predictionFormats are the endings that --out may have.
@@ -26,15 +24,18 @@ type predictions struct {
 }
 
 // encode writes the predictions in the format that the ending of path asks for: an .npz with the array
-// probability[n] (float32) and y[n], a .csv with a heading, or one JSON object per line. window counts from 0.
+// probability[n] (float32), y[n] and group[n] (text), a .csv with a heading, or one JSON object per line. window counts from 0.
 func (p predictions) encode(w io.Writer, path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".npz":
-		arrays := map[string]array{"probability": {p.probability, []int{len(p.probability)}}}
+		arrays := []npz.Array{{Name: "probability", Shape: []int{len(p.probability)}, Data: p.probability}}
 		if p.y != nil {
-			arrays["y"] = array{p.y, []int{len(p.y)}}
+			arrays = append(arrays, npz.Array{Name: "y", Shape: []int{len(p.y)}, Data: p.y})
 		}
-		return writeArrays(w, arrays)
+		if p.group != nil {
+			arrays = append(arrays, npz.Array{Name: "group", Shape: []int{len(p.group)}, Data: p.group})
+		}
+		return npz.Write(w, zip.Store, arrays...)
 	case ".csv":
 		return p.encodeCSV(w)
 	case ".jsonl":
@@ -97,44 +98,4 @@ func (p predictions) encodeJSONL(w io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// array is a float32 array of an npz file, slowest dimension first.
-type array struct {
-	data  []float32
-	shape []int
-}
-
-// writeArrays writes a numpy archive, in the order of the names.
-func writeArrays(w io.Writer, arrays map[string]array) error {
-	z := zip.NewWriter(w)
-	for _, name := range slices.Sorted(maps.Keys(arrays)) {
-		f, err := z.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Store})
-		if err != nil {
-			return err
-		}
-		if err := writeArray(f, arrays[name]); err != nil {
-			return err
-		}
-	}
-	return z.Close()
-}
-
-// writeArray writes one array in numpy's format, version 1.0.
-func writeArray(w io.Writer, a array) error {
-	shape := ""
-	for _, n := range a.shape {
-		shape += fmt.Sprintf("%d,", n)
-	}
-	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape)
-	// Magic, version and length take 10 bytes; the header ends, with its newline, on a multiple of 64.
-	header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
-	data := []byte("\x93NUMPY\x01\x00")
-	data = binary.LittleEndian.AppendUint16(data, uint16(len(header)))
-	data = append(data, header...)
-	for _, v := range a.data {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-	}
-	_, err := w.Write(data)
-	return err
 }

@@ -3,7 +3,6 @@ package bench
 import (
 	"archive/zip"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"vklstm/model/npz"
 	"vklstm/train"
 )
 
@@ -153,31 +153,7 @@ func WriteNPZ(path string, w Workload, d Data, method uint16) error {
 // WriteRepeated is WriteNPZ of n times the windows, one after the other, which takes no more memory.
 func WriteRepeated(path string, w Workload, d Data, method uint16, n int) error {
 	return train.WriteFile(path, func(out io.Writer) error {
-		z := zip.NewWriter(out)
-		for _, a := range []struct {
-			name, shape string
-			values      []float32
-		}{{"X", fmt.Sprintf("(%d, %d, %d)", n*w.Windows, w.Time, w.Features), d.X}, {"y", fmt.Sprintf("(%d,)", n*w.Windows), d.Y}} {
-			f, err := z.CreateHeader(&zip.FileHeader{Name: a.name + ".npy", Method: method})
-			if err != nil {
-				return err
-			}
-			// Format 1.0: magic, version, length of the header, a Python dictionary padded so that the data begins at a
-			// multiple of 64.
-			header := "{'descr': '<f4', 'fortran_order': False, 'shape': " + a.shape + ", }"
-			for (10+len(header)+1)%64 != 0 {
-				header += " "
-			}
-			header = "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(header)+1))) + header + "\n"
-			if _, err := io.WriteString(f, header); err != nil {
-				return err
-			}
-			for range n {
-				if err := binary.Write(f, binary.LittleEndian, a.values); err != nil {
-					return err
-				}
-			}
-		}
-		return z.Close()
+		return npz.WriteRepeated(out, method, n,
+			npz.Array{Name: "X", Shape: []int{w.Windows, w.Time, w.Features}, Data: d.X}, npz.Array{Name: "y", Shape: []int{w.Windows}, Data: d.Y})
 	})
 }

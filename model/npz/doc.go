@@ -1,5 +1,5 @@
-// Package npz reads arrays from NumPy's .npz files, whoever wrote them: a file cannot make it allocate more than a
-// small multiple of what the file holds, call anything, or panic.
+// Package npz reads arrays from NumPy's .npz files, whoever wrote them, and writes such files. A file that is read cannot
+// make it allocate more than a small multiple of what the file holds, call anything, or panic.
 //
 //	data.npz = zip of NAME.npy;  NAME.npy = "\x93NUMPY" version, length, {'descr': '<f4', 'fortran_order': False, 'shape': (624, 60, 6)}, data
 //
