@@ -212,7 +212,7 @@ func (s Scaling) Fill(f int) Scaling {
 // Augment says how training windows are varied. A window is moved in an epoch with probability MoveProb: shifted in
 // time, made larger or smaller, and turned, in this order, as measured, before scaling. It is varied with probability
 // Prob, after scaling, and then all of this happens, in this order: time warp, noise, feature dropout. Package augment
-// is the definition.
+// is the definition. A triplet of which a value is missing in a step is not turned in that step.
 type Augment struct {
 	Prob  float64 `json:"prob"`  // of varying a window, 0: never
 	Warp  float64 `json:"warp"`  // the time factor is uniform in 1 ± Warp
@@ -231,13 +231,23 @@ func (a Augment) Check() error {
 	for _, v := range []struct {
 		name   string
 		x, max float64
-	}{{"prob", a.Prob, 1}, {"warp", a.Warp, 0.9}, {"noise", a.Noise, 1e6}, {"drop", a.Drop, 1}} {
+	}{{"prob", a.Prob, 1}, {"warp", a.Warp, 0.9}, {"noise", a.Noise, 1e6}, {"drop", a.Drop, 1},
+		{"move_prob", a.MoveProb, 1}, {"shift", a.Shift, 0.9}, {"magnitude", a.Magnitude, 0.9}, {"rotate", a.Rotate, 180}} {
 		if !(v.x >= 0 && v.x <= v.max) {
 			return fmt.Errorf("model: augmentation %s is %v; at least 0 and at most %v", v.name, v.x, v.max)
 		}
 	}
+	switch {
+	case a.Triplets < 0:
+		return fmt.Errorf("model: augmentation triplets is %d; at least 0", a.Triplets)
+	case a.Rotate > 0 && a.Triplets == 0:
+		return fmt.Errorf("model: augmentation rotates by up to %v degrees, but no triplets; say how many of the first features' triplets turn", a.Rotate)
+	}
 	return nil
 }
+
+// Varies reports whether any training window is moved or varied.
+func (a Augment) Varies() bool { return a.Prob > 0 || a.MoveProb > 0 }
 
 // Check returns the first error among the options' parts for a network of f features.
 func (o Options) Check(f int) error {
@@ -245,6 +255,9 @@ func (o Options) Check(f int) error {
 		if err != nil {
 			return err
 		}
+	}
+	if n := o.Augment.Triplets; n > f/3 {
+		return fmt.Errorf("model: augmentation turns %d triplets, but %d features hold %d: %w", n, f, f/3, ErrShape)
 	}
 	return nil
 }

@@ -21,25 +21,45 @@ layout(binding = 7) readonly buffer ScalingBuf { float scaling[]; };         // 
 layout(binding = 8) readonly buffer QuantileBuf { float quantile[]; };       // quantile[32768], upper half of the normal distribution
 layout(binding = 9) readonly buffer ReciprocalBuf { float reciprocal[]; };   // 1/i, for i ≤ T·(1 + warp)
 layout(binding = 10) readonly buffer CursorBuf { uint cursor[]; };           // cursor[1], the first step
-layout(binding = 11) writeonly buffer XBuf { uint x[]; };                    // x[C][K][B][T][FP], bits of float32, FP = (F + 4)/4·4
-layout(binding = 12) writeonly buffer SlotBuf { uint slots[]; };             // slots[C][K][B][SLOT]
+layout(binding = 11) readonly buffer TurnsBuf { float turns[]; };            // turns[AXES][3], then [K][ANGLES][2]
+layout(binding = 12) writeonly buffer XBuf { uint x[]; };                    // x[C][K][B][T][FP], bits of float32, FP = (F + 4)/4·4
+layout(binding = 13) writeonly buffer SlotBuf { uint slots[]; };             // slots[C][K][B][SLOT]
 #include "resident.glsl"
+#include "move.glsl"
 
 const uint THREADS = 64u;
 shared uint used[4]; // bit i: thread i's step is valid; and two words that only round the size up
 
-// The feature at hand: its number, its window's first step in valid, and its scaling.
-uint feature, firstStep;
+// The feature at hand: its number, its window's first step in valid, its scaling, and its place and row in a triplet that turns.
+uint feature, firstStep, turn;
 float offset, factor;
+vec3 row;
+Move move; // of the window
 
-// The scaled cell of the feature at step t, as gather makes it.
-uint cell(uint t) {
-    uint at = firstStep + t, bits = raw[at * F + feature];
-    if (valid[at] == 0u || isMissing(bits)) return MISSING;
-    precise float moved = uintBitsToFloat(bits) - offset;
-    precise float scaled = moved * factor;
-    return floatBitsToUint(scaled);
+// The cell of the feature at step t, MISSING where there is none; before it is moved and scaled.
+uint measured(uint t) {
+    uint from = t - uint(move.shift); // below 0 it is large
+    if (from >= T || valid[firstStep + from] == 0u) return MISSING;
+    return raw[(firstStep + from) * F + feature];
 }
+
+// The moved and scaled cell of the feature at step t, as gather makes it. It is not missing.
+float cell(uint t) {
+    uint at = (firstStep + t - uint(move.shift)) * F + feature;
+    precise float v = uintBitsToFloat(raw[at]);
+    if (move.on) v = v * move.factor;
+    if (feature < move.turning) {
+        uint triplet = at - turn, next = raw[triplet + (turn + 1u) % 3u], last = raw[triplet + (turn + 2u) % 3u];
+        if (!isMissing(next) && !isMissing(last)) {
+            precise float b = uintBitsToFloat(next) * move.factor, c = uintBitsToFloat(last) * move.factor;
+            v = turned(row, v, b, c);
+        }
+    }
+    precise float shifted = v - offset;
+    precise float scaled = shifted * factor;
+    return scaled;
+}
+bool absent(uint t) { return isMissing(measured(t)); }
 #include "time_warp.glsl"
 #include "noise.glsl"
 
@@ -56,14 +76,20 @@ uvec4 noise, lost;
 uint value(uint t) {
     offset = scaling[(model * 4u) * F + feature];
     factor = scaling[(model * 4u + 1u) * F + feature];
-    uint bits = cell(t), at = t * F + feature;
-    if (!chosen) return bits;
+    if (feature < move.turning) {
+        turn = feature % 3u;
+        row = turnRow(move, turn);
+    }
+    uint at = t * F + feature;
+    bool lacking = absent(t);
+    if (!chosen) return lacking ? MISSING : floatBitsToUint(cell(t));
     if (feature == 0u || at % 4u == 0u) {
         noise = philox(uvec4(at / 4u, window, epoch, STREAM_NOISE), key);
         lost = philox(uvec4(at / 4u, window, epoch, STREAM_FEATURE_DROP), key);
     }
-    if (isMissing(bits)) return MISSING;
-    if (points >= 2u) bits = floatBitsToUint(warped(t, points));
+    if (lacking) return MISSING;
+    uint bits = floatBitsToUint(points >= 2u ? warped(t, points) : cell(t));
+    if (isMissing(bits)) return MISSING; // values beyond float32
     if (isMissing(bits)) return MISSING;
     if (sigma != 0.0) bits = noisy(bits, noise[at % 4u], sigma, scaling[(model * 4u + 2u) * F + feature], scaling[(model * 4u + 3u) * F + feature]);
     return lost[at % 4u] >> 8 < dropBelow ? MISSING : bits;
@@ -93,6 +119,7 @@ void main() {
     dropBelow = options[o + DROP_BELOW];
     sigma = uintBitsToFloat(options[o + NOISE]);
     firstStep = (window - chunkFirst) * T;
+    move = moveOf(model, window, train != 0u);
     uvec4 draw = philox(uvec4(0u, window, epoch, STREAM_AUGMENT), key);
     chosen = train != 0u && draw.x >> 8 < options[o + GATE_BELOW];
     float warp = uintBitsToFloat(options[o + WARP]);
@@ -114,13 +141,13 @@ void main() {
         uint low = used[0], high = used[1], before = (1u << thread % 32u) - 1u;
         if (any != 0u) {
             uint rank = thread < 32u ? bitCount(low & before) : bitCount(low) + bitCount(high & before);
-            uint row = (slot * T + packed + rank) * width;
+            uint first = (slot * T + packed + rank) * width;
             for (feature = 0u; feature < F; feature++) {
                 uint bits = value(t);
-                x[row + feature] = isMissing(bits) ? 0u : bits;
+                x[first + feature] = isMissing(bits) ? 0u : bits;
             }
-            x[row + F] = floatBitsToUint(1.0);
-            for (uint f = F + 1u; f < width; f++) x[row + f] = 0u;
+            x[first + F] = floatBitsToUint(1.0);
+            for (uint f = F + 1u; f < width; f++) x[first + f] = 0u;
         }
         packed += bitCount(low) + bitCount(high);
         barrier();

@@ -18,7 +18,8 @@ layout(binding = 5) writeonly buffer OutBuf { uint result[]; };             // o
 
 // Cell (t, r, f) of model k lies at start + t·R·F.
 uint start;
-uint cell(uint t) { return x[start + t * (R * F)]; }
+bool absent(uint t) { return isMissing(x[start + t * (R * F)]); }
+float cell(uint t) { return uintBitsToFloat(x[start + t * (R * F)]); }
 #include "time_warp.glsl"
 
 void main() {

@@ -15,7 +15,7 @@ func TestAugment(t *testing.T) {
 		t.Run(map[bool]string{false: "evaluation", true: "training"}[train], func(t *testing.T) {
 			forWindows(t, func(t *testing.T, d *gpu.Device, w windows) {
 				v := w.upload(t, d, train)
-				if err := v.x.Write(w.gathered()); err != nil {
+				if err := v.x.Write(w.gathered(train)); err != nil {
 					t.Fatal(err)
 				}
 				run(t, d, v.varied...)
@@ -44,7 +44,7 @@ func BenchmarkAugment(b *testing.B) {
 	b.Run("B=32/T=60/F=6", func(b *testing.B) {
 		w, d := benchWindows(b), gputest.Device(b)
 		v := w.upload(b, d, true)
-		if err := v.x.Write(w.gathered()); err != nil {
+		if err := v.x.Write(w.gathered(true)); err != nil {
 			b.Fatal(err)
 		}
 		bench(b, d, 0, float64(4*w.R*w.T*(2*w.F+1)), v.varied...)

@@ -11,6 +11,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/model"
+	"vklstm/model/augment"
 	"vklstm/model/philox"
 )
 
@@ -278,6 +279,9 @@ func optionsOf(o model.Options, rate float64, epoch uint32) []uint32 {
 	float(14, o.Optimizer.Epsilon)
 	float(15, o.Optimizer.ClipNorm)
 	float(16, o.Optimizer.GlobalClipNorm)
+	w[24], w[27] = philox.Below(o.Augment.MoveProb), uint32(augment.Turning(o.Augment))
+	float(25, o.Augment.Shift)
+	float(26, o.Augment.Magnitude)
 	return w
 }
 

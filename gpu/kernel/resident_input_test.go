@@ -36,7 +36,7 @@ func (w *windows) residentInputs(tb testing.TB, d *gpu.Device, ahead int, train 
 		}
 		list = append(list, kernel.ResidentInput{
 			Raw: v.raw[i], Valid: v.valid[i], OrderWindow: v.order, OrderWeight: weights, OrderPlace: places, Label: labels,
-			Options: v.options, Scaling: v.scaling, Quantile: v.quantile, Reciprocal: v.reciprocal, Cursor: v.cursor, X: x, Slots: slots,
+			Options: v.options, Scaling: v.scaling, Quantile: v.quantile, Reciprocal: v.reciprocal, Cursor: v.cursor, Turns: v.turns, X: x, Slots: slots,
 			K: w.K, B: w.B, T: w.T, F: w.F, C: ahead, S: w.S, ChunkFirst: first, ChunkCount: end - first, Train: train,
 		})
 	}

@@ -11,7 +11,7 @@ import (
 func TestTimeWarp(t *testing.T) {
 	forWindows(t, func(t *testing.T, d *gpu.Device, w windows) {
 		v := w.upload(t, d, true)
-		x := w.gathered()
+		x := w.gathered(true)
 		if err := v.x.Write(x); err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func BenchmarkTimeWarp(b *testing.B) {
 	b.Run("B=32/T=60/F=6", func(b *testing.B) {
 		w, d := benchWindows(b), gputest.Device(b)
 		v := w.upload(b, d, true)
-		if err := v.x.Write(w.gathered()); err != nil {
+		if err := v.x.Write(w.gathered(true)); err != nil {
 			b.Fatal(err)
 		}
 		bench(b, d, 0, float64(4*w.R*w.T*2*w.F), v.warpKernel...)

@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"vklstm/gpu"
@@ -38,6 +39,12 @@ var windowCases = []struct {
 	{"three models, 17 features", 3, 4, 9, 31, 17, 30, 5, []int{0}, model.Augment{Prob: 1, Warp: 0.9, Noise: 0.5, Drop: 0.5}},
 	{"no augmentation", 3, 8, 8, 13, 6, 20, 0, []int{0, 7}, model.Augment{}},
 	{"all cells dropped", 1, 3, 3, 5, 2, 10, 0, []int{0}, model.Augment{Prob: 1, Drop: 1}},
+	{"one triplet, moved", 1, 9, 9, 3, 3, 12, 0, []int{0}, model.Augment{MoveProb: 1, Rotate: 180, Triplets: 1}},
+	{"shifted by up to all but a step", 1, 9, 9, 10, 2, 20, 0, []int{0, 11}, model.Augment{Prob: 0.5, Noise: 0.1, MoveProb: 1, Shift: 0.9}},
+	{"two triplets and a feature, moved and warped, three models", 3, 5, 11, 17, 7, 40, 6, []int{0, 13, 14},
+		model.Augment{Prob: 0.7, Warp: 0.2, Noise: 0.07, Drop: 0.1, MoveProb: 0.7, Shift: 0.3, Magnitude: 0.4, Rotate: 60, Triplets: 2}},
+	{"production shape, moved", 1, 32, 32, 60, 6, 100, 0, []int{0, 50},
+		model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 30, Triplets: 2}},
 }
 
 // newWindows makes windows with missing cells, masked steps, and the places of the step partly empty.
@@ -72,6 +79,10 @@ func newWindows(rng *rand.Rand, i int) windows {
 	}
 	for k := range w.K {
 		o := model.Options{Augment: c.aug, Seed: rng.Uint64()}
+		o.Augment.Rotate /= float64(k + 1)
+		if k == 1 && c.aug.Triplets > 1 {
+			o.Augment.Triplets--
+		}
 		if k != 1 { // model 1 is unscaled
 			o.Scaling = model.Scaling{Offset: randoms(rng, w.F, 1), Factor: randoms(rng, w.F, 2), Low: make([]float32, w.F), High: make([]float32, w.F)}
 			for f := range w.F {
@@ -125,20 +136,30 @@ func (w *windows) input(train bool, change func(*model.Augment)) (x, mask []uint
 	return x, mask
 }
 
-// gathered is what gather makes of the step.
-func (w *windows) gathered() []uint32 {
+// gathered is what gather makes of the step: of windows that are moved what package augment makes of them when it does not vary
+// them, of the others what this loop does.
+func (w *windows) gathered(train bool) []uint32 {
 	x := make([]uint32, w.K*w.T*w.R*w.F)
 	for i := range x {
 		x[i] = 0x7fc00000
 	}
 	for k := range w.K {
 		s := w.opts[k].Scaling.Fill(w.F)
+		o := w.opts[k]
+		o.Augment.Prob = 0
+		in := augment.NewInput(w.T, w.F, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
 			if n == noWindow {
 				continue
 			}
 			raw := w.values(n)
+			if moved := make([]float32, w.T*w.F); train && in.Varied(moved, raw, n, w.epochs[k]) {
+				for i, b := range bits(moved) {
+					x[((k*w.T+i/w.F)*w.R+r)*w.F+i%w.F] = b
+				}
+				continue
+			}
 			for t := range w.T {
 				if !augment.Valid(raw[t*w.F : (t+1)*w.F]) {
 					continue
@@ -158,7 +179,7 @@ func (w *windows) gathered() []uint32 {
 type device struct {
 	raw, valid                                   []gpu.Buffer[uint32] // of each chunk
 	order, options, cursor, x, warped, mask      gpu.Buffer[uint32]
-	scaling, quantile, reciprocal                gpu.Buffer[float32]
+	scaling, quantile, reciprocal, turns         gpu.Buffer[float32]
 	maskKernel, gatherKernel, warpKernel, varied []recorder
 }
 
@@ -173,13 +194,16 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 	v.quantile, v.reciprocal = put(tb, d, "quantile", w.tables.Quantile), put(tb, d, "reciprocal", w.tables.Reciprocal)
 	var options []uint32
 	var scaling []float32
+	turns := slices.Clone(w.tables.Axis)
 	for k, o := range w.opts {
 		options = append(options, optionsOf(o, 0, w.epochs[k])...)
+		turns = append(turns, augment.AngleTable(o.Augment.Rotate)...)
 		s := o.Scaling.Fill(w.F)
 		for _, a := range [][]float32{s.Offset, s.Factor, s.Low, s.High} {
 			scaling = append(scaling, a...)
 		}
 	}
+	v.turns = put(tb, d, "turns", turns)
 	v.options, v.scaling = put(tb, d, "options", options), put(tb, d, "scaling", scaling)
 	for i, first := range w.chunks {
 		end := w.N
@@ -191,8 +215,9 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 		v.raw, v.valid = append(v.raw, raw), append(v.valid, valid)
 		v.maskKernel = append(v.maskKernel, kernel.Mask{Raw: raw, Valid: valid, N: end - first, T: w.T, F: w.F})
 		v.gatherKernel = append(v.gatherKernel, kernel.Gather{
-			Raw: raw, Valid: valid, OrderWindow: v.order, Scaling: v.scaling, Cursor: v.cursor, X: v.x,
-			K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0, ChunkFirst: first, ChunkCount: end - first,
+			Raw: raw, Valid: valid, OrderWindow: v.order, Scaling: v.scaling, Cursor: v.cursor,
+			Options: v.options, Turns: v.turns, X: v.x,
+			K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0, ChunkFirst: first, ChunkCount: end - first, Train: train,
 		})
 	}
 	v.warpKernel = []recorder{kernel.TimeWarp{

@@ -1,11 +1,11 @@
 // Package augment defines how a window becomes the network's input: which steps are masked, how values are
-// scaled, and how training windows are varied (time warp, noise, feature dropout). Everything is float32
-// arithmetic of additions, products and table look-ups that Vulkan, too, rounds correctly, on integers drawn from
-// package philox: the shaders mask, gather, time_warp and augment give the same bits.
+// scaled, and how training windows are moved (shift, magnitude, rotation; before scaling) and varied (time warp, noise,
+// feature dropout; after it). Everything is float32 arithmetic of additions, products and table look-ups that Vulkan, too,
+// rounds correctly, on integers drawn from package philox: the shaders mask, gather, time_warp and augment give the same bits.
 //
 // A step is masked when all its features equal 0 once missing values (NaN) count as 0; that is decided on the
-// measured values, before scaling. Afterwards only valid cells (not missing, in a step that is not masked) are
-// scaled and varied, and a step whose cells all go missing by feature dropout is masked too.
+// measured values, before moving and scaling. Afterwards only valid cells (not missing, in a step that is not masked) are
+// moved, scaled and varied, and a step whose cells all go missing, by a shift or by feature dropout, is masked too.
 package augment
 
 import (
@@ -23,6 +23,7 @@ const Quantiles = 1 << 15
 type Tables struct {
 	Quantile   []float32 // [Quantiles], Φ⁻¹(1/2 + (i + 1/2)/65536): the upper half of the normal distribution
 	Reciprocal []float32 // [Reciprocals(T, warp)], 1/i (entry 0 is 0)
+	Axis       []float32 // [Axes][3], unit vectors, Axis(i)
 }
 
 // MaxTimesteps bounds the windows that can be time-warped, so that products of two positions fit 32 bits.
@@ -33,7 +34,7 @@ func Reciprocals(t int, warp float64) int { return int(float64(t)*(1+warp)) + 3 
 
 // NewTables returns the tables for windows of T steps.
 func NewTables(t int, a model.Augment) Tables {
-	tab := Tables{Quantile: make([]float32, Quantiles), Reciprocal: make([]float32, Reciprocals(t, a.Warp))}
+	tab := Tables{Quantile: make([]float32, Quantiles), Reciprocal: make([]float32, Reciprocals(t, a.Warp)), Axis: axisTable()}
 	for i := range tab.Quantile {
 		tab.Quantile[i] = float32(math.Sqrt2 * math.Erfinv((float64(i)+0.5)/Quantiles))
 	}
@@ -53,37 +54,48 @@ type Input struct {
 	augment model.Augment
 	key     [2]uint32
 	tables  Tables
-	cells   []float32 // [T][F], the window before the warp
-	mask    []bool    // [T], of a window that is varied
+	angles  []float32 // AngleTable, where windows are moved
+	cells   []float32 // [T][F], the window before it is moved or warped
 }
 
 // NewInput returns an Input for windows of T × F. The tables are those of NewTables(t, o.Augment); they are only
 // read.
 func NewInput(t, f int, o model.Options, tables Tables) *Input {
-	return &Input{t: t, f: f, scaling: o.Scaling.Fill(f), augment: o.Augment, key: philox.Key(o.Seed), tables: tables,
-		cells: make([]float32, t*f), mask: make([]bool, t)}
+	in := &Input{t: t, f: f, scaling: o.Scaling.Fill(f), augment: o.Augment, key: philox.Key(o.Seed), tables: tables,
+		cells: make([]float32, t*f)}
+	if o.Augment.MoveProb > 0 {
+		in.angles = AngleTable(o.Augment.Rotate)
+	}
+	return in
 }
 
-// Varied writes the window raw[T][F] with this number, scaled and varied as epoch has it, to x[T][F], missing cells as
-// NaN: a step is masked when all of its cells are missing. Where the epoch does not vary the window it returns false and
-// leaves x alone.
+// Varied writes the window raw[T][F] with this number, moved, scaled and varied as epoch has it, to x[T][F], missing cells
+// as NaN: a step is masked when all of its cells are missing. Where the epoch neither moves nor varies the window it
+// returns false and leaves x alone.
 func (in *Input) Varied(x, raw []float32, window, epoch uint32) bool {
-	if !in.chosen(window, epoch) {
+	m, moved := DrawMove(in.augment, in.t, in.key, window, epoch)
+	chosen := in.chosen(window, epoch)
+	if !moved && !chosen {
 		return false
 	}
-	in.gather(x, in.mask, raw)
-	in.warp(x, window, epoch)
-	in.vary(x, window, epoch)
+	in.measured(x, raw)
+	if moved {
+		in.move(x, m)
+	}
+	in.scale(x)
+	if chosen {
+		in.warp(x, window, epoch)
+		in.vary(x, window, epoch)
+	}
 	return true
 }
 
 // Window writes the network's input x[T][F] and mask[T] (true = valid) for the measured window raw[T][F]. With
-// train set the window with this number is varied as epoch has it.
+// train set the window with this number is moved and varied as epoch has it.
 func (in *Input) Window(x []float32, mask []bool, raw []float32, train bool, window, epoch uint32) {
-	in.gather(x, mask, raw)
-	if train && in.chosen(window, epoch) {
-		in.warp(x, window, epoch)
-		in.vary(x, window, epoch)
+	if !train || !in.Varied(x, raw, window, epoch) {
+		in.measured(x, raw)
+		in.scale(x)
 	}
 	for t := range in.t {
 		valid := false
@@ -99,19 +111,29 @@ func (in *Input) Window(x []float32, mask []bool, raw []float32, train bool, win
 	}
 }
 
-// gather scales the valid cells of raw into x and makes all others missing.
-func (in *Input) gather(x []float32, mask []bool, raw []float32) {
+// measured copies the valid cells of raw to x and makes all others missing.
+func (in *Input) measured(x, raw []float32) {
 	for t := range in.t {
-		row := raw[t*in.f : (t+1)*in.f]
-		mask[t] = Valid(row)
-		for i, v := range row {
-			switch {
-			case !mask[t] || v != v:
-				v = missing
-			default:
-				v = float32(v-in.scaling.Offset[i]) * in.scaling.Factor[i]
+		row, out := raw[t*in.f:(t+1)*in.f], x[t*in.f:(t+1)*in.f]
+		if Valid(row) {
+			copy(out, row)
+			continue
+		}
+		for i := range out {
+			out[i] = missing
+		}
+	}
+}
+
+// scale scales the cells of x that are not missing.
+func (in *Input) scale(x []float32) {
+	for ; len(x) > 0; x = x[in.f:] {
+		for i, v := range x[:in.f] {
+			if v == v {
+				x[i] = float32(v-in.scaling.Offset[i]) * in.scaling.Factor[i]
+			} else {
+				x[i] = missing // one NaN for all that a file may hold
 			}
-			x[t*in.f+i] = v
 		}
 	}
 }

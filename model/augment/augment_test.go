@@ -74,7 +74,11 @@ func TestAgainstReference(t *testing.T) {
 	for _, shape := range [][2]int{{1, 1}, {2, 3}, {3, 1}, {7, 5}, {60, 6}, {30, 51}} {
 		T, F := shape[0], shape[1]
 		for _, a := range []model.Augment{{}, {Prob: 1, Warp: 0.1}, {Prob: 1, Warp: 0.9}, {Prob: 1, Noise: 0.2}, {Prob: 1, Drop: 0.4},
-			{Prob: 0.5, Warp: 0.15, Noise: 0.07, Drop: 0.1}} {
+			{Prob: 0.5, Warp: 0.15, Noise: 0.07, Drop: 0.1}, {MoveProb: 1, Shift: 0.4}, {MoveProb: 1, Magnitude: 0.9},
+			{MoveProb: 1, Rotate: 180}, {Prob: 0.7, Warp: 0.2, Noise: 0.1, Drop: 0.1, MoveProb: 0.7, Shift: 0.3, Magnitude: 0.3, Rotate: 60}} {
+			if a.Triplets = F / 3; F < 3 {
+				a.Rotate = 0
+			}
 			for _, scaled := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%d×%d/%+v/scaled=%v", T, F, a, scaled), func(t *testing.T) {
 					o := model.Options{Augment: a, Seed: rng.Uint64()}
@@ -92,16 +96,22 @@ func TestAgainstReference(t *testing.T) {
 						for _, train := range []bool{false, true} {
 							got, gotMask := window(x, train, n, n/3)
 							want, wantMask := reference.Window(o, F, wide(x), train, n, n/3)
-							largest := 1.0
+							largest, tol := 1.0, inputTolerance
+							if a.MoveProb > 0 {
+								// Before, 4 units for the factor and its product, and 23 for a turned component (turnTolerance), of
+								// values that grow by √3·(1 + Magnitude), times a scale of up to 1.2.
+								largest, tol = math.Sqrt(3)*(1+a.Magnitude), tol+1.2*27*0x1p-24
+							}
+							grown := largest
 							for _, v := range x {
 								if v == v {
-									largest = max(largest, 3*math.Abs(float64(v)))
+									largest = max(largest, 3*grown*math.Abs(float64(v)))
 								}
 							}
 							for i := range want {
-								if e := math.Abs(float64(got[i]) - want[i]); !(e <= inputTolerance*largest) {
+								if e := math.Abs(float64(got[i]) - want[i]); !(e <= tol*largest) {
 									t.Fatalf("window %d, train %v: x[%d][%d] = %v, want %v; %.1f times the tolerance",
-										n, train, i/F, i%F, got[i], want[i], e/inputTolerance/largest)
+										n, train, i/F, i%F, got[i], want[i], e/tol/largest)
 								}
 							}
 							if !slices.Equal(gotMask, wantMask) {

@@ -12,7 +12,7 @@ import (
 	"vklstm/model/cpu/internal/host"
 )
 
-// variedWindows is how many windows of a run may be varied by augmentation, which Go does before C runs: few, so that
+// variedWindows is how many windows of a run may be moved or varied by augmentation, which Go does before C runs: few, so that
 // they need little memory and a run ends soon, and enough to make its start cheap.
 const variedWindows = 1024
 
@@ -26,7 +26,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 	for k, p := range plans {
 		outcomes[k].Probability, outcomes[k].Loss = make([]float32, len(p.Train)), make([]float32, len(p.Train))
 		steps = max(steps, p.Steps())
-		if e.opts[k].Augment.Prob > 0 {
+		if e.opts[k].Augment.Varies() {
 			perRun += p.Batch
 		}
 	}
@@ -91,7 +91,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 			j.alpha = append(j.alpha, float32(e.opts[k].Optimizer.Alpha(lr, e.nets[k].step+s-first+1)))
 			j.decay = append(j.decay, float32(e.opts[k].Optimizer.Decay(lr)))
 		}
-		if e.opts[k].Augment.Prob > 0 {
+		if e.opts[k].Augment.Varies() {
 			slots += to - from
 		}
 		jobs = append(jobs, j)
@@ -107,7 +107,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		for i, w := range windows {
 			used[i] = e.used[w]
 		}
-		if e.opts[j.k].Augment.Prob > 0 {
+		if e.opts[j.k].Augment.Varies() {
 			e.vary(j, windows, used, uint32(p.Epoch), slot)
 			j.varied = e.varied
 			slot += len(windows)

@@ -35,8 +35,9 @@ func groupOf(kind model.OptimizerKind, spec model.Spec) scenario {
 			o.Loss = model.Loss{Kind: model.BinaryCrossentropy}
 			o.Optimizer.GlobalClipNorm = 0.3
 			o.Scaling = model.Scaling{Offset: []float32{0.1, 0.2, 0.3, 0.4}, Factor: []float32{1, 2, 0.5, 1}}
+			o.Augment = model.Augment{MoveProb: 0.8, Shift: 0.3, Magnitude: 0.3, Rotate: 90, Triplets: 1}
 		case 2:
-			o.Augment = model.Augment{Prob: 1, Warp: 0.4, Noise: 0.2}
+			o.Augment = model.Augment{Prob: 1, Warp: 0.4, Noise: 0.2, MoveProb: 0.5, Rotate: 30, Triplets: 1}
 			o.Optimizer.WeightDecay = 0.01
 		}
 		c.opts = append(c.opts, o)

@@ -41,6 +41,16 @@ func newFaulty(fault string) Factory {
 			if fault == "no time warp" {
 				o.Augment.Warp = 0
 			}
+			switch fault {
+			case "no shift":
+				o.Augment.Shift = 0
+			case "no magnitude":
+				o.Augment.Magnitude = 0
+			case "no rotation":
+				o.Augment.Rotate = 0
+			case "rotation in radians":
+				o.Augment.Rotate *= math.Pi / 180
+			}
 			e.inputs = append(e.inputs, augment.NewInput(c.T, c.F, o, augment.NewTables(c.T, o.Augment)))
 			e.states = append(e.states, model.NewState(e.layout.Size))
 		}

@@ -24,7 +24,7 @@ type ownCase struct {
 	epochs  [][]model.Plan // [epoch][model]
 }
 
-// Own returns cases for dropout, augmentation, scaling, missing values and models side by side. Their truth is package
+// Own returns cases for dropout, augmentation in both its kinds, scaling, missing values and models side by side. Their truth is package
 // reference, so they judge engines alone. They use SGD, because Adam magnifies rounding.
 func Own() []*Case { return ownCases() }
 
@@ -33,6 +33,8 @@ var ownCases = sync.OnceValue(func() []*Case {
 		newOwn("own_dropout", "dropout, a short last batch, weights", 1, 0.3, model.Augment{}, false),
 		newOwn("own_scaling", "scaled values, missing values, masked steps", 1, 0, model.Augment{}, true),
 		newOwn("own_augment", "time warp, noise, feature dropout, bounds", 1, 0, model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}, true),
+		newOwn("own_move", "shift, magnitude, rotation of a triplet", 1, 0,
+			model.Augment{MoveProb: 0.8, Shift: 0.3, Magnitude: 0.3, Rotate: 90, Triplets: 1}, true),
 		newOwn("own_side_by_side", "three models with seeds, losses and plans of their own", 3, 0.4,
 			model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}, true),
 	}

@@ -19,6 +19,7 @@ const (
 	FeatureDrop  = 5 // element = cell/4 (word cell%4); item = window, time = epoch
 	Init         = 6 // initial parameters: element i of variable item, time 0
 	SampleStream = 7 // the sample that train makes itself
+	Move         = 8 // element 0: word 0 gates the window, word 1 sets its shift, word 2 its magnitude, word 3 its rotation; item = window, time = epoch
 )
 
 // Draw returns the four random words of counter c under key k.

@@ -9,11 +9,15 @@ import (
 )
 
 // Window is gather.comp, time_warp.comp and augment.comp for one window: what package augment defines to the bit in
-// float32, in float64 and by other means (interpolation at real times, a quantile computed instead of looked up), so
-// that it judges that definition. raw[T][F] is as measured; the result is the network's input x[T][F] and mask[T].
+// float32, in float64 and by other means (interpolation at real times, a quantile computed instead of looked up, mathgl's
+// quaternions), so that it judges that definition. raw[T][F] is as measured; the result is the network's input x[T][F] and mask[T].
 func Window(o model.Options, f int, raw []float64, train bool, window, epoch uint32) (x []float64, mask []bool) {
 	key := philox.Key(o.Seed)
-	x = Gather(raw, f, o.Scaling)
+	x = measured(raw, f)
+	if r := philox.Draw([4]uint32{0, window, epoch, philox.Move}, key); train && r[0]>>8 < philox.Below(o.Augment.MoveProb) {
+		x = Move(x, f, o.Augment, r)
+	}
+	x = scale(x, f, o.Scaling)
 	r := philox.Draw([4]uint32{0, window, epoch, philox.Augment}, key)
 	if train && r[0]>>8 < philox.Below(o.Augment.Prob) {
 		if o.Augment.Warp > 0 {

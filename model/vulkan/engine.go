@@ -64,13 +64,16 @@ func newFixed(a *alloc, k, stride, f, v int, tab augment.Tables) fixedBuffers {
 		m: a.floats("adam.m", k*stride), v: a.floats("adam.v", k*stride),
 		squares: a.floats("grads.squares", k*v), starts: a.words("params.starts", v+1),
 		options: a.words("options", k*optionWords), scaling: a.floats("scaling", k*4*f),
-		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal))},
+		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal)), a.floats("turns", len(tab.Axis)+k*2*augment.Angles)},
 		cursor: a.words("cursor", 1),
 	}
 }
 
 // tables are what model/augment's arithmetic looks up.
-type tables struct{ quantile, reciprocal f32 }
+type tables struct {
+	quantile, reciprocal f32
+	turns                f32 // axes[4096][3], then the angles [K][256][2]
+}
 
 // Setting changes how an Engine works.
 type Setting func(*Engine)
@@ -187,12 +190,16 @@ func (e *Engine) makeFixed() error {
 	if err := e.starts.Write(append(starts, uint32(e.layout.Size))); err != nil {
 		return err
 	}
+	turns := tab.Axis
+	for _, o := range e.opts {
+		turns = append(turns, augment.AngleTable(o.Augment.Rotate)...)
+	}
 	zero := make([]float32, k*e.stride)
 	for _, w := range []struct {
 		b f32
 		x []float32
 	}{{e.params, zero}, {e.grads, zero}, {e.m, zero}, {e.v, zero}, {e.tables.quantile, tab.Quantile},
-		{e.tables.reciprocal, tab.Reciprocal}, {e.scaling, scalingWords(e.opts, e.dims.F)}} {
+		{e.tables.reciprocal, tab.Reciprocal}, {e.tables.turns, turns}, {e.scaling, scalingWords(e.opts, e.dims.F)}} {
 		if err := w.b.Write(w.x); err != nil {
 			return err
 		}
@@ -235,6 +242,10 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 	f(14, o.Optimizer.Epsilon)
 	f(15, o.Optimizer.ClipNorm)
 	f(16, o.Optimizer.GlobalClipNorm)
+	w[24] = philox.Below(o.Augment.MoveProb)
+	f(25, o.Augment.Shift)
+	f(26, o.Augment.Magnitude)
+	w[27] = uint32(augment.Turning(o.Augment))
 	return w
 }
 

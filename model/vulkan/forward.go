@@ -38,7 +38,7 @@ type batch struct {
 // offset returns where variable v starts in a model's parameters.
 func (n *network) offset(v int) int { return n.layout.Variables[v].Offset }
 
-// recordInput records what turns loaded windows into the network's input: gather and scale, warp, vary, mask.
+// recordInput records what turns loaded windows into the network's input: gather, move and scale, warp, vary, mask.
 func (n *network) recordInput(rec *gpu.Recording, row0 int, train, warp bool) {
 	x := n.act.cells
 	if warp {
@@ -46,8 +46,9 @@ func (n *network) recordInput(rec *gpu.Recording, row0 int, train, warp bool) {
 	}
 	for _, c := range n.chunks {
 		kernel.Gather{
-			Raw: c.raw, Valid: c.valid, OrderWindow: n.batch.window, Scaling: n.scaling, Cursor: n.cursor, X: x,
-			K: n.K, R: n.R, B: n.B, T: n.T, F: n.F, S: n.batch.steps, Row0: row0, ChunkFirst: c.first, ChunkCount: c.n,
+			Raw: c.raw, Valid: c.valid, OrderWindow: n.batch.window, Scaling: n.scaling, Cursor: n.cursor,
+			Options: n.options, Turns: n.tables.turns, X: x,
+			K: n.K, R: n.R, B: n.B, T: n.T, F: n.F, S: n.batch.steps, Row0: row0, ChunkFirst: c.first, ChunkCount: c.n, Train: train,
 		}.Record(rec)
 	}
 	if warp {

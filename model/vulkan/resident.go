@@ -86,7 +86,7 @@ func (n *network) recordPrepare(rec *gpu.Recording, train bool) {
 		kernel.ResidentInput{
 			Raw: c.raw, Valid: c.valid, OrderWindow: n.batch.window, OrderWeight: n.batch.weight, OrderPlace: n.input.place, Label: n.label,
 			Options: n.options, Scaling: n.scaling, Quantile: n.tables.quantile, Reciprocal: n.tables.reciprocal, Cursor: n.cursor,
-			X: n.input.x, Slots: n.input.slots,
+			Turns: n.tables.turns, X: n.input.x, Slots: n.input.slots,
 			K: n.K, B: n.B, T: n.T, F: n.F, C: n.input.ahead, S: n.batch.steps, ChunkFirst: c.first, ChunkCount: c.n, Train: train,
 		}.Record(rec)
 	}

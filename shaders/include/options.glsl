@@ -20,6 +20,10 @@ const uint ONE_MINUS_BETA2 = 13u;   // float
 const uint EPSILON = 14u;           // float
 const uint CLIPNORM = 15u;          // float, of each variable's gradient; 0: not
 const uint GLOBAL_CLIPNORM = 16u;   // float, of all gradients together; 0: not
+const uint MOVE_BELOW = 24u;        // a window is moved when word>>8 is below; 0: none is
+const uint SHIFT = 25u;             // float: share of the steps that a window is shifted by at most
+const uint MAGNITUDE = 26u;         // float: the factor is uniform in 1 ± magnitude
+const uint TURNING = 27u;           // features that turn with their triplets
 
 const uint LOSS_CROSSENTROPY = 0u;
 const uint LOSS_FOCAL = 1u;

@@ -8,6 +8,7 @@ const uint STREAM_DROPOUT = 2u;      // element = unit/4, item = batch row, time
 const uint STREAM_AUGMENT = 3u;      // element 0: word 0 gates the window, word 1 sets the warp; item = window, time = epoch
 const uint STREAM_NOISE = 4u;        // element = cell/4, cell = t·F + f; item = window, time = epoch
 const uint STREAM_FEATURE_DROP = 5u; // as STREAM_NOISE
+const uint STREAM_MOVE = 8u;         // element 0: word 0 gates the window, then shift, magnitude, rotation; item = window, time = epoch
 
 // The four random words of a counter (element, item, time, stream) under a key.
 uvec4 philox(uvec4 counter, uvec2 key) {

@@ -3,7 +3,8 @@
 // before it
 //   T                        push constant: steps of a window
 //   reciprocal[]             1/i
-//   uint cell(uint t)        bits of the feature's cell at step t, MISSING where there is none
+//   bool absent(uint t)      whether the feature has no cell at step t
+//   float cell(uint t)       the feature's cell at step t, where it has one
 #ifndef TIME_WARP_GLSL
 #define TIME_WARP_GLSL
 
@@ -11,12 +12,11 @@
 float point(uint j, uint m) {
     uint q = j * (T - 1u) / (m - 1u), rest = j * (T - 1u) % (m - 1u);
     int lo = int(q), hi = rest == 0u ? lo : lo + 1, end = int(T);
-    while (lo >= 0 && isMissing(cell(uint(lo)))) lo--;
-    while (hi < end && isMissing(cell(uint(hi)))) hi++;
-    if (lo < 0) return uintBitsToFloat(cell(uint(min(hi, end - 1))));
-    precise float a = uintBitsToFloat(cell(uint(lo)));
-    if (hi >= end || lo == hi) return a;
-    precise float b = uintBitsToFloat(cell(uint(hi)));
+    while (lo >= 0 && absent(uint(lo))) lo--;
+    while (hi < end && absent(uint(hi))) hi++;
+    precise float a = cell(uint(lo < 0 ? hi : lo));
+    if (lo < 0 || hi >= end || lo == hi) return a;
+    precise float b = cell(uint(hi));
     precise float part = float(rest) * reciprocal[m - 1u];
     precise float past = float(int(q) - lo) + part;
     precise float share = past * reciprocal[hi - lo];
