@@ -20,6 +20,8 @@ type Dataset struct {
 	Group    []string  // [N], the recording or person of each window; nil: not known
 	GroupKey string    // name of the array that Group came from, "" if from none
 	N, T, F  int
+
+	groupNumbers bool // the groups are numbers
 }
 
 // Keys are the names of the arrays to read.
@@ -203,8 +205,8 @@ func (d *Dataset) loadGroup(f *npz.File, key string) error {
 	if !f.Has(key) {
 		return missingKey(f, d.Path, key, "--group-key")
 	}
-	group, err := f.Labels(key, d.N)
-	d.Group, d.GroupKey = group, key
+	group, numbers, err := f.Labels(key, d.N)
+	d.Group, d.GroupKey, d.groupNumbers = group, key, numbers
 	return err
 }
 

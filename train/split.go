@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/mathext/prng"
+	"vklstm/train/internal/numpy"
 )
 
 // Parts are the windows of each part of a data set, by number.
@@ -31,23 +31,10 @@ func SplitRandom(n int, seed uint32) Parts {
 	return Parts{Train: order[:a:a], Val: order[a:b:b], Test: order[b:]}
 }
 
-// shuffled returns 0 … n−1 in the order of NumPy's legacy generator: MT19937 seeded by one word, and a
-// Fisher–Yates shuffle whose bounded draws take the low bits and reject what is too large.
+// shuffled returns 0 … n−1 in the order of np.random.seed(seed); np.random.shuffle.
 func shuffled(n int, seed uint32) []int32 {
-	mt := prng.NewMT19937()
-	mt.Seed(uint64(seed))
 	order := all(n)
-	for i := n - 1; i > 0; i-- {
-		mask := uint32(i)
-		for shift := 1; shift < 32; shift *= 2 {
-			mask |= mask >> shift
-		}
-		j := mt.Uint32() & mask
-		for j > uint32(i) {
-			j = mt.Uint32() & mask
-		}
-		order[i], order[j] = order[j], order[i]
-	}
+	numpy.New(seed).Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
 	return order
 }
 

@@ -29,28 +29,29 @@ const (
 // Labels returns the n elements of the named array, of shape (n,) or (n, 1), as text: text and bytes as they are
 // (without the zeros that pad them), whole numbers in decimal, None as "None". The array may be of text, bytes,
 // bool, numbers, or of objects of these kinds; a pickle that holds or calls anything else is an error that names it.
-func (f *File) Labels(name string, n int) ([]string, error) {
+// numbers reports whether all are numbers.
+func (f *File) Labels(name string, n int) (labels []string, numbers bool, err error) {
 	h, r, err := f.open(name)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer r.Close()
 	if !column(h.Shape, n) {
-		return nil, f.errorf(name, "has shape %s; %d windows need (%d,)", h.ShapeText(), n, n)
+		return nil, false, f.errorf(name, "has shape %s; %d windows need (%d,)", h.ShapeText(), n, n)
 	}
-	var labels []string
 	switch {
 	case h.Kind == 'O':
-		labels, err = f.objects(name, h, r, n)
+		return f.objects(name, h, r, n)
 	case h.Kind == 'U' || h.Kind == 'S':
 		labels, err = f.texts(name, h, r, n)
 	case h.Number():
 		var values []float64
 		if h.Kind != 'f' && h.ItemSize == 8 { // beyond 2⁵³ two labels may share a float64
-			return f.integers(name, h, r, n)
+			labels, err = f.integers(name, h, r, n)
+			return labels, true, err
 		}
 		if values, _, err = f.Float64(name); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		seen := interned{}
 		labels = make([]string, n)
@@ -58,9 +59,9 @@ func (f *File) Labels(name string, n int) ([]string, error) {
 			labels[i] = seen.get(strconv.FormatFloat(v, 'f', -1, 64))
 		}
 	default:
-		return nil, f.errorf(name, "is %s; save it with .astype(str)", h.Type)
+		return nil, false, f.errorf(name, "is %s; save it with .astype(str)", h.Type)
 	}
-	return labels, err
+	return labels, h.Number(), err
 }
 
 // column reports whether shape is (n,) or (n, 1).
@@ -142,32 +143,37 @@ func text(b []byte) string {
 }
 
 // objects reads the labels of an object array, whose data is one pickle.
-func (f *File) objects(name string, h Header, r io.Reader, n int) ([]string, error) {
+func (f *File) objects(name string, h Header, r io.Reader, n int) (labels []string, numbers bool, err error) {
 	limit := int64(slack) + int64(n)*maxLabel
 	if size := f.entry(name).UncompressedSize64; size > uint64(limit) {
-		return nil, f.errorf(name, "holds %d bytes for %d labels; save it with .astype(str)", size, n)
+		return nil, false, f.errorf(name, "holds %d bytes for %d labels; save it with .astype(str)", size, n)
 	}
 	if err := f.checkSize(name); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	data, err := io.ReadAll(io.LimitReader(r, limit))
 	if err != nil {
-		return nil, f.damaged(name, err)
+		return nil, false, f.damaged(name, err)
 	}
 	items, err := loadObjects(data, h.Shape, opsSlack+perLabel*n)
 	if err != nil {
-		return nil, f.errorf(name, "%w; save it with .astype(str)", err)
+		return nil, false, f.errorf(name, "%w; save it with .astype(str)", err)
 	}
-	labels := make([]string, n)
+	labels = make([]string, n)
+	numbers = true
 	seen := interned{}
 	for i, item := range items {
 		s, ok := labelOf(item)
 		if !ok {
-			return nil, f.errorf(name, "holds %s at [%d], where text or a whole number is needed; save it with .astype(str)", kindOf(item), i)
+			return nil, false, f.errorf(name, "holds %s at [%d], where text or a whole number is needed; save it with .astype(str)", kindOf(item), i)
 		}
 		labels[i] = seen.get(s)
+		switch item.(type) {
+		case nil, string, pyBytes:
+			numbers = false
+		}
 	}
-	return labels, nil
+	return labels, numbers, nil
 }
 
 func labelOf(item any) (string, bool) {

@@ -109,9 +109,12 @@ func TestLabels(t *testing.T) {
 		"u8": {"18446744073709551615", "7", "3", "0"},
 		"f8": {"7", "7", "2.5", "NaN"}, "bool": {"1", "0", "1", "1"},
 	} {
-		got, err := open(t, "labels.npz").Labels(key, 4)
+		got, numbers, err := open(t, "labels.npz").Labels(key, 4)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("Labels(%q) = %q, %v; want %q", key, got, err, want)
+		}
+		if text := strings.ContainsAny(key[:1], "USce"); numbers == text {
+			t.Errorf("Labels(%q): numbers %v", key, numbers)
 		}
 	}
 	for _, protocol := range []string{"2", "2_old", "3", "3_old", "4", "5"} {
@@ -122,20 +125,23 @@ func TestLabels(t *testing.T) {
 			"object_numpy":  {"fall-01", "-7", "18446744073709551615", "2.5"},
 			"object_numpy2": {"ab", "True", "é", "-1"},
 		} {
-			got, err := open(t, "labels.npz").Labels(key+"_"+protocol, 4)
+			got, numbers, err := open(t, "labels.npz").Labels(key+"_"+protocol, 4)
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("Labels(%q) = %q, %v; want %q", key+"_"+protocol, got, err, want)
+			}
+			if numbers != (key == "object_more") {
+				t.Errorf("Labels(%q): numbers %v", key+"_"+protocol, numbers)
 			}
 		}
 		for key, want := range map[string]string{"object_list": "a list at [0]", "object_array": "an array at [0]"} {
 			if key+protocol == "object_array5" {
 				want = "calls numpy._core.numeric._frombuffer; refused" // how NumPy 2 writes an array of numbers
 			}
-			_, err := open(t, "labels.npz").Labels(key+"_"+protocol, 4)
+			_, _, err := open(t, "labels.npz").Labels(key+"_"+protocol, 4)
 			wantError(t, key+"_"+protocol, err, want)
 		}
 	}
-	_, err := open(t, "labels.npz").Labels("three", 4)
+	_, _, err := open(t, "labels.npz").Labels("three", 4)
 	wantError(t, "three", err, "three has shape (3,); 4 windows need (4,)")
 }
 
@@ -173,7 +179,7 @@ func TestRefusedTypes(t *testing.T) {
 		_, _, err := f.Float32(key)
 		wantError(t, key, err, want)
 	}
-	_, err := f.Labels("complex", 4)
+	_, _, err := f.Labels("complex", 4)
 	wantError(t, "complex", err, "complex has shape")
 	_, _, err = open(t, "formats.npz").Float32("X_lzma")
 	wantError(t, "lzma", err, "X_lzma is compressed by zip method 14; save it with np.savez")

@@ -27,7 +27,8 @@ func labelsOf(t testing.TB, pickle string) ([]string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Labels("g", 4)
+	labels, _, err := f.Labels("g", 4)
+	return labels, err
 }
 
 func TestHostilePickles(t *testing.T) {

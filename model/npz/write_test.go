@@ -32,7 +32,7 @@ func TestWrite(t *testing.T) {
 			t.Error(v, err)
 		}
 		for name, want := range map[string][]string{"n": {"-1", "1152921504606846976", "7"}, "text": {"", "käse", "日本語 abc"}, "none": {}} {
-			if v, err := f.Labels(name, len(want)); err != nil || !slices.Equal(v, want) {
+			if v, _, err := f.Labels(name, len(want)); err != nil || !slices.Equal(v, want) {
 				t.Errorf("%s: %q, %v", name, v, err)
 			}
 		}
