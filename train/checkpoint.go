@@ -55,9 +55,12 @@ func (m *Model) Decision() float64 {
 	return m.Threshold
 }
 
-// LoadModel reads a model that LSTM or Keras wrote (.h5, .keras). A file of Keras has no scaling, and the threshold
+// LoadModel reads a model that LSTM, Export (.npz) or Keras (.h5, .keras) wrote. A file of Keras has no scaling, and the threshold
 // DefaultThreshold. The error is a sentence that names the file.
 func LoadModel(path string) (*Model, *Meta, error) {
+	if m, meta, ok, err := readNPZ(path); ok {
+		return m, meta, err
+	}
 	f, err := keras.Read(path)
 	if err != nil {
 		return nil, nil, err
@@ -81,16 +84,22 @@ func LoadModel(path string) (*Model, *Meta, error) {
 	if err := json.Unmarshal([]byte(text), &meta); err != nil {
 		return nil, nil, fmt.Errorf("train: read %s: its attribute %q is damaged (%w); train the model again", path, Attribute, err)
 	}
-	switch err := meta.Scaling.Check(m.Spec.Features); {
-	case meta.Version != 1:
-		return nil, nil, fmt.Errorf("train: read %s: its attribute %q has version %d, this program reads 1; use a newer vklstm", path, Attribute, meta.Version)
-	case err != nil:
+	if err := meta.check(m.Spec.Features); err != nil {
 		return nil, nil, fmt.Errorf("train: read %s: %w", path, err)
-	case !(meta.Threshold > 0 && meta.Threshold < 1):
-		return nil, nil, fmt.Errorf("train: read %s: its threshold is %v; it must be above 0 and below 1, so train the model again", path, meta.Threshold)
 	}
 	m.Scaling, m.Threshold = meta.Scaling, meta.Threshold
 	return m, &meta, nil
+}
+
+// check returns an error when the numbers are not those of a model of f features that this program reads.
+func (m Meta) check(f int) error {
+	switch {
+	case m.Version != 1:
+		return fmt.Errorf("its %q has version %d, this program reads 1; use a newer vklstm", Attribute, m.Version)
+	case !(m.Threshold > 0 && m.Threshold < 1):
+		return fmt.Errorf("its threshold is %v; it must be above 0 and below 1, so train the model again", m.Threshold)
+	}
+	return m.Scaling.Check(f)
 }
 
 // SaveModel writes a model as Keras HDF5, learning rate, threshold and Meta included; see WriteFile for what happens to

@@ -212,3 +212,37 @@ func kindOf(item any) string {
 	}
 	return "a class"
 }
+
+// maxText bounds what Text reads, in bytes.
+const maxText = 4 << 20
+
+// Text returns the only element of the named array, of shape (), (1,) or (1, 1), which holds text or bytes.
+func (f *File) Text(name string) (string, error) {
+	h, r, err := f.open(name)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	size := 1
+	for _, n := range h.Shape {
+		size *= n
+	}
+	switch {
+	case h.Kind != 'U' && h.Kind != 'S' || size != 1 || len(h.Shape) > 2:
+		return "", f.errorf(name, "is %s of shape %s; one text is needed", h.Type, h.ShapeText())
+	case h.ItemSize > maxText:
+		return "", f.errorf(name, "holds a text of %d bytes; at most %d", h.ItemSize, maxText)
+	}
+	s := ""
+	_, err = f.fixed(name, h, r, 1, func(item []byte) string {
+		if s = text(item); h.Kind == 'U' {
+			runes := make([]rune, len(item)/4)
+			for i := range runes {
+				runes[i] = rune(binary.LittleEndian.Uint32(item[4*i:]))
+			}
+			s = strings.TrimRight(string(runes), "\x00")
+		}
+		return ""
+	})
+	return s, err
+}

@@ -17,7 +17,7 @@ func TestWrite(t *testing.T) {
 			Array{"n", []int{3}, []int64{-1, 1 << 60, 7}},
 			Array{"text", []int{3}, []string{"", "käse", "日本語 abc"}},
 			Array{"none", []int{0}, []string(nil)},
-			Array{"one", nil, []string{"{}"}})
+			Array{"one", nil, []string{"{\"ä\": 1}"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,6 +34,14 @@ func TestWrite(t *testing.T) {
 		for name, want := range map[string][]string{"n": {"-1", "1152921504606846976", "7"}, "text": {"", "käse", "日本語 abc"}, "none": {}} {
 			if v, _, err := f.Labels(name, len(want)); err != nil || !slices.Equal(v, want) {
 				t.Errorf("%s: %q, %v", name, v, err)
+			}
+		}
+		if v, err := f.Text("one"); err != nil || v != "{\"ä\": 1}" {
+			t.Errorf("%q, %v", v, err)
+		}
+		for _, name := range []string{"x", "text", "none"} {
+			if v, err := f.Text(name); err == nil {
+				t.Errorf("%s is the text %q", name, v)
 			}
 		}
 	}

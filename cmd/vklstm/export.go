@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vklstm/model"
+	"vklstm/train"
+	"vklstm/train/report"
+)
+
+// quantizations are the words of --quantize. TensorFlow's converter calls kernels of int8 "dynamic".
+var quantizations = map[string]model.Quantization{
+	"none": model.QuantizeNone, "float16": model.QuantizeFloat16, "dynamic": model.QuantizeInt8, "int8": model.QuantizeInt8,
+}
+
+// exportCommand writes a model for other programs.
+func exportCommand() *cobra.Command {
+	var modelPath, format, quantize, out string
+	c := &cobra.Command{
+		Use:   "export",
+		Short: "Write a model for Keras, phones (TFLite) and servers (ONNX)",
+		Long: `Write a model for Keras, phones (TFLite) and servers (ONNX).
+
+  keras   .h5, which keras.models.load_model opens; scaling and threshold are an attribute
+  tflite  .tflite for LiteRT: x[1][T][F] float32 → y[1][1], one window a call
+  onnx    .onnx, opset 13: x[N][T][F] float32 → y[N][1]
+  npz     .npz, one NumPy array per variable, which every command here reads too
+
+The graphs of tflite and onnx take windows as measured: masking and scaling are in them, NaN is a missing value, and a
+window with an infinity gives NaN. Several layers, both directions and ensembles are one file.
+
+--quantize is for tflite and onnx. float16 halves the file. dynamic keeps the kernels as int8 and computes in float32:
+a third of the size. int8 is the same file: one that computes in int8 throughout was measured to be less exact and ten
+times slower.`,
+		Example: "  vklstm export --model checkpoints/lstm_best.h5 --out lstm.tflite --quantize dynamic",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := needed(c, "model", "out"); err != nil {
+				return err
+			}
+			q, ok := quantizations[quantize]
+			if !ok {
+				return usagef("--quantize %q: it must be none, float16, dynamic or int8", quantize)
+			}
+			if format == "" {
+				if format = train.FormatOf(out); format == "" {
+					return usagef("--out %s: the ending says no format; give --format keras, tflite, onnx or npz", out)
+				}
+			}
+			known := false
+			for _, f := range train.Formats {
+				known = known || f.Name == format
+			}
+			if !known {
+				return usagef("--format %q: it must be keras, tflite, onnx or npz", format)
+			}
+			if q != model.QuantizeNone && (format == train.FormatKeras || format == train.FormatNPZ) {
+				return usagef("--quantize %s: %s holds float32 alone; it is for tflite and onnx", quantize, format)
+			}
+			m, meta, err := loadModel(modelPath, out)
+			if err != nil {
+				return err
+			}
+			size, err := train.Export(out, m, meta, format, q)
+			if err != nil {
+				return err
+			}
+			return wrote(out, size, format)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&modelPath, "model", "", modelUsage)
+	f.StringVar(&out, "out", "", "`file` to write")
+	f.StringVar(&format, "format", "", "keras, tflite, onnx or npz (default: by the ending of --out)")
+	f.StringVar(&quantize, "quantize", "none", "none, float16, dynamic or int8")
+	f.SortFlags = false
+	return c
+}
+
+// modelUsage is the help of --model.
+const modelUsage = "model `file`: " + train.CheckpointFile + ", one that export wrote as npz, or one that Keras wrote (.h5, .keras)"
+
+// convertCommand writes a model of any format that is read as Keras HDF5.
+func convertCommand() *cobra.Command {
+	var modelPath, out string
+	c := &cobra.Command{
+		Use:     "convert",
+		Short:   "Write a model that Keras or export wrote (.h5, .keras, .npz) as .h5",
+		Example: "  vklstm convert --model old.keras --out lstm.h5",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := needed(c, "model", "out"); err != nil {
+				return err
+			}
+			if train.FormatOf(out) != train.FormatKeras {
+				return usagef("--out %s: convert writes .h5; export writes other formats", out)
+			}
+			m, meta, err := loadModel(modelPath, out)
+			if err != nil {
+				return err
+			}
+			size, err := train.Export(out, m, meta, train.FormatKeras, model.QuantizeNone)
+			if err != nil {
+				return err
+			}
+			return wrote(out, size, train.FormatKeras)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&modelPath, "model", "", modelUsage)
+	f.StringVar(&out, "out", "", "`file` to write, .h5")
+	f.SortFlags = false
+	return c
+}
+
+// loadModel reads a model that is to be written to out, and what it says about itself; of a file that says nothing,
+// what is known.
+func loadModel(path, out string) (*train.Model, train.Meta, error) {
+	m, meta, err := train.LoadModel(path)
+	if err != nil {
+		return nil, train.Meta{}, err
+	}
+	if meta == nil {
+		meta = &train.Meta{Version: 1, Scaling: m.Scaling, Epoch: -1, Threshold: m.Decision()}
+	}
+	return m, *meta, train.CheckWritable(out)
+}
+
+func wrote(path string, size int, format string) error {
+	if path == "-" || strings.HasPrefix(path, "/dev/") {
+		return nil
+	}
+	_, err := fmt.Fprintf(os.Stdout, "%s  %s bytes, %s\n", path, report.Thousands(size), format)
+	return err
+}

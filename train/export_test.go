@@ -1,0 +1,115 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"vklstm/model"
+)
+
+// exported returns an ensemble of two bidirectional stacks with all that a file holds.
+func exported() (*Model, Meta) {
+	s := model.Stack(4, 2, []int{3, 2}, true, 0.1, 2)
+	m := &Model{Spec: s, State: s.Init(1), Others: []*model.State{s.Init(2)}, Loss: model.Focal(), Threshold: 0.3,
+		Scaling: Scaling{Kind: ScaleStandard, Scaling: model.Scaling{Offset: []float32{1, 2}, Factor: []float32{0.5, 4}}}}
+	return m, Meta{Version: 1, Epoch: 3, Seed: 7, Split: SplitByGroup, Augment: AugmentNone}
+}
+
+func TestExportNPZ(t *testing.T) {
+	m, meta := exported()
+	path := filepath.Join(t.TempDir(), "m.npz")
+	size, err := Export(path, m, meta, FormatNPZ, model.QuantizeNone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(path); info.Size() != int64(size) {
+		t.Errorf("%d bytes said, %d written", size, info.Size())
+	}
+	got, back, err := LoadModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.Spec, m.Spec) || !reflect.DeepEqual(got.Scaling, m.Scaling) || got.Threshold != 0.3 || got.Loss != m.Loss ||
+		back.Epoch != 3 || back.Seed != 7 || len(got.Members()) != 2 {
+		t.Errorf("read %+v, %+v", got, back)
+	}
+	for k, s := range m.Members() {
+		if !reflect.DeepEqual(got.Members()[k].Params, s.Params) {
+			t.Errorf("member %d has other parameters", k)
+		}
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	m, meta := exported()
+	path := filepath.Join(t.TempDir(), "m")
+	for _, tc := range []struct {
+		format string
+		q      model.Quantization
+		want   string
+	}{
+		{FormatNPZ, model.QuantizeInt8, "float32 alone"},
+		{FormatKeras, model.QuantizeFloat16, "float32 alone"},
+		{"pb", model.QuantizeNone, "unknown format"},
+		{FormatONNX, "int4", "int4"},
+	} {
+		if _, err := Export(path, m, meta, tc.format, tc.q); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("error %v, want one with %q", err, tc.want)
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Error("a file was written")
+		}
+	}
+}
+
+// FuzzReadNPZ reads damaged archives of a model: a sentence, or a model that can be written again.
+func FuzzReadNPZ(f *testing.F) {
+	m, meta := exported()
+	whole, err := encodeNPZ(m, meta)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add(bytes.Replace(whole, []byte("m\x00\x00\x00e\x00\x00\x00m"), []byte("n\x00\x00\x00e\x00\x00\x00m"), 1))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(dir, "m.npz")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, meta, ok, err := readNPZ(path)
+		if !ok || err != nil {
+			if ok && (m != nil || len(err.Error()) > 1000) {
+				t.Errorf("a model beside the error %.200v", err)
+			}
+			return
+		}
+		if _, err := encodeNPZ(m, *meta); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestReadNPZErrors(t *testing.T) {
+	m, meta := exported()
+	dir := t.TempDir()
+	for name, tc := range map[string]struct {
+		change func(*Model, *Meta)
+		shape  bool
+	}{
+		"scaling": {func(m *Model, _ *Meta) { m.Scaling.Offset = m.Scaling.Offset[1:] }, true},
+	} {
+		m := *m
+		meta := meta
+		tc.change(&m, &meta)
+		if _, err := Export(filepath.Join(dir, name), &m, meta, FormatNPZ, model.QuantizeNone); err == nil || errors.Is(err, model.ErrShape) != tc.shape {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
