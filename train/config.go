@@ -11,13 +11,6 @@ import (
 	"vklstm/model"
 )
 
-// The presets of Config.Augment.
-const (
-	AugmentNone     = "none"
-	AugmentModerate = "moderate" // half of the windows: time ±10 %, noise 0.05, 10 % of the cells missing
-	AugmentStrong   = "strong"   // 70 % of the windows: time ±15 %, noise 0.07, 10 % of the cells missing
-)
-
 // The values of Config.Split.
 const (
 	SplitByWindow = "random" // windows are shuffled; windows of one recording may lie on both sides
@@ -65,7 +58,8 @@ type Config struct {
 
 	Epochs       int     // at most
 	Batch        int     // windows in a training step; the last step of an epoch may have fewer
-	Augment      string  // AugmentNone, AugmentModerate or AugmentStrong
+	Augment      string  // AugmentNone, AugmentModerate, AugmentStrong or AugmentIMU
+	Triplets     int     // AugmentIMU: the first 3·Triplets features are vectors that turn; 0: all features are
 	Focal        bool    // focal loss instead of binary crossentropy
 	FocalAlpha   float64 // weight of y = 1 in the focal loss, 1 − FocalAlpha that of y = 0
 	FocalGamma   float64 // the focal loss's exponent
@@ -148,7 +142,7 @@ func (c Config) Validate() error {
 		what, value string
 		known       []string
 	}{
-		{"augment", c.Augment, []string{AugmentNone, AugmentModerate, AugmentStrong}},
+		{"augment", c.Augment, augments},
 		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
 		{"scale", c.Scale, []string{ScaleNone, ScaleMinMax, ScaleStandard}},
 		{"log-format", c.LogFormat, []string{LogText, LogJSON}},
@@ -157,7 +151,7 @@ func (c Config) Validate() error {
 			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, short(v.value), strings.Join(v.known, ", "))
 		}
 	}
-	for _, err := range []error{c.checkLoss(), c.checkOptimizer(), c.checkSchedule(), c.checkStopping()} {
+	for _, err := range []error{c.checkLoss(), c.checkOptimizer(), c.checkSchedule(), c.checkStopping(), c.checkTriplets()} {
 		if err != nil {
 			return err
 		}
@@ -182,19 +176,6 @@ func short(s string) string {
 	return s
 }
 
-// AugmentPreset returns the numbers behind a preset's name. The error lists the names.
-func AugmentPreset(name string) (model.Augment, error) {
-	switch name {
-	case AugmentNone:
-		return model.Augment{}, nil
-	case AugmentModerate:
-		return model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}, nil
-	case AugmentStrong:
-		return model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}, nil
-	}
-	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s, %s, %s", short(name), AugmentNone, AugmentModerate, AugmentStrong)
-}
-
 // spec returns the network for windows like d's.
 func (c Config) spec(d *Dataset) model.Spec {
 	return model.Stack(d.T, d.F, c.Units, c.Bidirectional, c.Dropout, c.DenseUnits)
@@ -202,7 +183,10 @@ func (c Config) spec(d *Dataset) model.Spec {
 
 // options returns what the engine is told about the model, which reads values scaled by s.
 func (c Config) options(s Scaling) (model.Options, error) {
-	augment, err := AugmentPreset(c.Augment)
+	augment, err := AugmentPreset(c.Augment, len(s.Offset), c.Triplets)
+	if unbounded(augment) {
+		s.Low, s.High = nil, nil
+	}
 	return model.Options{Loss: c.loss(), Optimizer: c.optimizer(), Scaling: s.Scaling, Augment: augment, Seed: uint64(c.Seed)}, err
 }
 

@@ -131,8 +131,12 @@ func lossName(c Config) string {
 
 // bounds says how augmentation's noise is bounded, where it is not by 0 and 1.
 func (r *Run) bounds() string {
-	if r.Config.Augment == AugmentNone {
+	o, err := r.Config.options(r.Scaling)
+	switch a := o.Augment; {
+	case err != nil || a.Noise == 0: // the error is told elsewhere
 		return ""
+	case unbounded(a):
+		return fmt.Sprintf("%d sensors of three features turn; augmentation's noise is not kept within bounds, which turned values may leave", a.Triplets)
 	}
 	lowest, highest, unit := 0.0, 1.0, true
 	for f := range r.Scaling.Low {

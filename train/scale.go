@@ -17,7 +17,7 @@ const (
 
 // Scaling is what was fitted to a training part: scaled = (x − Offset)·Factor per feature. Low and High are the
 // bounds that augmentation's noise is clipped to: 0 and 1 when all scaled training values lie there, otherwise
-// each feature's range of scaled training values.
+// each feature's range of scaled training values. An augmentation that turns or enlarges windows has no bounds.
 type Scaling struct {
 	Kind string `json:"kind"`
 	model.Scaling

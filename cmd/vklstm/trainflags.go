@@ -50,8 +50,9 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 	grouped(f, groupTraining, func() {
 		f.IntVar(&cfg.Epochs, "epochs", cfg.Epochs, "most epochs to train")
 		f.IntVar(&cfg.Batch, "batch", cfg.Batch, "windows in a training step")
-		f.StringVar(&cfg.Augment, "augment", cfg.Augment, "vary training windows: none, moderate or strong; --augment alone is moderate")
+		f.StringVar(&cfg.Augment, "augment", cfg.Augment, "vary training windows: none, moderate, strong, or imu for motion sensors, which turns them; --augment alone is moderate")
 		f.Lookup("augment").NoOptDefVal = train.AugmentModerate
+		f.IntVar(&cfg.Triplets, "triplets", 0, "--augment imu: so many sensors of three features (x, y, z) come first and turn; 0: all features are such")
 		f.BoolVar(&t.noFocal, "no-focal-loss", false, "binary crossentropy instead of focal loss")
 		f.Float64Var(&cfg.FocalAlpha, "focal-alpha", cfg.FocalAlpha, "focal loss: weight of y = 1, and 1 − it of y = 0")
 		f.Float64Var(&cfg.FocalGamma, "focal-gamma", cfg.FocalGamma, "focal loss: exponent; the more, the less easy windows count")
@@ -114,6 +115,7 @@ func (t *trainFlags) checkIdle() error {
 		why   string
 	}{
 		{[]string{"focal-alpha", "focal-gamma"}, !t.noFocal, "is the focal loss's, which --no-focal-loss turns off"},
+		{[]string{"triplets"}, t.cfg.Augment == train.AugmentIMU, "needs --augment " + train.AugmentIMU},
 		{[]string{"patience"}, !t.noEarlyStopping, "is early stopping's, which --no-early-stopping turns off"},
 		{[]string{"plateau-factor", "plateau-patience", "plateau-min-delta", "plateau-cooldown"},
 			t.cfg.Schedule.Kind == train.SchedulePlateau, "needs --schedule " + train.SchedulePlateau},
