@@ -136,10 +136,15 @@ func encodeModel(m *Model, learningRate float64, meta Meta) ([]byte, error) {
 // Check returns an error that wraps model.ErrShape when d's windows are not what m reads.
 func (m *Model) Check(d *Dataset) error {
 	if m.Spec.Timesteps != d.T || m.Spec.Features != d.F {
-		return fmt.Errorf("train: %s holds windows of %d steps × %d features, the model reads %d × %d; use the data it was trained on, or another --x-key: %w",
-			d.Path, d.T, d.F, m.Spec.Timesteps, m.Spec.Features, model.ErrShape)
+		return wrongShape(d.Path, d.T, d.F, m.Spec.Timesteps, m.Spec.Features)
 	}
 	return nil
+}
+
+// wrongShape is the error about windows of t × f for a model that reads others.
+func wrongShape(path string, t, f, wantT, wantF int) error {
+	return fmt.Errorf("train: %s holds windows of %d steps × %d features, the model reads %d × %d; use the data it was trained on, or another --x-key: %w",
+		path, t, f, wantT, wantF, model.ErrShape)
 }
 
 // Checkpoint writes the model to Path whenever validation F1 is better than ever. When training ends it writes what

@@ -103,18 +103,36 @@ func missingKey(f *npz.File, path, key, flag string) error {
 }
 
 func (d *Dataset) loadX(f *npz.File, key string) error {
+	key, err := d.shapeOfX(f, key)
+	if err != nil {
+		return err
+	}
+	x, _, err := f.Float32(key)
+	if err != nil {
+		return err
+	}
+	d.X = x
+	missing, err := d.clean(key, x, 0)
+	if err == nil && missing == len(x) {
+		err = fmt.Errorf("%s: %s holds nothing but NaN (missing values); check how it was made", d.Path, key)
+	}
+	return err
+}
+
+// shapeOfX sets N, T and F to those of the array that key names, and returns its name.
+func (d *Dataset) shapeOfX(f *npz.File, key string) (string, error) {
 	if key == "" {
 		key = "X"
 	}
 	if !f.Has(key) {
-		return missingKey(f, d.Path, key, "--x-key")
+		return "", missingKey(f, d.Path, key, "--x-key")
 	}
 	h, err := f.Header(key)
 	if err != nil {
-		return err
+		return "", err
 	}
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
+	bad := func(format string, args ...any) (string, error) {
+		return "", fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case h.Kind == 'O':
@@ -128,12 +146,13 @@ func (d *Dataset) loadX(f *npz.File, key string) error {
 	case h.Shape[0] > maxWindows || h.Shape[1] > maxSize || h.Shape[2] > maxSize:
 		return bad("has shape %s; at most %d windows of %d steps and %d features are supported", h.ShapeText(), maxWindows, maxSize, maxSize)
 	}
-	x, shape, err := f.Float32(key)
-	if err != nil {
-		return err
-	}
-	d.X, d.N, d.T, d.F = x, shape[0], shape[1], shape[2]
-	missing := 0
+	d.N, d.T, d.F = h.Shape[0], h.Shape[1], h.Shape[2]
+	return key, nil
+}
+
+// clean makes subnormal numbers of x, the windows from first on, 0, and returns how many values are missing. The error
+// names the first infinity.
+func (d *Dataset) clean(key string, x []float32, first int) (missing int, err error) {
 	for i, v := range x {
 		switch math.Float32bits(v) & 0x7f800000 {
 		case 0: // 0, -0 or subnormal
@@ -141,15 +160,13 @@ func (d *Dataset) loadX(f *npz.File, key string) error {
 		case 0x7f800000:
 			if v == v {
 				t := i / d.F
-				return bad("holds %v in window %d, step %d, feature %d; save missing values as NaN, and mend the rest", v, t/d.T, t%d.T, i%d.F)
+				return 0, fmt.Errorf("%s: %s holds %v in window %d, step %d, feature %d; save missing values as NaN, and mend the rest",
+					d.Path, key, v, first+t/d.T, t%d.T, i%d.F)
 			}
 			missing++
 		}
 	}
-	if missing == len(x) {
-		return bad("holds nothing but NaN (missing values); check how it was made")
-	}
-	return nil
+	return missing, nil
 }
 
 func (d *Dataset) loadY(f *npz.File, key string) error {

@@ -3,7 +3,9 @@ package npz
 import (
 	"archive/zip"
 	"bytes"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -52,5 +54,55 @@ func TestWrite(t *testing.T) {
 	f, _ := New("test.npz", bytes.NewReader(b.Bytes()), int64(b.Len()))
 	if v, shape, err := f.Float32("x"); err != nil || !slices.Equal(v, []float32{1, 2, 1, 2, 1, 2}) || !slices.Equal(shape, []int{3, 2}) {
 		t.Error(v, shape, err)
+	}
+}
+
+func TestRows(t *testing.T) {
+	var data []float32
+	for i := range 7 * 300 * 311 { // several chunks in some pieces
+		data = append(data, float32(i))
+	}
+	var b bytes.Buffer
+	if err := Write(&b, zip.Deflate, Array{"x", []int{7, 300, 311}, data}, Array{"none", []int{0, 3}, []float32{}}, Array{"t", []int{1}, []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := New("test.npz", bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows, sizes := range map[int][]int{1: {1, 1, 1, 1, 1, 1, 1}, 3: {3, 3, 1}, 7: {7}, 100: {7}} {
+		var got []float32
+		var parts []int
+		if err := f.Rows("x", rows, func(p []float32) error {
+			got, parts = append(got, p...), append(parts, len(p)/300/311)
+			return nil
+		}); err != nil || !slices.Equal(got, data) || !slices.Equal(parts, sizes) {
+			t.Errorf("%d rows at a time: parts %v, want %v; %v", rows, parts, sizes, err)
+		}
+	}
+	if err := f.Rows("none", 2, func([]float32) error { t.Error("called for no rows"); return nil }); err != nil {
+		t.Error(err)
+	}
+	if err := f.Rows("t", 2, func([]float32) error { return nil }); err == nil {
+		t.Error("text was handed out as numbers")
+	}
+	// numpy's own arrays of every layout: the same as at once.
+	numbers := open(t, "numbers.npz")
+	for _, name := range numbers.names {
+		name = strings.TrimSuffix(name, ".npy")
+		want, shape, err := numbers.Float32(name)
+		if err != nil || len(shape) == 0 {
+			continue
+		}
+		var got []float32
+		if err := numbers.Rows(name, 2, func(p []float32) error { got = append(got, p...); return nil }); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for i := range want {
+			if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+				t.Errorf("%s[%d] is %v in rows, %v at once", name, i, got[i], want[i])
+				break
+			}
+		}
 	}
 }

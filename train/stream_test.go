@@ -1,0 +1,143 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"vklstm/model"
+	"vklstm/model/cpu"
+)
+
+// ramp returns a stream of windows of 3 × 2 whose "probability" is made of the window's values, so that another window
+// shows.
+func ramp(hop int) *Stream {
+	return NewStream(3, 2, hop, func(w []float32) (float32, error) {
+		p := float32(0)
+		for i, v := range w {
+			if v == v {
+				p += v * float32(math.Pow(10, float64(i%2-1))) * float32(i/2+1)
+			}
+		}
+		return p, nil
+	})
+}
+
+func stream(t *testing.T, s *Stream, text string) (string, error) {
+	t.Helper()
+	var out strings.Builder
+	err := StreamLines(t.Context(), strings.NewReader(text), s, func(line int, p float32) error {
+		fmt.Fprintf(&out, "%d:%.6g ", line, p)
+		return nil
+	})
+	return out.String(), err
+}
+
+func TestStreamLines(t *testing.T) {
+	frames := func(from, to int, form string) string {
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			fmt.Fprintf(&b, form+"\n", i, i)
+		}
+		return b.String()
+	}
+	for _, tc := range []struct {
+		name, text string
+		hop        int
+		want       string
+	}{
+		// A window of frames a, a+1, a+2 gives 1.1·(a + 2(a+1) + 3(a+2)) = 1.1·(6a + 8).
+		{"every frame", frames(0, 5, "%d,%d"), 1, "3:8.8 4:15.4 5:22 "},
+		{"every second", frames(0, 8, "%d %d"), 2, "3:8.8 5:22 7:35.2 "},
+		{"hop beyond a window", frames(0, 12, "[%d, %d]"), 7, "3:8.8 10:55 "},
+		{"blanks around commas, no last line's end", strings.TrimRight(frames(0, 4, "  %d , %d  "), "\n "), 1, "3:8.8 4:15.4 "},
+		{"tabs, semicolons, carriage returns", frames(0, 2, "%d;%d\r") + frames(2, 4, "%d\t%d\r"), 1, "3:8.8 4:15.4 "},
+		{"a new recording", frames(0, 4, "%d,%d") + "\n" + frames(0, 3, "%d,%d"), 1, "3:8.8 4:15.4 8:8.8 "},
+		{"too few", frames(0, 2, "%d,%d"), 1, ""},
+		{"nothing", "", 1, ""},
+		{"missing", "1,\nnan,1\n[null, 1]\n", 1, "3:5.1 "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got, err := stream(t, ramp(tc.hop), tc.text); err != nil || got != tc.want {
+				t.Errorf("%q, %v; want %q", got, err, tc.want)
+			}
+		})
+	}
+	for text, want := range map[string]string{
+		"1,2\n1\n": "line 2: 1 value", "1,2,3": "line 1: more than 2", "1,x": `"x" is no number`, "1,inf": "not finite",
+		"1,1e99": "not finite", "{}": "no number", "1,\x00": "no number",
+		strings.Repeat("1", maxLine+1<<17): "without a line's end",
+	} {
+		if _, err := stream(t, ramp(1), text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: error %v, want one with %q", text, err, want)
+		}
+	}
+}
+
+// A stream's probabilities are those of the same windows predicted together, bit for bit, on the CPU engine.
+func TestStreamIsBatch(t *testing.T) {
+	const T, F, N, hop = 12, 3, 200, 5
+	spec := model.Classifier(T, F, 9, 0, 4)
+	m := &Model{Spec: spec, State: spec.Init(1)}
+	p, err := m.Open(func(s model.Spec, o []model.Options) (model.Engine, error) { return cpu.New(s, o, 1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	rng := rand.New(rand.NewPCG(1, 2))
+	var text bytes.Buffer
+	var x, windows []float32
+	for n := range N {
+		for f := range F {
+			v := float32(rng.NormFloat64())
+			if n%9 == 4 {
+				v = 0
+			}
+			x = append(x, v)
+			fmt.Fprintf(&text, "%g", v)
+			if f < F-1 {
+				text.WriteByte(',')
+			}
+		}
+		text.WriteByte('\n')
+		if n+1 >= T && (n+1-T)%hop == 0 {
+			windows = append(windows, x[(n+1-T)*F:(n+1)*F]...)
+		}
+	}
+	want, err := p.Predict(t.Context(), windows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []float32
+	one := func(w []float32) (float32, error) {
+		out, err := p.Predict(context.Background(), w)
+		if err != nil {
+			return 0, err
+		}
+		return out[0], nil
+	}
+	if err := StreamLines(t.Context(), &text, NewStream(T, F, hop, one), func(_ int, p float32) error {
+		got = append(got, p)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d probabilities, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Errorf("window %d: %v alone, %v among others", i, got[i], want[i])
+		}
+	}
+}
+
+func FuzzStreamLines(f *testing.F) {
+	f.Add("1,2\n3,4\n5,6\n")
+	f.Add("[1, null]\n\n1 nan\n;;;\n")
+	f.Fuzz(func(t *testing.T, text string) { stream(t, ramp(1), text) })
+}
