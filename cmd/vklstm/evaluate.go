@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -66,71 +65,6 @@ func evaluateCommand() *cobra.Command {
 	f.StringVar(&data, "data", "", "npz `file` with X (N,T,F) and y (N)")
 	dataFlags(f, &keys)
 	f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the table")
-	deviceFlag(f, &device)
-	f.SortFlags = false
-	return c
-}
-
-// predictCommand writes P(y = 1) of each window.
-func predictCommand() *cobra.Command {
-	var modelPath, data, device, out string
-	var keys train.Keys
-	c := &cobra.Command{
-		Use:   "predict",
-		Short: "Write the probability of each window",
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := needed(c, "model", "data"); err != nil {
-				return err
-			}
-			if out != "" {
-				if err := (predictions{}).encode(io.Discard, out); err != nil {
-					return err
-				}
-			}
-			m, _, err := train.LoadModel(modelPath)
-			if err != nil {
-				return err
-			}
-			d, err := train.LoadWindows(data, keys)
-			if err != nil {
-				return err
-			}
-			if err := m.Check(d); err != nil {
-				return err
-			}
-			if out != "" {
-				if err := train.CheckWritable(out); err != nil {
-					return err
-				}
-			}
-			dev, err := train.OpenDevice(device)
-			if err != nil {
-				return err
-			}
-			defer dev.Close()
-			e, err := m.Open(dev.NewEngine)
-			if err != nil {
-				return err
-			}
-			defer e.Close()
-			p, err := e.Predict(c.Context(), d.X)
-			if err != nil {
-				return err
-			}
-			result := predictions{p, d.Y, d.Group}
-			if out == "" {
-				return result.encodeCSV(os.Stdout)
-			}
-			return train.WriteFile(out, func(w io.Writer) error { return result.encode(w, out) })
-		},
-	}
-	f := c.Flags()
-	f.StringVar(&modelPath, "model", "", "model `file`: "+train.CheckpointFile+", or one that Keras wrote (.h5, .keras)")
-	f.StringVar(&data, "data", "", "npz `file` with X (N,T,F)")
-	f.StringVar(&keys.X, "x-key", "X", "array of the windows in the file")
-	f.StringVar(&keys.Y, "y-key", "", "array of labels to write beside the probabilities")
-	f.StringVar(&keys.Group, "group-key", "", "array of recordings or persons to write beside the probabilities")
-	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+" (default: CSV on standard output)")
 	deviceFlag(f, &device)
 	f.SortFlags = false
 	return c

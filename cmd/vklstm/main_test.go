@@ -175,7 +175,7 @@ func TestBadUse(t *testing.T) {
 		{[]string{"evaluate", "--data", "ok.npz"}, 2, "--model"},
 		{[]string{"evaluate", "--model", "none.h5", "--data", "ok.npz"}, 1, "none.h5"},
 		{[]string{"evaluate", "--model", "text.npz", "--data", "ok.npz"}, 1, "text.npz"},
-		{[]string{"predict", "--model", "none.h5", "--data", "ok.npz", "--out", "p.txt"}, 1, "p.txt"},
+		{[]string{"predict", "--model", "none.h5", "--data", "ok.npz", "--out", "p.txt"}, 2, "p.txt"},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			r := vklstm(t, dir, tc.args...)

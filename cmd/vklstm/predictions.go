@@ -11,91 +11,171 @@ import (
 	"strings"
 
 	"vklstm/model/npz"
+	"vklstm/train"
 )
 
 // predictionFormats are the endings that --out may have.
 const predictionFormats = ".npz, .csv or .jsonl"
 
-// predictions are probabilities with what the data says of the windows beside them.
-type predictions struct {
-	probability []float32 // [n]
-	y           []float32 // [n], nil: not asked for
-	group       []string  // [n], nil: not asked for
+// knownFormat returns an error unless path ends in one of predictionFormats.
+func knownFormat(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npz", ".csv", ".jsonl":
+		return nil
+	}
+	return usagef("--out %s: the ending must be %s", path, predictionFormats)
 }
 
-// encode writes the predictions in the format that the ending of path asks for: an .npz with the array
-// probability[n] (float32), y[n] and group[n] (text), a .csv with a heading, or one JSON object per line. window counts from 0.
-func (p predictions) encode(w io.Writer, path string) error {
+// predictions writes probabilities with what the data says of the windows beside them, batch by batch.
+type predictions interface {
+	write(b train.Batch, probability []float32) error
+	end() error
+}
+
+// newPredictions returns the writer of the format that the ending of path asks for; without a path it is CSV. A window is
+// positive above the threshold. Windows without a name of their own count from 0.
+//
+//	.csv    window,probability,positive[,y][,group], with this heading
+//	.jsonl  an object with the same fields per line
+//	.npz    arrays probability[n] (float32), positive[n] (int64), and window, y and group where there are any
+func newPredictions(w io.Writer, path string, threshold float64) predictions {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".npz":
-		arrays := []npz.Array{{Name: "probability", Shape: []int{len(p.probability)}, Data: p.probability}}
-		if p.y != nil {
-			arrays = append(arrays, npz.Array{Name: "y", Shape: []int{len(p.y)}, Data: p.y})
-		}
-		if p.group != nil {
-			arrays = append(arrays, npz.Array{Name: "group", Shape: []int{len(p.group)}, Data: p.group})
-		}
-		return npz.Write(w, zip.Store, arrays...)
-	case ".csv":
-		return p.encodeCSV(w)
+		return &npzPredictions{w: w, threshold: threshold}
 	case ".jsonl":
-		return p.encodeJSONL(w)
+		return &jsonPredictions{json.NewEncoder(w), threshold}
 	}
-	return fmt.Errorf("--out %s: the ending must be %s", path, predictionFormats)
+	return &csvPredictions{w: csv.NewWriter(w), threshold: threshold}
 }
 
-func (p predictions) encodeCSV(w io.Writer) error {
-	c := csv.NewWriter(w)
-	row := func(window, probability, y, group string) error {
-		r := []string{window, probability}
-		if p.y != nil {
-			r = append(r, y)
-		}
-		if p.group != nil {
-			r = append(r, group)
-		}
-		return c.Write(r)
+func positive(p float32, threshold float64) bool { return float64(p) > threshold }
+
+func windowName(b train.Batch, i int) string {
+	if b.ID != nil {
+		return b.ID[i]
 	}
-	if err := row("window", "probability", "y", "group"); err != nil {
-		return err
+	return strconv.Itoa(b.First + i)
+}
+
+type csvPredictions struct {
+	w         *csv.Writer
+	threshold float64
+	begun     bool
+	row       []string
+}
+
+func (c *csvPredictions) write(b train.Batch, probability []float32) error {
+	line := func(window, p, decision, y, group string) error {
+		c.row = append(c.row[:0], window, p, decision)
+		if b.Y != nil {
+			c.row = append(c.row, y)
+		}
+		if b.Group != nil {
+			c.row = append(c.row, group)
+		}
+		return c.w.Write(c.row)
 	}
-	for i, v := range p.probability {
-		y, group := "", ""
-		if p.y != nil {
-			y = strconv.FormatFloat(float64(p.y[i]), 'g', -1, 32)
-		}
-		if p.group != nil {
-			group = p.group[i]
-		}
-		if err := row(strconv.Itoa(i), strconv.FormatFloat(float64(v), 'g', -1, 32), y, group); err != nil {
+	if !c.begun {
+		c.begun = true
+		if err := line("window", "probability", "positive", "y", "group"); err != nil {
 			return err
 		}
 	}
-	c.Flush()
-	return c.Error()
+	for i, v := range probability {
+		decision, y, group := "0", "", ""
+		if positive(v, c.threshold) {
+			decision = "1"
+		}
+		if b.Y != nil {
+			y = strconv.FormatFloat(float64(b.Y[i]), 'g', -1, 32)
+		}
+		if b.Group != nil {
+			group = b.Group[i]
+		}
+		if err := line(windowName(b, i), strconv.FormatFloat(float64(v), 'g', -1, 32), decision, y, group); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (p predictions) encodeJSONL(w io.Writer) error {
-	e := json.NewEncoder(w)
-	for i, v := range p.probability {
+func (c *csvPredictions) end() error {
+	c.w.Flush()
+	return c.w.Error()
+}
+
+type jsonPredictions struct {
+	e         *json.Encoder
+	threshold float64
+}
+
+func (j *jsonPredictions) write(b train.Batch, probability []float32) error {
+	for i, v := range probability {
 		row := struct {
-			Window      int      `json:"window"`
+			Window      any      `json:"window"`
 			Probability *float32 `json:"probability"`
+			Positive    bool     `json:"positive"`
 			Y           *float32 `json:"y,omitempty"`
 			Group       *string  `json:"group,omitempty"`
-		}{Window: i}
+		}{Window: b.First + i, Positive: positive(v, j.threshold)}
+		if b.ID != nil {
+			row.Window = b.ID[i]
+		}
 		if v == v {
 			row.Probability = &v
 		}
-		if p.y != nil {
-			row.Y = &p.y[i]
+		if b.Y != nil {
+			row.Y = &b.Y[i]
 		}
-		if p.group != nil {
-			row.Group = &p.group[i]
+		if b.Group != nil {
+			row.Group = &b.Group[i]
 		}
-		if err := e.Encode(row); err != nil {
+		if err := j.e.Encode(row); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (j *jsonPredictions) end() error { return nil }
+
+// npzPredictions keeps the results, which an archive needs to know whole.
+type npzPredictions struct {
+	w           io.Writer
+	threshold   float64
+	probability []float32
+	decision    []int64
+	y           []float32
+	id, group   []string
+}
+
+func (n *npzPredictions) write(b train.Batch, probability []float32) error {
+	n.probability = append(n.probability, probability...)
+	for _, v := range probability {
+		d := int64(0)
+		if positive(v, n.threshold) {
+			d = 1
+		}
+		n.decision = append(n.decision, d)
+	}
+	n.id, n.y, n.group = append(n.id, b.ID...), append(n.y, b.Y...), append(n.group, b.Group...)
+	return nil
+}
+
+func (n *npzPredictions) end() error {
+	shape := []int{len(n.probability)}
+	arrays := []npz.Array{{Name: "probability", Shape: shape, Data: n.probability}, {Name: "positive", Shape: shape, Data: n.decision}}
+	if n.id != nil {
+		arrays = append(arrays, npz.Array{Name: "window", Shape: shape, Data: n.id})
+	}
+	if n.y != nil {
+		arrays = append(arrays, npz.Array{Name: "y", Shape: shape, Data: n.y})
+	}
+	if n.group != nil {
+		arrays = append(arrays, npz.Array{Name: "group", Shape: shape, Data: n.group})
+	}
+	if err := npz.Write(n.w, zip.Store, arrays...); err != nil {
+		return fmt.Errorf("write the archive: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"vklstm/train"
+)
+
+// predictCommand writes P(y = 1) of each window.
+func predictCommand() *cobra.Command {
+	var modelPath, data, device, out string
+	var keys train.Keys
+	var stream, jsonLines bool
+	var hop int
+	c := &cobra.Command{
+		Use:   "predict",
+		Short: "Write the probability of each window, of a file or of frames as they come",
+		Long: `Write the probability of each window, of a file or of frames as they come.
+
+--data is read a few windows at a time, so that it may be larger than memory. By its ending it is
+  .npz    X (N,T,F)
+  .csv    a window a line, T·F values, frame by frame; or, with a column "window" in the
+          heading, a frame a line, lines of one window behind each other
+  .jsonl  a window a line: {"x": [[…], …], "window": "name"}, or [[…], …]
+Empty cells, NaN and null are missing values; windows with fewer than T frames are filled up
+with masked ones.
+
+--stream reads frames from standard input, one a line, F values separated by commas or blanks,
+and writes one probability for every --hop frames once T have come, each line at once. An empty
+line begins a new recording.`,
+		Example: `  vklstm predict --model checkpoints/lstm_best.h5 --data new.npz --out probability.csv
+  sensor | vklstm predict --model checkpoints/lstm_best.h5 --stream --hop 10`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := needed(c, "model"); err != nil {
+				return err
+			}
+			switch {
+			case stream && (data != "" || out != ""):
+				return usagef("--stream reads standard input and writes standard output; --data and --out are for files")
+			case stream && hop < 1:
+				return usagef("--hop %d: it must be at least 1", hop)
+			case !stream && data == "":
+				return usagef("predict needs --data, or --stream to read frames from standard input")
+			case !stream && (jsonLines || c.Flags().Changed("hop")):
+				return usagef("--hop and --json are for --stream")
+			}
+			if out != "" {
+				if err := knownFormat(out); err != nil {
+					return err
+				}
+			}
+			m, _, err := train.LoadModel(modelPath)
+			if err != nil {
+				return err
+			}
+			if out != "" {
+				if err := train.CheckWritable(out); err != nil {
+					return err
+				}
+			}
+			dev, err := train.OpenDevice(device)
+			if err != nil {
+				return err
+			}
+			defer dev.Close()
+			p, err := m.Open(dev.NewEngine)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			if stream {
+				return predictStream(c.Context(), m, p, hop, jsonLines)
+			}
+			write := func(w io.Writer) error { return predictFile(c.Context(), m, p, data, keys, w, out) }
+			if out == "" {
+				return write(os.Stdout)
+			}
+			return train.WriteFile(out, write)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&modelPath, "model", "", modelUsage)
+	f.StringVar(&data, "data", "", "`file` of windows: .npz, .csv or .jsonl")
+	f.StringVar(&keys.X, "x-key", "", "array or field of the windows in the file (default X; x in .jsonl)")
+	f.StringVar(&keys.Y, "y-key", "", "array or column of labels to write beside the probabilities")
+	f.StringVar(&keys.Group, "group-key", "", "array or column of recordings or persons to write beside the probabilities")
+	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+" (default: CSV on standard output)")
+	f.BoolVar(&stream, "stream", false, "read one frame per line from standard input")
+	f.IntVar(&hop, "hop", 1, "with --stream: frames from one window to the next")
+	f.BoolVar(&jsonLines, "json", false, `with --stream: write {"line": …, "probability": …, "positive": …}, not the probability alone`)
+	deviceFlag(f, &device)
+	f.SortFlags = false
+	return c
+}
+
+// predictFile writes the probabilities of a file's windows to w, in the format of path's ending.
+func predictFile(ctx context.Context, m *train.Model, p *train.Predictor, data string, keys train.Keys, w io.Writer, path string) error {
+	buffered := bufio.NewWriterSize(w, 1<<16)
+	out := newPredictions(buffered, path, m.Decision())
+	err := train.EachBatch(ctx, data, keys, m.Spec.Timesteps, m.Spec.Features, func(b train.Batch) error {
+		probability, err := p.Predict(ctx, b.X)
+		if err != nil {
+			return err
+		}
+		return out.write(b, probability)
+	})
+	if err == nil {
+		err = out.end()
+	}
+	if e := buffered.Flush(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// predictStream answers the frames on standard input. A line goes out as soon as its frame was read: who waits for it
+// may not send another frame before.
+func predictStream(ctx context.Context, m *train.Model, p *train.Predictor, hop int, jsonLines bool) error {
+	s := train.NewStream(m.Spec.Timesteps, m.Spec.Features, hop, func(window []float32) (float32, error) {
+		probability, err := p.Predict(ctx, window)
+		if err != nil {
+			return 0, err
+		}
+		return probability[0], nil
+	})
+	var text []byte
+	return train.StreamLines(ctx, os.Stdin, s, func(line int, v float32) error {
+		if text = text[:0]; jsonLines {
+			text, _ = json.Marshal(struct {
+				Line        int     `json:"line"`
+				Probability float32 `json:"probability"`
+				Positive    bool    `json:"positive"`
+			}{line, v, float64(v) > m.Decision()})
+		} else {
+			text = strconv.AppendFloat(text, float64(v), 'g', -1, 32)
+		}
+		_, err := os.Stdout.Write(append(text, '\n'))
+		return err
+	})
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"vklstm/model"
+	"vklstm/train"
+)
+
+// saveModel writes an untrained network of 4 × 2 with a threshold as m.h5.
+func saveModel(t *testing.T, dir string) *train.Model {
+	t.Helper()
+	s := model.Classifier(4, 2, 5, 0, 3)
+	m := &train.Model{Spec: s, State: s.Init(3), Threshold: 0.49}
+	if err := train.SaveModel(filepath.Join(dir, "m.h5"), m, 0, train.Meta{Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// The same windows as CSV, frames, JSON lines and a stream give the same probabilities.
+func TestPredictForms(t *testing.T) {
+	dir := t.TempDir()
+	saveModel(t, dir)
+	var wide, frames, lines, all strings.Builder
+	frames.WriteString("window,a,b\n")
+	for n := range 6 {
+		var row []string
+		lines.WriteString(`{"window": "w` + strconv.Itoa(n) + `", "x": [`)
+		for s := range 4 {
+			a, b := strconv.Itoa(n+s), strconv.Itoa(n*s-2)
+			row = append(row, a, b)
+			fmt.Fprintf(&frames, "w%d,%s,%s\n", n, a, b)
+			fmt.Fprintf(&all, "%s %s\n", a, b)
+			if s > 0 {
+				lines.WriteString(",")
+			}
+			lines.WriteString("[" + a + "," + b + "]")
+		}
+		lines.WriteString("]}\n")
+		wide.WriteString(strings.Join(row, ",") + "\n")
+	}
+	var want []string
+	for name, text := range map[string]string{"wide.csv": wide.String(), "frames.csv": frames.String(), "lines.jsonl": lines.String()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := vklstm(t, dir, "predict", "--model", "m.h5", "--device", "cpu", "--data", name)
+		rows, err := csv.NewReader(strings.NewReader(r.out)).ReadAll()
+		if err != nil || len(rows) != 7 || !slices.Equal(rows[0], []string{"window", "probability", "positive"}) {
+			t.Fatalf("%s: %v\n%s%s", name, err, r.out, r.errout)
+		}
+		var got []string
+		for i, row := range rows[1:] {
+			p, _ := strconv.ParseFloat(row[1], 64)
+			if (p > 0.49) != (row[2] == "1") {
+				t.Errorf("%s: probability %s is %s at threshold 0.49", name, row[1], row[2])
+			}
+			if id := strings.TrimPrefix(row[0], "w"); id != strconv.Itoa(i) {
+				t.Errorf("%s: window %d is called %q", name, i, row[0])
+			}
+			got = append(got, row[1])
+		}
+		if want == nil {
+			want = got
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	run := func(args ...string) string {
+		c := exec.Command(program, append([]string{"predict", "--model", "m.h5", "--device", "cpu", "--stream", "--hop", "4"}, args...)...)
+		c.Dir, c.Stdin, c.Stderr = dir, strings.NewReader(all.String()), os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if got := run(); got != strings.Join(want, "\n")+"\n" {
+		t.Errorf("stream: %q, want %q", got, want)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(run("--json")), "\n") {
+		var v struct {
+			Line        int
+			Probability json.Number
+			Positive    bool
+		}
+		if err := json.Unmarshal([]byte(line), &v); err != nil || v.Line != 4*(i+1) || v.Probability.String() != want[i] {
+			t.Errorf("%s, %v", line, err)
+		}
+	}
+}
+
+// Whoever sends a frame and waits for the answer before the next one must get it.
+func TestPredictStreamAnswersAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	saveModel(t, dir)
+	c := exec.Command(program, "predict", "--model", "m.h5", "--device", "cpu", "--stream")
+	c.Dir = dir
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	for n := range 10 {
+		fmt.Fprintf(in, "%d,0.5\n", n)
+		if n >= 3 { // a missing answer hangs here until the test's time is up
+			k, err := out.Read(buf)
+			if _, e := strconv.ParseFloat(strings.TrimSpace(string(buf[:k])), 32); err != nil || e != nil {
+				t.Fatalf("frame %d: %q, %v", n, buf[:k], err)
+			}
+		}
+	}
+	fmt.Fprintln(in, "1,2,3")
+	in.Close()
+	if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != 1 {
+		t.Errorf("a frame of three values: %v", err)
+	}
+}
+
+func TestExportCommand(t *testing.T) {
+	dir := t.TempDir()
+	saveModel(t, dir)
+	for _, tc := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"export", "--model", "m.h5", "--out", "m.tflite"}, 0, "m.tflite"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.bin", "--format", "onnx", "--quantize", "float16"}, 0, "onnx"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.npz"}, 0, "m.npz"},
+		{[]string{"convert", "--model", "m.npz", "--out", "again.h5"}, 0, "again.h5"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.pb"}, 2, "--format"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.onnx", "--format", "coreml"}, 2, "coreml"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.onnx", "--quantize", "int4"}, 2, "int4"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.npz", "--quantize", "int8"}, 2, "float32 alone"},
+		{[]string{"export", "--model", "m.h5"}, 2, "--out"},
+		{[]string{"convert", "--model", "m.npz", "--out", "again.onnx"}, 2, "export"},
+		{[]string{"export", "--model", "none.h5", "--out", "m.onnx"}, 1, "none.h5"},
+		{[]string{"export", "--model", "m.h5", "--out", "m.h5/m.onnx"}, 1, "m.h5"},
+		{[]string{"predict", "--model", "m.h5"}, 2, "--data"},
+		{[]string{"predict", "--model", "m.h5", "--stream", "--data", "x.csv"}, 2, "--stream"},
+		{[]string{"predict", "--model", "m.h5", "--stream", "--hop", "0"}, 2, "--hop"},
+		{[]string{"predict", "--model", "m.h5", "--data", "x.csv", "--hop", "3"}, 2, "--hop"},
+		{[]string{"predict", "--model", "m.h5", "--data", "none.csv"}, 1, "none.csv"},
+	} {
+		r := vklstm(t, dir, tc.args...)
+		if r.status != tc.status || !strings.Contains(r.out+r.errout, tc.want) || strings.Contains(r.errout, "goroutine") {
+			t.Errorf("%v: status %d, want %d with %q\n%s%s", tc.args, r.status, tc.status, tc.want, r.out, r.errout)
+		}
+	}
+	a, _, err := train.LoadModel(filepath.Join(dir, "m.h5"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := train.LoadModel(filepath.Join(dir, "again.h5"))
+	if err != nil || !slices.Equal(a.State.Params, b.State.Params) || b.Threshold != 0.49 {
+		t.Errorf("a model that went to npz and back is another: %v", err)
+	}
+}
