@@ -19,7 +19,7 @@ import (
 )
 
 // benchGroups are what --only names, in the order in which they are measured: epoch first, since it tells the time from the start and the memory.
-var benchGroups = []string{"epoch", "step", "predict", "kernels", "dispatch", "load", "start"}
+var benchGroups = []string{"epoch", "step", "predict", "latency", "kernels", "dispatch", "load", "start"}
 
 // benchOptions are the flags of bench.
 type benchOptions struct {
@@ -36,6 +36,9 @@ type benchOptions struct {
 	gflops, gbs float64
 	explain     bool
 	gpu         string
+	latency     bool
+	model       string // of latency; "": one without training
+	python      string // an interpreter with other runtimes
 	firstStep   string // a file: what "start" runs of this program
 }
 
@@ -57,6 +60,12 @@ The peak of this machine's cores and memory is measured; that of a GPU comes fro
 --explain records the same step for a GPU that need not be there and counts dispatches, barriers, operations and bytes
 against that GPU's roofline. Nothing is measured then.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.latency {
+				if len(o.only) > 0 {
+					return usagef("--latency is --only latency; give one")
+				}
+				o.only = []string{"latency"}
+			}
 			switch {
 			case o.explain && c.Flags().Changed("device"):
 				return usagef("--explain counts for a GPU that need not be there and uses no device; name the GPU with --gpu, without --device")
@@ -84,6 +93,9 @@ against that GPU's roofline. Nothing is measured then.`,
 	f.StringVar(&o.json, "json", "", "write the results to this `file`, one JSON object a line; - is standard output, in place of the tables")
 	f.StringVar(&o.peers, "peers", "", "`file` of lines that peers.py printed: compare the epoch with those of the same shape, mask and threads")
 	f.StringVar(&o.results, "results", "", "measure nothing; compare the lines of this `file`, which peers.py and bench --only epoch --json - printed")
+	f.BoolVar(&o.latency, "latency", false, "measure only one window's latency, at the 50th, 95th and 99th percentile")
+	f.StringVar(&o.model, "model", "", "latency: model `file`; without it an untrained network of --units")
+	f.StringVar(&o.python, "python", pythonFromEnvironment(), "latency: `interpreter` with onnxruntime and ai-edge-litert, which run the exported model in the same turns")
 	f.BoolVar(&o.explain, "explain", false, "measure nothing; count what a training step hands to a GPU, which need not be there")
 	f.StringVar(&o.gpu, "gpu", "H100", "explain: which GPU: "+gpuNames())
 	f.StringVar(&o.firstStep, "first-step", "", "train on this file until the first step has ended, and print when what was reached")
@@ -366,6 +378,8 @@ func (m *measurement) group(ctx context.Context, group string, peers []bench.Res
 			rows = append(rows, r)
 		}
 		m.rows("Prediction", rows)
+	case "latency":
+		return m.latency(ctx)
 	case "kernels", "dispatch":
 		v := m.d.Vulkan()
 		switch {
