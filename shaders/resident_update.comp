@@ -1,6 +1,6 @@
 #version 450
 // resident_update: the gradient as the sum of its parts, in order, and the optimizer's step with it. One thread per parameter.
-// UPDATE 0 stores the gradient alone; 1 is adam_update and 2 sgd_update without clipping, and then the step is over: the cursor
+// UPDATE 0 stores the gradient alone; 1 is adam_update and 2 sgd_update without clipping and L2, and then the step is over: the cursor
 // moves on. A model whose schedule has no batch takes no step.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

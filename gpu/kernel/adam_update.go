@@ -2,14 +2,14 @@ package kernel
 
 import "vklstm/gpu"
 
-// AdamUpdate is adam_update.comp: one step of Adam with clipping and decoupled weight decay, as model.Optimizer.Step
+// AdamUpdate is adam_update.comp: one step of Adam with L2, clipping and decoupled weight decay, as model.Optimizer.Step
 // takes it. A model whose schedule has 0 for the inverse batch stays as it is.
 type AdamUpdate struct {
 	Params    f32 // params[K][P], in place
 	Grads     f32 // grads[K][P]
 	M, V      f32 // m, v[K][P], in place
-	Squares   f32 // squares[K][V], of Grads (GradientNorm)
-	Starts    u32 // starts[V+1]: where each variable begins, and the end of the last
+	Squares   f32 // squares[K][V], of the gradient with its penalty (GradientNorm)
+	Starts    u32 // starts[V+1]: where each variable begins, with Matrix, and the end of the last
 	Options   u32 // options[K][32]
 	Schedule  u32 // schedule[S][K][4]
 	Cursor    u32 // cursor[1]
@@ -19,7 +19,7 @@ type AdamUpdate struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k AdamUpdate) Record(rec *gpu.Recording) {
-	work(rec, 12*k.K*k.P, 7*k.K*k.P)
+	work(rec, 14*k.K*k.P, 7*k.K*k.P)
 	rec.Dispatch("adam_update", gpu.Threads(k.K*k.P), gpu.Push(k.K, k.P, k.Variables),
 		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, k.Variables), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, optionWords),
 		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1),

@@ -56,11 +56,17 @@ func newUpdate(rng *rand.Rand, K int, spec model.Spec, padding int, opts []model
 		w := c.schedule[(c.step*K+k)*4:]
 		w[0], w[1] = math.Float32bits(float32(o.Alpha(lr, steps+1))), math.Float32bits(float32(o.Decay(lr)))
 		w[2], w[3] = math.Float32bits(1/float32(32)), uint32(steps)
-		for _, s := range reference.GradientNorm(c.l, wide(c.grads[k*c.P:][:c.l.Size])) {
+		g, _ := c.gradient(k)
+		for _, s := range reference.GradientNorm(c.l, g) {
 			c.squares = append(c.squares, float32(s))
 		}
 	}
 	return c
+}
+
+// gradient is model k's, with the L2 penalty's, and by how much the device's may be off for that.
+func (c *updateCase) gradient(k int) (g, off []float64) {
+	return penalisedGradient(c.l, c.grads[k*c.P:][:c.l.Size], c.params[k*c.P:][:c.l.Size], c.opts[k].L2)
 }
 
 // state is model k's State in float64.
@@ -91,6 +97,9 @@ func optimizers(kind model.OptimizerKind) map[string]model.Optimizer {
 		"global clipnorm":    with(func(o *model.Optimizer) { o.GlobalClipNorm = 0.5; o.WeightDecay = 0.01 }),
 		"global too large":   with(func(o *model.Optimizer) { o.GlobalClipNorm = 1e6 }),
 		"other betas and ε":  with(func(o *model.Optimizer) { o.Beta1, o.Beta2, o.Epsilon = 0.5, 0.9, 1e-3 }),
+		"l2":                 with(func(o *model.Optimizer) { o.L2 = 0.3 }),
+		"l2 and clipnorm":    with(func(o *model.Optimizer) { o.L2, o.ClipNorm = 0.05, 0.1 }),
+		"l2, global, decay":  with(func(o *model.Optimizer) { o.L2, o.GlobalClipNorm, o.WeightDecay = 1, 0.5, 0.1 }),
 		"no momentum":        with(func(o *model.Optimizer) { o.Beta1, o.Beta2 = 0, 0.5 }),
 	}
 }
@@ -119,10 +128,10 @@ func TestAdamUpdate(t *testing.T) {
 func TestAdamUpdateModels(t *testing.T) {
 	var opts []model.Optimizer
 	all := optimizers(model.Adam)
-	for _, name := range []string{"plain", "clipnorm", "global clipnorm", "weight decay", "other betas and ε"} {
+	for _, name := range []string{"plain", "clipnorm", "global clipnorm", "weight decay", "l2 and clipnorm", "other betas and ε", "l2"} {
 		opts = append(opts, all[name])
 	}
-	c := newUpdate(source(t), 5, model.Classifier(2, 3, 9, 0, 4), 6, opts)
+	c := newUpdate(source(t), 7, model.Classifier(2, 3, 9, 0, 4), 6, opts)
 	c.checkAdam(t, gputest.Device(t))
 }
 
@@ -148,14 +157,15 @@ func (c *updateCase) checkAdam(t *testing.T, d *gpu.Device) {
 		o := c.opts[m]
 		reference.AdamUpdate(o, c.l, s, wide(c.grads[m*c.P:][:c.l.Size]), c.lr[m])
 		alpha := o.Alpha(c.lr[m], c.steps[m]+1)
-		clip := o.ClipFactors(reference.GradientNorm(c.l, wide(c.grads[m*c.P:][:c.l.Size])))
+		grad, off := c.gradient(m)
+		clip := o.ClipFactors(reference.GradientNorm(c.l, grad))
 		for i, v := range c.l.Variables {
 			for j := v.Offset; j < v.Offset+v.Size(); j++ {
-				g, at := clip[i]*float64(c.grads[m*c.P+j]), m*c.P+j
+				g, add, at := clip[i]*grad[j], clip[i]*off[j], m*c.P+j
 				// m and v: the new share errs by the gradient's error and three roundings, the sum by one.
 				b1, b2 := 1-o.Beta1, 1-o.Beta2
-				tolM[at] += b1*(gradTol+4*u)*(math.Abs(g)+math.Abs(before.M[j])) + 2*u*math.Max(math.Abs(before.M[j]), math.Abs(s.M[j]))
-				tolV[at] += b2*(2*gradTol+5*u)*(g*g+before.V[j]) + 2*u*math.Max(before.V[j], s.V[j])
+				tolM[at] += b1*(gradTol+4*u)*(math.Abs(g)+math.Abs(before.M[j])) + b1*add + 2*u*math.Max(math.Abs(before.M[j]), math.Abs(s.M[j]))
+				tolV[at] += b2*(2*gradTol+5*u)*(g*g+before.V[j]) + b2*(2*math.Abs(g)+add)*add + 2*u*math.Max(before.V[j], s.V[j])
 				// p: two roundings of p; the change α·m/(√v + ε) errs by m's and v's errors, and by 9 for the root, 5 for the
 				// division, α and ε 1 each, sum and product 1 each.
 				root := math.Sqrt(s.V[j])

@@ -2,10 +2,15 @@ package kernel
 
 import "vklstm/gpu"
 
-// GradientNorm is gradient_norm.comp: the sum of squares of each variable's gradient.
+// Matrix is set in a word of starts[V+1] where the variable is a kernel, which the L2 penalty acts on.
+const Matrix = 1 << 31
+
+// GradientNorm is gradient_norm.comp: the sum of squares of each variable's gradient, that of the L2 penalty with it.
 type GradientNorm struct {
 	Grads     f32 // grads[K][P]
-	Starts    u32 // starts[V+1]: where each variable begins, and the end of the last
+	Params    f32 // params[K][P]
+	Starts    u32 // starts[V+1]: where each variable begins, with Matrix, and the end of the last
+	Options   u32 // options[K][32]
 	Squares   f32 // squares[K][V]
 	K, P      int
 	Variables int // V
@@ -13,7 +18,8 @@ type GradientNorm struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k GradientNorm) Record(rec *gpu.Recording) {
-	work(rec, 2*k.K*k.P, k.K*k.P)
+	work(rec, 4*k.K*k.P, 2*k.K*k.P)
 	rec.Dispatch("gradient_norm", gpu.Groups(k.K*k.Variables), gpu.Push(k.K, k.P, k.Variables),
-		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Starts, k.Variables+1), gpu.Write(k.Squares, k.K, k.Variables))
+		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Params, k.K, k.P), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, optionWords),
+		gpu.Write(k.Squares, k.K, k.Variables))
 }

@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -29,11 +30,15 @@ var networks = []struct {
 // production is the network that the original trains.
 var production = model.Classifier(60, 6, 64, 0, 32)
 
-// startsOf are where a layout's variables begin, and the end of the last.
+// startsOf are where a layout's variables begin, with kernel.Matrix, and the end of the last.
 func startsOf(l model.Layout) []uint32 {
 	var out []uint32
 	for _, v := range l.Variables {
-		out = append(out, uint32(v.Offset))
+		at := uint32(v.Offset)
+		if len(v.Shape) == 2 {
+			at |= kernel.Matrix
+		}
+		out = append(out, at)
 	}
 	return append(out, uint32(l.Size))
 }
@@ -47,6 +52,20 @@ func padded(values func(n int) []float32, k, n, p int) []float32 {
 	return out
 }
 
+// penalisedGradient is the gradient with 2·L2·p added in every matrix, and what the device's rounding of each may be: two of the
+// product, one of the sum.
+func penalisedGradient(l model.Layout, grads, params []float32, l2 float64) (g, off []float64) {
+	g, off = wide(grads), make([]float64, len(grads))
+	for _, v := range l.Variables {
+		for j := v.Offset; l2 > 0 && len(v.Shape) == 2 && j < v.Offset+v.Size(); j++ {
+			add := 2 * l2 * float64(params[j])
+			g[j] += add
+			off[j] = 2*u*math.Abs(add) + u*math.Abs(g[j])
+		}
+	}
+	return g, off
+}
+
 func TestGradientNorm(t *testing.T) {
 	for _, s := range networks {
 		t.Run(s.name, func(t *testing.T) {
@@ -54,24 +73,34 @@ func TestGradientNorm(t *testing.T) {
 				rng, l := source(t), s.spec.Layout()
 				P := l.Size + s.padd
 				grads := padded(func(n int) []float32 { return randoms(rng, n, 1) }, s.K, l.Size, P)
+				params := padded(func(n int) []float32 { return randoms(rng, n, 1) }, s.K, l.Size, P)
 				for i := range grads {
 					if i%P >= l.Size {
 						grads[i] = 3 // nobody's
 					}
 				}
 				var want, tol []float64
+				var options []uint32
 				for k := range s.K {
-					squares := reference.GradientNorm(l, wide(grads[k*P:][:l.Size]))
+					l2 := []float64{0, 0.4, 3}[(k+s.K-1)%3] // none alone, the largest beside another, all three of three
+					options = append(options, optionsOf(model.Options{Optimizer: model.Optimizer{L2: l2}}, 0, 0)...)
+					g, off := penalisedGradient(l, grads[k*P:][:l.Size], params[k*P:][:l.Size], l2)
+					squares := reference.GradientNorm(l, g)
 					for i, v := range squares {
 						// A thread squares and adds every 128th element; then 7 halvings.
 						n := (l.Variables[i].Size() + 127) / 128
-						tol = append(tol, float64(n+8)*u*v)
+						sum := float64(n+8) * u * v
+						for j := l.Variables[i].Offset; j < l.Variables[i].Offset+l.Variables[i].Size(); j++ {
+							sum += 2*math.Abs(g[j])*off[j] + off[j]*off[j]
+						}
+						tol = append(tol, sum)
 					}
 					want = append(want, squares...)
 				}
 				V := len(l.Variables)
 				out := blank[float32](t, d, "squares", s.K*V)
-				run(t, d, kernel.GradientNorm{Grads: put(t, d, "grads", grads), Starts: put(t, d, "starts", startsOf(l)), Squares: out, K: s.K, P: P, Variables: V})
+				run(t, d, kernel.GradientNorm{Grads: put(t, d, "grads", grads), Params: put(t, d, "params", params),
+					Starts: put(t, d, "starts", startsOf(l)), Options: put(t, d, "options", options), Squares: out, K: s.K, P: P, Variables: V})
 				nearEach(t, "squares[K][V]", get(t, out), want, tol, s.K, V)
 			})
 		})
@@ -81,8 +110,9 @@ func TestGradientNorm(t *testing.T) {
 func BenchmarkGradientNorm(b *testing.B) {
 	b.Run("H=64", func(b *testing.B) {
 		d, l := gputest.Device(b), production.Layout()
-		bench(b, d, 2*float64(l.Size), 4*float64(l.Size), kernel.GradientNorm{
-			Grads: put(b, d, "grads", make([]float32, l.Size)), Starts: put(b, d, "starts", startsOf(l)), Squares: blank[float32](b, d, "squares", 7), K: 1, P: l.Size, Variables: 7,
+		bench(b, d, 4*float64(l.Size), 8*float64(l.Size), kernel.GradientNorm{
+			Grads: put(b, d, "grads", make([]float32, l.Size)), Params: put(b, d, "params", make([]float32, l.Size)),
+			Options: put(b, d, "options", make([]uint32, 32)), Starts: put(b, d, "starts", startsOf(l)), Squares: blank[float32](b, d, "squares", 7), K: 1, P: l.Size, Variables: 7,
 		})
 	})
 }

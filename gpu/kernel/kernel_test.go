@@ -259,7 +259,7 @@ func index(i int, shape []int) string {
 	return s
 }
 
-// optionsOf lays out options[32] of a model by shaders/include/options.glsl.
+// optionsOf lays out options[32] of a model by shaders/include/options.glsl and penalty.glsl.
 func optionsOf(o model.Options, rate float64, epoch uint32) []uint32 {
 	w := make([]uint32, 32)
 	float := func(i int, x float64) { w[i] = math.Float32bits(float32(x)) }
@@ -282,6 +282,7 @@ func optionsOf(o model.Options, rate float64, epoch uint32) []uint32 {
 	w[24], w[27] = philox.Below(o.Augment.MoveProb), uint32(augment.Turning(o.Augment))
 	float(25, o.Augment.Shift)
 	float(26, o.Augment.Magnitude)
+	float(31, 2*o.Optimizer.L2)
 	return w
 }
 

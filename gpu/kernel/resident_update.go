@@ -5,8 +5,8 @@ import "vklstm/gpu"
 // The updates that ResidentUpdate makes.
 const (
 	GradientOnly = 0 // the gradient is stored, nothing else
-	WithAdam     = 1 // adam_update without clipping, and on to the next step
-	WithSGD      = 2 // sgd_update without clipping, and on to the next step
+	WithAdam     = 1 // adam_update without clipping and L2, and on to the next step
+	WithSGD      = 2 // sgd_update without clipping and L2, and on to the next step
 )
 
 // ResidentUpdate is resident_update.comp: the sum of the parts that ResidentWeight left, and the optimizer's step with it.

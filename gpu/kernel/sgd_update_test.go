@@ -33,11 +33,12 @@ func TestSGDUpdate(t *testing.T) {
 						state, before := c.state(m), c.state(m)
 						states = append(states, state)
 						grad := wide(c.grads[m*c.P:][:c.l.Size])
+						with, off := c.gradient(m)
 						if m != c.idle {
 							reference.SGDUpdate(o, c.l, state, grad, c.lr[m])
 						}
 						for j, p := range before.Params { // p, its share and two sums; the step errs as its gradient and two products
-							tol[m*c.P+j] = 4*u*math.Abs(p) + (gradTol+4*u)*c.lr[m]*math.Abs(grad[j])
+							tol[m*c.P+j] = 4*u*math.Abs(p) + c.lr[m]*((gradTol+4*u)*math.Abs(with[j])+2*off[j])
 						}
 					}
 					for i := range tol {

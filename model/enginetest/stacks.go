@@ -33,7 +33,7 @@ func Stacks(t *testing.T, name string, new New, tol Tolerances) {
 		})
 		t.Run("predict", s.stackPredict)
 		t.Run("first steps", s.stackTrajectory)
-		t.Run("penalty", s.penalty)
+		t.Run("penalty", func(t *testing.T) { s.penaltyOf(t, model.Stack(6, 3, []int{7, 5}, true, 0, 4)) })
 	})
 }
 
@@ -167,8 +167,16 @@ func (s suite) stackTrajectory(t *testing.T) {
 	s.compare(t, c)
 }
 
-// penalty compares steps with the L2 penalty, without clipping and with: its gradient counts in the norms.
-func (s suite) penalty(t *testing.T) {
+// Penalty runs the tests of the L2 penalty with a network of one LSTM on the engines that new makes, as subtest name.
+func Penalty(t *testing.T, name string, new New, tol Tolerances) {
+	if tol.Rounding == 0 {
+		tol.Rounding = 4
+	}
+	t.Run(name, func(t *testing.T) { suite{new: new, tol: tol}.penaltyOf(t, model.Classifier(6, 3, 7, 0, 4)) })
+}
+
+// penaltyOf compares steps with the L2 penalty, without clipping and with: its gradient counts in the norms.
+func (s suite) penaltyOf(t *testing.T, spec model.Spec) {
 	for _, tc := range []struct {
 		name string
 		o    model.Optimizer
@@ -179,13 +187,11 @@ func (s suite) penalty(t *testing.T) {
 		{"Adam", model.Optimizer{Kind: model.Adam, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, L2: 0.1, WeightDecay: 0.01}},
 		{"Adam with global clipnorm", model.Optimizer{Kind: model.Adam, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, L2: 0.1, GlobalClipNorm: 0.5}},
 	} {
-		for _, spec := range []model.Spec{model.Classifier(6, 3, 7, 0, 4), model.Stack(6, 3, []int{7, 5}, true, 0, 4)} {
-			t.Run(tc.name+" "+spec.Layers[1].Name, func(t *testing.T) {
-				o := adam()
-				o.Optimizer = tc.o
-				w := windows(rand.New(rand.NewPCG(7, 8)), 12, 6, 3, true)
-				s.compare(t, one(spec, o, w, plan(count(12), 4, 0.05)))
-			})
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			o := adam()
+			o.Optimizer = tc.o
+			w := windows(rand.New(rand.NewPCG(7, 8)), 12, 6, 3, true)
+			s.compare(t, one(spec, o, w, plan(count(12), 4, 0.05)))
+		})
 	}
 }

@@ -3,7 +3,7 @@ package reference
 import "vklstm/model"
 
 // ResidentUpdate is resident_update.comp: the gradient as the sum of its parts, [parts][Size], and the optimizer's step on s
-// with it, without clipping. It returns the gradient; s may be nil.
+// with it, without clipping and L2. It returns the gradient; s may be nil.
 func ResidentUpdate(o model.Optimizer, l model.Layout, s *State, parts []float64, lr float64) []float64 {
 	grad := ColumnSum(parts, l.Size)
 	switch {

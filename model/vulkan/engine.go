@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"vklstm/gpu"
+	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/augment"
 	"vklstm/model/philox"
@@ -51,7 +52,7 @@ type fixedBuffers struct {
 	grads   f32 // [K][P]
 	m, v    f32 // [K][P], Adam's moments
 	squares f32 // [K][V], of each variable's gradient
-	starts  u32 // [V+1], where each variable begins, and the end of the last
+	starts  u32 // [V+1], where each variable begins, with kernel.Matrix, and the end of the last
 	options u32 // [K][32]
 	scaling f32 // [K][4][F]
 	tables  tables
@@ -185,7 +186,11 @@ func (e *Engine) makeFixed() error {
 	}
 	var starts []uint32
 	for _, v := range e.layout.Variables {
-		starts = append(starts, uint32(v.Offset))
+		at := uint32(v.Offset)
+		if v.Matrix() {
+			at |= kernel.Matrix
+		}
+		starts = append(starts, at)
 	}
 	if err := e.starts.Write(append(starts, uint32(e.layout.Size))); err != nil {
 		return err
@@ -220,7 +225,7 @@ func scalingWords(opts []model.Options, f int) []float32 {
 }
 
 // optionsOf lays out what the kernels need to know of one model in an epoch, in the order of
-// shaders/include/options.glsl.
+// shaders/include/options.glsl and penalty.glsl.
 func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 	w := make([]uint32, optionWords)
 	f := func(i int, x float64) { w[i] = math.Float32bits(float32(x)) }
@@ -246,6 +251,7 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 	f(25, o.Augment.Shift)
 	f(26, o.Augment.Magnitude)
 	w[27] = uint32(augment.Turning(o.Augment))
+	f(31, 2*o.Optimizer.L2)
 	return w
 }
 

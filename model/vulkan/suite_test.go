@@ -14,7 +14,8 @@ func TestEngine(t *testing.T) {
 	dev := gputest.Device(t)
 	where := map[string]string{PathGeneral: PathGeneral, PathResident: PathAuto}
 	for _, path := range []string{PathGeneral, PathResident} {
-		enginetest.Run(t, path, func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+		start := func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+			t.Helper()
 			e, err := New(dev, spec, opts, Path(where[path]))
 			if err != nil {
 				t.Fatal(err)
@@ -24,7 +25,9 @@ func TestEngine(t *testing.T) {
 			}
 			e.stepLimit = 3 // several submissions in an epoch, so that one can be cancelled
 			return e
-		}, enginetest.Tolerances{})
+		}
+		enginetest.Run(t, path, start, enginetest.Tolerances{})
+		enginetest.Penalty(t, path+", penalty", start, enginetest.Tolerances{})
 	}
 }
 

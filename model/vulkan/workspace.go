@@ -218,7 +218,7 @@ func (e *Engine) record(w *workspace) error {
 		kernel.Advance{Cursor: e.cursor}.Record(rec)
 	}
 	step := func(rec *gpu.Recording) {
-		if w.path != nil && !e.clips() {
+		if w.path != nil && !e.corrects() {
 			w.recordParts(rec)
 			w.recordSum(rec, e, e.fused())
 			return
@@ -249,9 +249,12 @@ func (e *Engine) record(w *workspace) error {
 	return nil
 }
 
-// clips reports whether any model's gradient is clipped, which needs its norm before the update.
-func (e *Engine) clips() bool {
-	return slices.ContainsFunc(e.opts, func(o model.Options) bool { return o.Optimizer.ClipNorm > 0 || o.Optimizer.GlobalClipNorm > 0 })
+// corrects reports whether any model's gradient is changed before the update: clipped, which needs its norm, or given the L2
+// penalty's.
+func (e *Engine) corrects() bool {
+	return slices.ContainsFunc(e.opts, func(o model.Options) bool {
+		return o.Optimizer.ClipNorm > 0 || o.Optimizer.GlobalClipNorm > 0 || o.Optimizer.L2 > 0
+	})
 }
 
 // fused is the update that resident_update makes together with the sum of the gradient's parts.
@@ -265,7 +268,7 @@ func (e *Engine) fused() int {
 // recordUpdate records one step of the optimizer on the gradient at hand.
 func (e *Engine) recordUpdate(rec *gpu.Recording, w *workspace) {
 	v := len(e.layout.Variables)
-	kernel.GradientNorm{Grads: e.grads, Starts: e.starts, Squares: e.squares, K: w.K, P: w.P, Variables: v}.Record(rec)
+	kernel.GradientNorm{Grads: e.grads, Params: e.params, Starts: e.starts, Options: e.options, Squares: e.squares, K: w.K, P: w.P, Variables: v}.Record(rec)
 	if e.opts[0].Optimizer.Kind == model.SGD {
 		kernel.SGDUpdate{
 			Params: e.params, Grads: e.grads, Squares: e.squares, Starts: e.starts, Options: e.options, Schedule: w.batch.schedule, Cursor: e.cursor,
