@@ -43,6 +43,7 @@ type EngineFactory func(spec model.Spec, opts []model.Options) (model.Engine, er
 // Config is what a run of LSTM does. Start from DefaultConfig: a zero value is a setting of its own (no dropout,
 // no class weights), not a default.
 type Config struct {
+	Name    string   // of the model among others, which its lines of the log begin with; empty: none
 	Data    string   // path of the npz file; empty: Dataset, or the sample that Sample makes
 	Keys    Keys     // arrays of the file to read
 	Dataset *Dataset // data in memory, instead of Data

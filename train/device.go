@@ -10,6 +10,9 @@ import (
 	"vklstm/model/vulkan"
 )
 
+// ErrOutOfMemory is wrapped by errors of a GPU's engine that found no room: with fewer models side by side there may be.
+var ErrOutOfMemory = vulkan.ErrOutOfMemory
+
 // Device is what models are trained and run on: a Vulkan device, or the CPU.
 type Device struct {
 	// HostAdam lets Go take the optimizer's step on a GPU too: gradients come back and parameters go up at each step.

@@ -26,9 +26,10 @@ type Group struct {
 	Runs   []*Run // in the order of the configurations
 	Device string // which device trains, by which path, and why
 
-	// OnEpoch hears of each epoch of each run, OnEnd of each run's end; nil: nobody does. They are called by Train, and
-	// may look at the Run, but OnEpoch may not ask for its State, because the next epoch may be training already.
-	OnEpoch func(r *Run, e Epoch)
+	// OnEpoch hears of each epoch and of the runs that it trained, whose History it now ends; OnEnd hears of each run's end.
+	// Train calls them where they are not nil. They may look at a Run, but OnEpoch may not ask for its State, because the
+	// next epoch may be training already.
+	OnEpoch func(trained []*Run)
 	OnEnd   func(r *Run)
 
 	engine model.Engine
@@ -64,7 +65,7 @@ func prepareGroup(configs []Config) (*Group, error) {
 		switch {
 		case k == 0:
 			var err error
-			if data, err = cfg.load(); err != nil {
+			if data, err = cfg.LoadData(); err != nil {
 				return nil, err
 			}
 		case cfg.Dataset != first.Dataset || cfg.Data != first.Data || cfg.Keys != first.Keys || cfg.Data == "" && cfg.Dataset == nil:
@@ -83,8 +84,8 @@ func prepareGroup(configs []Config) (*Group, error) {
 	return g, nil
 }
 
-// load returns the data set that the configuration names.
-func (c Config) load() (*Dataset, error) {
+// LoadData returns the data set that the configuration names.
+func (c Config) LoadData() (*Dataset, error) {
 	switch {
 	case c.Dataset != nil:
 		return c.Dataset, nil
@@ -98,6 +99,7 @@ func (c Config) load() (*Dataset, error) {
 // device.
 func prepare(cfg Config, d *Dataset) (*Run, error) {
 	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
+	r.progress.name = cfg.Name
 	var err error
 	switch {
 	case cfg.Parts != nil:
@@ -213,6 +215,10 @@ func (g *Group) Evaluate(ctx context.Context, k int, windows []int32) (*Evaluati
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return g.engine.Predict(ctx, k, x) }
 	return evaluate(ctx, predict, g.Runs[k].Dataset, windows)
 }
+
+// Progress returns how many steps of the epoch at hand are done, and of how many, the longest of all models'. Any goroutine
+// may call it while Train runs.
+func (g *Group) Progress() (done, of int) { return g.engine.Progress() }
 
 // Close closes the engine; a second call does nothing.
 func (g *Group) Close() error {

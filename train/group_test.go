@@ -259,9 +259,11 @@ func TestEndsOfAGroup(t *testing.T) {
 	var ended []int
 	heard := make([]int, len(configs))
 	g.OnEnd = func(r *Run) { ended = append(ended, r.k) }
-	g.OnEpoch = func(r *Run, e Epoch) {
-		if heard[r.k]++; e.Epoch != heard[r.k]-1 {
-			t.Errorf("model %d: epoch %d is heard of as number %d", r.k, e.Epoch, heard[r.k])
+	g.OnEpoch = func(trained []*Run) {
+		for _, r := range trained {
+			if heard[r.k]++; r.History[len(r.History)-1].Epoch != heard[r.k]-1 {
+				t.Errorf("model %d: epoch %d is heard of as number %d", r.k, r.History[len(r.History)-1].Epoch, heard[r.k])
+			}
 		}
 	}
 	if err := g.Train(t.Context(), math.MaxInt); err != nil {

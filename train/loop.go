@@ -86,8 +86,14 @@ func (g *Group) epochs(ctx context.Context, until int) error {
 			scored.Go(s.score)
 		}
 		scored.Wait()
+		var runs []*Run
 		for _, s := range trained {
-			s.report(g.OnEpoch)
+			if s.report() {
+				runs = append(runs, s.run)
+			}
+		}
+		if g.OnEpoch != nil && len(runs) > 0 {
+			g.OnEpoch(runs)
 		}
 	}
 	abandon()
@@ -215,18 +221,16 @@ func (s *turn) score() {
 	s.epoch.Val = scores(y, s.plan.Eval, s.out.EvalProbability, s.out.EvalLoss)
 }
 
-// report enters the epoch into the history, tells the callbacks, and ends the run where it is over.
-func (s *turn) report(observe func(*Run, Epoch)) {
+// report enters the epoch into the history, tells the callbacks, and ends the run where it is over. It returns false where
+// the epoch's weights could not be had.
+func (s *turn) report() bool {
 	r, e := s.run, s.epoch
 	if r.Stopped == StoppedError {
-		return
+		return false
 	}
 	r.History = append(r.History, e)
 	if err := r.tell(func(c Callback) error { return c.OnEpochEnd(r, e) }); err != nil {
 		r.fail(err)
-	}
-	if observe != nil {
-		observe(r, e)
 	}
 	switch {
 	case !finite(e.Train.Loss) || len(s.plan.Eval) > 0 && !finite(e.Val.Loss):
@@ -234,4 +238,5 @@ func (s *turn) report(observe func(*Run, Epoch)) {
 	case r.epoch == r.Config.Epochs:
 		r.Stop(StoppedDone, "all "+count(r.Config.Epochs, "epoch")+" done")
 	}
+	return true
 }

@@ -103,16 +103,7 @@ func (r *Run) introduction() []string {
 	}
 	split += fmt.Sprintf(": %s training, %s validation, %s test windows", report.Thousands(len(r.Parts.Train)),
 		report.Thousands(len(r.Parts.Val)), report.Thousands(len(r.Parts.Test)))
-	loss := lossName(c) + " loss"
-	if l := c.loss(); c.Focal && l != model.Focal() {
-		loss += fmt.Sprintf(" (α %v, γ %v)", l.Alpha, l.Gamma)
-	}
-	if w := r.Weights; w != nil {
-		loss += fmt.Sprintf(", class weights %.3f (y = 0) and %.3f (y = 1)", w[0], w[1])
-	} else {
-		loss += ", no class weights"
-	}
-	lines := []string{r.Device, data, split, loss, r.optimizing(), fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
+	lines := append([]string{r.Device, data, split}, r.settings()...)
 	if bounds := r.bounds(); bounds != "" {
 		lines = append(lines, bounds)
 	}
@@ -120,6 +111,27 @@ func (r *Run) introduction() []string {
 		lines = append(lines, fmt.Sprintf("%.1f MiB of the device's memory planned", float64(bytes)/(1<<20)))
 	}
 	return lines
+}
+
+// Settings are the lines of a log that say how a model is trained.
+func (c Config) Settings() []string { return (&Run{Config: c}).settings() }
+
+// settings is Settings, with the class weights where they are known.
+func (r *Run) settings() []string {
+	c := r.Config
+	loss := lossName(c) + " loss"
+	if l := c.loss(); c.Focal && l != model.Focal() {
+		loss += fmt.Sprintf(" (α %v, γ %v)", l.Alpha, l.Gamma)
+	}
+	switch w := r.Weights; {
+	case w != nil:
+		loss += fmt.Sprintf(", class weights %.3f (y = 0) and %.3f (y = 1)", w[0], w[1])
+	case c.ClassWeights:
+		loss += ", class weights"
+	default:
+		loss += ", no class weights"
+	}
+	return []string{loss, r.optimizing(), fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
 }
 
 func lossName(c Config) string {

@@ -26,6 +26,7 @@ type Progress struct {
 	NoCallback
 
 	w        io.Writer
+	name     string // of the model that the lines are about; empty: there is one only
 	json     bool
 	quiet    bool
 	terminal bool // a bar can be drawn
@@ -70,6 +71,7 @@ func (p *Progress) event(v any) {
 type messageEvent struct {
 	Event   string `json:"event"`
 	Message string `json:"message"`
+	Model   string `json:"model,omitempty"` // Config.Name
 }
 
 // Note writes a line of information.
@@ -77,19 +79,27 @@ func (p *Progress) Note(text string) {
 	switch {
 	case p.quiet:
 	case p.json:
-		p.event(messageEvent{"note", text})
+		p.event(messageEvent{"note", text, p.name})
 	default:
-		p.line(text)
+		p.line(p.named(text))
 	}
+}
+
+// named has a line begin with the model that it is about.
+func (p *Progress) named(text string) string {
+	if p.name == "" {
+		return text
+	}
+	return p.name + ": " + text
 }
 
 // Warn writes a line that quiet does not silence.
 func (p *Progress) Warn(text string) {
 	if p.json {
-		p.event(messageEvent{"warning", text})
+		p.event(messageEvent{"warning", text, p.name})
 		return
 	}
-	p.line("warning: " + text)
+	p.line("warning: " + p.named(text))
 }
 
 type startEvent struct {

@@ -70,12 +70,12 @@ func (c *checker) makePython() (string, error) {
 	if err := c.fetch(command{args: pip, limit: 10 * time.Minute}); err != nil {
 		return "", fmt.Errorf("install the judges' Python packages: %w", err)
 	}
-	imports := []string{venvPython(venv), "-c", "import ai_edge_litert.interpreter, h5py, keras, numpy, onnx, onnxruntime, tensorflow, tf_keras"}
+	imports := []string{venvPython(venv), "-c", "import ai_edge_litert.interpreter, h5py, keras, numpy, onnx, onnxruntime, sklearn, tensorflow, tf_keras"}
 	if out, err := c.run(command{args: imports, limit: 5 * time.Minute}); err != nil {
 		return "", fmt.Errorf("the judges' Python does not start: %w\n%s", err, tail(out, 15))
 	}
 	if err := os.WriteFile(ready, nil, 0o644); err != nil {
 		return "", err
 	}
-	return "installed Keras 3, TensorFlow, tf_keras, LiteRT and onnxruntime into " + venv, nil
+	return "installed Keras 3, TensorFlow, tf_keras, LiteRT, onnxruntime and scikit-learn into " + venv, nil
 }

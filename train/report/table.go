@@ -83,7 +83,12 @@ func (t Test) Write(w io.Writer) error {
 	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
 	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
 
-	m := t.Confusion
+	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), t.Confusion.Table())
+	return err
+}
+
+// Table returns the matrix as a table.
+func (m Matrix) Table() string {
 	matrix := newTable()
 	matrix.SetTitle("Confusion matrix")
 	matrix.AppendHeader(table.Row{"", "predicted 0", "predicted 1", "all"})
@@ -98,8 +103,7 @@ func (t Test) Write(w io.Writer) error {
 	}{{"actual 0", m.TN, m.FP}, {"actual 1", m.FN, m.TP}} {
 		matrix.AppendRow(table.Row{r.name, cell(r.a, r.a+r.b), cell(r.b, r.a+r.b), Thousands(r.a + r.b)})
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), matrix.Render())
-	return err
+	return matrix.Render()
 }
 
 // cell writes a count and its share of all.

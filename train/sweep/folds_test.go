@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"vklstm/train"
 	"vklstm/model/npz"
+	"vklstm/train"
 )
 
 // shared returns a path below the folder of data sets, ../shared beside the repository's root or VKLSTM_SHARED, and skips

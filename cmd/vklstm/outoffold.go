@@ -1,0 +1,123 @@
+package main
+
+import (
+	"archive/zip"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"vklstm/model/npz"
+	"vklstm/train/sweep"
+)
+
+// checkOutOfFold returns an error for a path whose ending is no format of encodeOutOfFold.
+func checkOutOfFold(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npz", ".csv", ".jsonl":
+		return nil
+	}
+	return fmt.Errorf("--out %s: the ending must be %s", path, predictionFormats)
+}
+
+// encodeOutOfFold writes the probabilities out of fold in the format that the ending of path asks for:
+//
+//	.npz           probability and fold, of shape (N,), or (series, N) where there are several; y and group (text), (N,)
+//	.csv, .jsonl   a row for each window, counted from 0, and series, with its repeat and seed
+func encodeOutOfFold(w io.Writer, o *sweep.Outcome, path string) error {
+	if strings.ToLower(filepath.Ext(path)) == ".npz" {
+		return encodeArrays(w, o)
+	}
+	write := encodeRows(w, path)
+	for _, s := range o.Series {
+		for i, p := range s.Probability {
+			row := oofRow{Window: i, Repeat: s.Repeat, Seed: s.Seed, Fold: s.Folds.Of[i], Y: o.Dataset.Y[i]}
+			if p == p {
+				row.Probability = &p
+			}
+			if o.Dataset.Group != nil {
+				row.Group = &o.Dataset.Group[i]
+			}
+			if err := write(&row); err != nil {
+				return err
+			}
+		}
+	}
+	return write(nil)
+}
+
+func encodeArrays(w io.Writer, o *sweep.Outcome) error {
+	n := o.Dataset.N
+	shape := []int{n}
+	if len(o.Series) > 1 {
+		shape = []int{len(o.Series), n}
+	}
+	var probability []float32
+	var fold, repeat, seed []int64
+	for _, s := range o.Series {
+		probability = append(probability, s.Probability...)
+		for _, f := range s.Folds.Of {
+			fold = append(fold, int64(f))
+		}
+		repeat, seed = append(repeat, int64(s.Repeat)), append(seed, int64(s.Seed))
+	}
+	arrays := []npz.Array{
+		{Name: "probability", Shape: shape, Data: probability}, {Name: "y", Shape: []int{n}, Data: o.Dataset.Y}, {Name: "fold", Shape: shape, Data: fold},
+		{Name: "repeat", Shape: []int{len(repeat)}, Data: repeat}, {Name: "seed", Shape: []int{len(seed)}, Data: seed},
+	}
+	if o.Dataset.Group != nil {
+		arrays = append(arrays, npz.Array{Name: "group", Shape: []int{n}, Data: o.Dataset.Group})
+	}
+	return npz.Write(w, zip.Store, arrays...)
+}
+
+// oofRow is one window of one series.
+type oofRow struct {
+	Window      int      `json:"window"`
+	Repeat      int      `json:"repeat"`
+	Seed        uint32   `json:"seed"`
+	Fold        int32    `json:"fold"`
+	Probability *float32 `json:"probability"` // null: not a number
+	Y           float32  `json:"y"`
+	Group       *string  `json:"group,omitempty"`
+}
+
+// encodeRows returns what writes one row, and with nil ends the file.
+func encodeRows(w io.Writer, path string) func(*oofRow) error {
+	if strings.ToLower(filepath.Ext(path)) == ".jsonl" {
+		e := json.NewEncoder(w)
+		return func(r *oofRow) error {
+			if r == nil {
+				return nil
+			}
+			return e.Encode(r)
+		}
+	}
+	c, begun := csv.NewWriter(w), false
+	return func(r *oofRow) error {
+		if r == nil {
+			c.Flush()
+			return c.Error()
+		}
+		head := []string{"window", "repeat", "seed", "fold", "probability", "y"}
+		probability := "NaN"
+		if r.Probability != nil {
+			probability = strconv.FormatFloat(float64(*r.Probability), 'g', -1, 32)
+		}
+		row := []string{strconv.Itoa(r.Window), strconv.Itoa(r.Repeat), strconv.FormatUint(uint64(r.Seed), 10), strconv.Itoa(int(r.Fold)),
+			probability, strconv.FormatFloat(float64(r.Y), 'g', -1, 32)}
+		if r.Group != nil {
+			head, row = append(head, "group"), append(row, *r.Group)
+		}
+		if !begun {
+			begun = true
+			if err := c.Write(head); err != nil {
+				return err
+			}
+		}
+		return c.Write(row)
+	}
+}

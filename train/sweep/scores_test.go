@@ -1,0 +1,157 @@
+package sweep
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"vklstm/train/report"
+)
+
+// near says whether two numbers are equal to 1e-12, or both undefined.
+func near(a, b float64) bool {
+	return math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-12
+}
+
+// fixture are the probabilities of testdata/metrics.npz.
+type fixture struct {
+	y      []float32
+	group  []int32
+	series []Series
+	k      int
+}
+
+func readFixture(t testing.TB) fixture {
+	a := golden(t, "metrics.npz", "y", "group", "p", "fold")
+	f := fixture{y: single(a[0]), group: whole(a[1]), k: 4}
+	n := len(f.y)
+	for s := range len(a[2]) / n {
+		f.series = append(f.series, seriesOf(single(a[2][s*n:(s+1)*n]), Folds{K: f.k, Of: whole(a[3][s*n : (s+1)*n])}))
+	}
+	return f
+}
+
+// seriesOf returns a series whose threshold is 0.5.
+func seriesOf(p []float32, folds Folds) Series {
+	s := Series{Folds: folds, Probability: p}
+	for _, v := range p {
+		s.Positive = append(s.Positive, v > 0.5)
+	}
+	return s
+}
+
+// TestScoresAgainstSklearn compares the scores of each fold and of all windows with those of sklearn.metrics, a fold
+// without positive windows among them, and their mean and deviation with NumPy's.
+func TestScoresAgainstSklearn(t *testing.T) {
+	f := readFixture(t)
+	a := golden(t, "metrics.npz", "per_fold", "pooled", "mean", "sd")
+	undefined := 0
+	check := func(what string, got Scores, m report.Matrix, want []float64) {
+		t.Helper()
+		v := got.values()
+		all := append(v[:], float64(m.TN), float64(m.FP), float64(m.FN), float64(m.TP))
+		for i := range all {
+			if !near(all[i], want[i]) {
+				t.Errorf("%s: number %d is %v, want %v", what, i, all[i], want[i])
+			}
+		}
+		if math.IsNaN(v[4]) {
+			undefined++
+		}
+	}
+	for i, s := range f.series {
+		var list []Scores
+		for fold := range f.k {
+			got, m := score(f.y, s.Probability, s.Positive, s.Folds.Test(fold))
+			list = append(list, got)
+			check("fold", got, m, a[0][(i*f.k+fold)*9:][:9])
+		}
+		got, m := score(f.y, s.Probability, s.Positive, nil)
+		check("all", got, m, a[1][i*9:][:9])
+		mean, sd := meanAndSD(list)
+		for j := range 5 {
+			if !near(mean.values()[j], a[2][i*5+j]) || !near(sd.values()[j], a[3][i*5+j]) {
+				t.Errorf("series %d, score %d: %v ± %v, want %v ± %v", i, j, mean.values()[j], sd.values()[j], a[2][i*5+j], a[3][i*5+j])
+			}
+		}
+	}
+	if undefined == 0 {
+		t.Error("no fold has one class only; the test needs one")
+	}
+}
+
+// TestResampleAgainstSklearn compares the scores of resamples with those of the windows written out as often as drawn.
+func TestResampleAgainstSklearn(t *testing.T) {
+	f := readFixture(t)
+	groups := int(slices.Max(f.group)) + 1
+	a := golden(t, "metrics.npz", "draws", "resampled")
+	for n := range len(a[0]) / groups {
+		weight := make([]int, groups)
+		for _, g := range whole(a[0][n*groups:][:groups]) {
+			weight[g]++
+		}
+		for i, s := range f.series {
+			got := newResampler(f.y, s.Probability, s.Positive, f.group, groups).score(weight).values()
+			for j, want := range a[1][(n*len(f.series)+i)*9:][:5] {
+				if !near(got[j], want) {
+					t.Errorf("resample %d, series %d, score %d: %v, want %v", n, i, j, got[j], want)
+				}
+			}
+		}
+	}
+}
+
+func TestPercentileAgainstNumPy(t *testing.T) {
+	a := golden(t, "metrics.npz", "x", "at", "percentile")
+	slices.Sort(a[0])
+	for i, q := range a[1] {
+		if got := percentile(a[0], q); !near(got, a[2][i]) {
+			t.Errorf("percentile %v is %v, want %v", q, got, a[2][i])
+		}
+	}
+	if !math.IsNaN(percentile(nil, 50)) {
+		t.Error("a percentile of nothing")
+	}
+}
+
+// TestBootstrapCovers draws data whose true recall is known, as groups that differ, and looks how often the interval
+// over groups holds it. Of 95 % intervals over 25 groups that are a little too narrow (percentile intervals are, at so
+// few), at least 85 % must: for 200 trials at 0.90, three deviations below. An interval over windows, which takes
+// windows of one group for independent, holds it less often.
+func TestBootstrapCovers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
+	const trials, groups, size = 200, 25, 12
+	random := rand.New(rand.NewPCG(3, 4))
+	inside := map[bool]int{}
+	for range trials {
+		var y, p []float32
+		var group []int32
+		for g := range groups {
+			share := random.Float64() // of this group's windows are found; 0.5 on average
+			for i := range 2 * size {
+				label, q := float32(i%2), float32(0.1)
+				if i%2 == 1 && random.Float64() < share {
+					q = 0.9
+				}
+				y, p, group = append(y, label), append(p, q), append(group, int32(g))
+			}
+		}
+		list := []Series{seriesOf(p, Folds{})}
+		for _, over := range []bool{true, false} {
+			unit := group
+			if !over {
+				unit = nil
+			}
+			if b := bootstrap(y, unit, list, 400); b.Low.Recall <= 0.5 && 0.5 <= b.High.Recall {
+				inside[over]++
+			}
+		}
+	}
+	t.Logf("of %d intervals %d over groups and %d over windows hold the truth", trials, inside[true], inside[false])
+	if inside[true] < 85*trials/100 || inside[false] > inside[true]-10 {
+		t.Errorf("of %d intervals %d over groups and %d over windows hold the truth", trials, inside[true], inside[false])
+	}
+}
