@@ -145,6 +145,23 @@ func TestEachBatchOfNPZ(t *testing.T) {
 	if err := EachBatch(t.Context(), path, Keys{}, d.T+1, d.F, nil); !errors.Is(err, model.ErrShape) {
 		t.Error(err)
 	}
+	// A value that is no number to compute with is named, one that is subnormal is 0, wherever it stands.
+	x[2500*d.T*d.F+d.F+2], x[1] = float32(math.Inf(-1)), 1e-40
+	odd := filepath.Join(t.TempDir(), "odd.npz")
+	if err := WriteFile(odd, func(w io.Writer) error {
+		return npz.Write(w, zip.Store, npz.Array{Name: "X", Shape: []int{d.N, d.T, d.F}, Data: x})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	err := EachBatch(t.Context(), odd, Keys{}, d.T, d.F, func(b Batch) error {
+		if b.First == 0 && b.X[1] != 0 {
+			t.Errorf("a subnormal value is %v", b.X[1])
+		}
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "-Inf in window 2500, step 1, feature 2") {
+		t.Errorf("error %v about an infinity", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := EachBatch(ctx, path, Keys{}, d.T, d.F, func(Batch) error { return nil }); !errors.Is(err, context.Canceled) {
