@@ -177,9 +177,11 @@ func short(s string) string {
 	return s
 }
 
-// spec returns the network for windows like d's.
-func (c Config) spec(d *Dataset) model.Spec {
-	return model.Stack(d.T, d.F, c.Units, c.Bidirectional, c.Dropout, c.DenseUnits)
+// Network returns the network for windows like d's. The error says what of it is too large.
+func (c Config) Network(d *Dataset) (model.Spec, error) {
+	spec := model.Stack(d.T, d.F, c.Units, c.Bidirectional, c.Dropout, c.DenseUnits)
+	_, err := spec.Chain()
+	return spec, err
 }
 
 // options returns what the engine is told about the model, which reads values scaled by s.

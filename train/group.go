@@ -127,8 +127,7 @@ func prepare(cfg Config, d *Dataset) (*Run, error) {
 		w := classWeights(d.Y, r.Parts.Train)
 		r.Weights = w[:]
 	}
-	r.Spec = cfg.spec(d)
-	if _, err := r.Spec.Chain(); err != nil {
+	if r.Spec, err = cfg.Network(d); err != nil {
 		return nil, err
 	}
 	r.order = func(epoch int) []int32 {

@@ -233,6 +233,20 @@ func TestPatienceGoesOn(t *testing.T) {
 	if r := g.Runs[0]; r.Stopped != StoppedEarly || len(r.History) != 5 || r.Best.Epoch != 1 || r.BestState().Params[0] != 2 {
 		t.Errorf("stopped %s after %d epochs, best %d with weights %v", r.Stopped, len(r.History), r.Best.Epoch, r.BestState().Params[0])
 	}
+	// What has ended trains no more: it stands with its best weights, and its reason.
+	reason := g.Runs[0].Reason
+	if cfg.From, err = g.Runs[0].Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	if g, err = NewGroup(t.Context(), []Config{cfg}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Train(t.Context(), 99); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := g.Runs[0].State(); err != nil || s.Params[0] != 2 || len(g.Runs[0].History) != 5 || g.Runs[0].Stopped != StoppedEarly || g.Runs[0].Reason != reason {
+		t.Errorf("a run that had ended: weights %v, %d epochs, stopped %s (%s), %v", s.Params[0], len(g.Runs[0].History), g.Runs[0].Stopped, g.Runs[0].Reason, err)
+	}
 }
 
 // TestEndsOfAGroup lets each model of a group end in another way: none disturbs the others, and one that has ended has

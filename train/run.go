@@ -88,30 +88,33 @@ func (r *Run) Note(format string, args ...any) { r.progress.Note(fmt.Sprintf(for
 // Warn writes a line into the log that --quiet does not silence.
 func (r *Run) Warn(format string, args ...any) { r.progress.Warn(fmt.Sprintf(format, args...)) }
 
-// Snapshot is a run between two epochs. A Config that starts From it goes on as the run would have, bit for bit, in
-// whatever group and, on engines that agree, on another device.
+// Snapshot is a run between two epochs, or at its end. A Config that starts From it goes on as the run would have, bit for
+// bit, in whatever group and, on engines that agree, on another device; what had ended trains no more.
 type Snapshot struct {
 	State        *model.State // weights, Adam's moments and step
 	Best         Best         // the epoch whose weights are kept so far
 	BestState    *model.State // its weights; nil before there are any
 	LearningRate float64      // of the next epoch
 	History      History      // the epochs trained; what early stopping and the plateau know follows from them
+	Stopped      Stop         // how training ended; empty: it goes on
+	Reason       string       // why it ended, for people
 }
 
-// Snapshot returns the run as it now is. It is for a run that has not ended, between two calls of Group.Train, or in a
-// callback's OnEpochEnd.
+// Snapshot returns the run as it now is, between two calls of Group.Train, or in a callback's OnEpochEnd.
 func (r *Run) Snapshot() (*Snapshot, error) {
 	s, err := r.State()
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{State: s, Best: r.Best, BestState: r.best, LearningRate: r.LearningRate, History: r.History[:len(r.History):len(r.History)]}, nil
+	return &Snapshot{State: s, Best: r.Best, BestState: r.best, LearningRate: r.LearningRate, History: r.History[:len(r.History):len(r.History)],
+		Stopped: r.Stopped, Reason: r.Reason}, nil
 }
 
-// resume has the run go on from s.
+// resume has the run go on from s, or stand as it ended.
 func (r *Run) resume(s *Snapshot) {
 	r.LearningRate, r.Best, r.best = s.LearningRate, s.Best, s.BestState
 	r.History, r.epoch = s.History[:len(s.History):len(s.History)], len(s.History)
+	r.Stopped, r.Reason = s.Stopped, s.Reason
 }
 
 // begin tells the callbacks, once, that training begins.

@@ -146,7 +146,7 @@ func root() *cobra.Command {
 			return sub.Help()
 		},
 	})
-	c.AddCommand(trainCommand(), crossvalCommand(), evaluateCommand(), predictCommand(), exportCommand(), convertCommand(), devicesCommand(), selftestCommand(), benchCommand())
+	c.AddCommand(trainCommand(), crossvalCommand(), searchCommand(), evaluateCommand(), predictCommand(), exportCommand(), convertCommand(), devicesCommand(), selftestCommand(), benchCommand())
 	for _, sub := range c.Commands() {
 		sub.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {

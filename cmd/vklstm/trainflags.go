@@ -162,14 +162,20 @@ func (t *trainFlags) open() (*train.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, err := range []error{d.SetPrecision(t.precision), d.SetPath(t.path)} {
-		if err != nil {
-			d.Close()
-			return nil, err
-		}
+	if err := t.setDevice(d); err != nil {
+		d.Close()
+		return nil, err
 	}
-	d.HostAdam = t.adam == "host"
 	return d, nil
+}
+
+// setDevice sets a device as the flags say.
+func (t *trainFlags) setDevice(d *train.Device) error {
+	d.HostAdam = t.adam == "host"
+	if err := d.SetPrecision(t.precision); err != nil {
+		return err
+	}
+	return d.SetPath(t.path)
 }
 
 // dataFlags adds the flags that choose what is read from an npz file.

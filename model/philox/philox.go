@@ -20,6 +20,7 @@ const (
 	Init         = 6 // initial parameters: element i of variable item, time 0
 	SampleStream = 7 // the sample that train makes itself
 	Move         = 8 // element 0: word 0 gates the window, word 1 sets its shift, word 2 its magnitude, word 3 its rotation; item = window, time = epoch
+	Search       = 9 // settings that a search tries: element = hash of the flag's name, item = attempt, time = trial
 )
 
 // Draw returns the four random words of counter c under key k.
