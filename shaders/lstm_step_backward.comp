@@ -1,9 +1,10 @@
 #version 450
 // lstm_step_backward: one LSTM step of backpropagation through time, its product with the recurrent kernel included. One
 // workgroup per tile of rows and units.
-// dh += dz of the step behind·recurrent_kernelᵀ; then dz replaces the gates, and dh is 0, and dc leaves as far as it flows
-// through the cell. A masked step has dz = 0 and passes dh and dc on. Rows are taken in the order of active_rows for the step
-// behind, so that a tile of rows that were masked there needs no product.
+// dh += dz of the step behind·recurrent_kernelᵀ, and what flows in from the layer above; then dz replaces the gates, and dh is 0,
+// and dc leaves as far as it flows through the cell. A masked step has dz = 0 and passes dh and dc on; nothing flows into it. Rows
+// are taken in the order of active_rows for the step behind, so that a tile of rows that were masked there needs no product.
+// The step behind is t + 1, and in reverse t − 1: it is the one that was taken after t on the way forward.
 // With HALF, the recurrent kernel is rounded to float16 for the product, and dz is, times its model's scale, which the sum is
 // freed of; the sum is float32.
 // The threads form SLICES, each of which has the whole tile, 4 × 4 elements a thread, and multiplies its part of every DEPTH of
@@ -19,17 +20,18 @@ layout(constant_id = 1) const uint SLICES = 8u;
 layout(constant_id = 2) const uint THREADS_U = 4u; // threads of a slice along the units of a tile
 layout(constant_id = 3) const uint DEPTH = 32u;    // a multiple of 4, of SLICES, and of what shares the loads evenly (LOADS_Z, LOADS_U)
 layout(constant_id = 4) const uint HALF = 0u;
-layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P
-layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at t+1: dz
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: 0 or 1
+layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the step behind: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
 layout(binding = 2) readonly buffer CountBuf { uint count[]; }; // count[K][T]
 layout(binding = 3) readonly buffer MaskBuf { uint mask[]; };   // mask[K][T][R], 1 = valid
 layout(binding = 4) readonly buffer ParamsBuf { vec4 params4[]; }; // params[K][P]
-layout(binding = 5) readonly buffer CellBuf { float c[]; };     // c[K][T+1][R][H]; slots t and t+1
+layout(binding = 5) readonly buffer CellBuf { float c[]; };     // c[K][T+1][R][H]; slots t and t+1, in reverse the other way round
 layout(binding = 6) buffer DHiddenBuf { float dh[]; };          // dh[K][R][H]
 layout(binding = 7) buffer DCellBuf { float dc[]; };            // dc[K][R][H]
 layout(binding = 8) readonly buffer ScaleBuf { float scale[]; }; // scale[K][2], a power of two and its inverse; read with HALF only
+layout(binding = 9) readonly buffer FlowBuf { float flow[]; };  // dout[K][T][R][H], by the output of each step; read with flows only
 
 const uint TEAM = THREADS / SLICES, THREADS_R = TEAM / THREADS_U; // threads of a slice, and those along its rows
 const uint TILE_R = 4u * THREADS_R, TILE_U = 4u * THREADS_U;
@@ -46,12 +48,13 @@ void main() {
     uint group = groupIndex(), thread = gl_LocalInvocationIndex;
     uint k = group / (tilesR * tilesU), first = group / tilesU % tilesR * TILE_R, unit0 = group % tilesU * TILE_U;
     if (k >= K) return; // the same for all threads of the group
-    uint step = k * T + t, behind = t + 1u < T ? step + 1u : step, busy = count[behind];
+    uint step = k * T + t, last = reverse != 0u ? 0u : T - 1u;
+    uint behind = t == last ? step : reverse != 0u ? step - 1u : step + 1u, busy = count[behind];
     for (uint i = thread; i < TILE_R; i += THREADS) rowOf[i] = first + i < R ? rows[behind * R + first + i] : NONE;
     barrier();
 
     uint recurrent = k * P + offset;
-    uint end = t + 1u == T || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
+    uint end = t == last || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
     uint slice = thread / TEAM, threadR = thread % TEAM / THREADS_U, threadU = thread % THREADS_U;
     vec4 sum[4], nextZ[LOADS_Z], nextU[LOADS_U];
     [[unroll]] for (uint i = 0u; i < 4u; i++) sum[i] = vec4(0.0);
@@ -113,9 +116,10 @@ void main() {
             gates[z + 3u * H] = 0.0;
             continue;
         }
-        uint from = ((k * (T + 1u) + t) * R + row) * H + u;
+        uint from = ((k * (T + 1u) + t + reverse) * R + row) * H + u;
+        if (flows != 0u) dhidden += flow[(step * R + row) * H + u];
         float i = gates[z], f = gates[z + H], g = gates[z + 2u * H], o = gates[z + 3u * H];
-        float tc = tanhBounded(c[from + R * H]);
+        float tc = tanhBounded(c[reverse != 0u ? from - R * H : from + R * H]);
         float dcell = dc[at] + dhidden * o * (1.0 - tc * tc); // by c', both ways: directly and through h'
         gates[z] = dcell * g * i * (1.0 - i);
         gates[z + H] = dcell * c[from] * f * (1.0 - f);

@@ -16,17 +16,18 @@ layout(constant_id = 6) const uint BLOCK_M = 1u;
 layout(constant_id = 7) const uint BLOCK_N = 1u;
 const uint A_DEEP = 1u, B_DEEP = 1u;
 #include "half_tile.glsl"
-layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P
-layout(binding = 0) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at t+1: dz
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: 0 or 1
+layout(binding = 0) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the step behind: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };      // rows[K][T][R]
 layout(binding = 2) readonly buffer CountBuf { uint count[]; };    // count[K][T]
 layout(binding = 3) readonly buffer MaskBuf { uint mask[]; };      // mask[K][T][R], 1 = valid
 layout(binding = 4) readonly buffer ParamsBuf { vec4 params4[]; }; // params[K][P]
-layout(binding = 5) readonly buffer CellBuf { float c[]; };        // c[K][T+1][R][H]; slots t and t+1
+layout(binding = 5) readonly buffer CellBuf { float c[]; };        // c[K][T+1][R][H]; slots t and t+1, in reverse the other way round
 layout(binding = 6) buffer DHiddenBuf { float dh[]; };             // dh[K][R][H]
 layout(binding = 7) buffer DCellBuf { float dc[]; };               // dc[K][R][H]
 layout(binding = 8) readonly buffer ScaleBuf { float scale[]; };   // scale[K][2], a power of two and its inverse
+layout(binding = 9) readonly buffer FlowBuf { float flow[]; };     // dout[K][T][R][H]; read with flows only
 
 const uint LOADS_A = TILE_M * DEPTH / 4u / THREADS, LOADS_B = TILE_N * DEPTH / 4u / THREADS; // vec4s that a thread fetches
 const uint NONE = 0xFFFFFFFFu;
@@ -37,12 +38,13 @@ void main() {
     uint group = groupIndex(), thread = gl_LocalInvocationIndex;
     uint k = group / (tilesR * tilesU), first = group / tilesU % tilesR * TILE_M, unit0 = group % tilesU * TILE_N;
     if (k >= K) return; // the same for all threads of the group
-    uint step = k * T + t, behind = t + 1u < T ? step + 1u : step, busy = count[behind];
+    uint step = k * T + t, last = reverse != 0u ? 0u : T - 1u;
+    uint behind = t == last ? step : reverse != 0u ? step - 1u : step + 1u, busy = count[behind];
     for (uint i = thread; i < TILE_M; i += THREADS) rowOf[i] = first + i < R ? rows[behind * R + first + i] : NONE;
     barrier();
 
     uint recurrent = k * P + offset;
-    uint end = t + 1u == T || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
+    uint end = t == last || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
     float up = scale[2u * k], down = scale[2u * k + 1u];
     vec4 nextA[LOADS_A], nextB[LOADS_B];
     begin();
@@ -88,9 +90,10 @@ void main() {
             gates[z + 3u * H] = 0.0;
             continue;
         }
-        uint from = ((k * (T + 1u) + t) * R + row) * H + u;
+        uint from = ((k * (T + 1u) + t + reverse) * R + row) * H + u;
+        if (flows != 0u) dhidden += flow[(step * R + row) * H + u];
         float i = gates[z], f = gates[z + H], g = gates[z + 2u * H], o = gates[z + 3u * H];
-        float tc = tanhBounded(c[from + R * H]);
+        float tc = tanhBounded(c[reverse != 0u ? from - R * H : from + R * H]);
         float dcell = dc[at] + dhidden * o * (1.0 - tc * tc); // by c', both ways: directly and through h'
         gates[z] = dcell * g * i * (1.0 - i);
         gates[z + H] = dcell * c[from] * f * (1.0 - f);

@@ -2,7 +2,8 @@
 // lstm_step_forward: one LSTM step, its product with the recurrent kernel included. One workgroup per tile of rows and units.
 // z = z of the input + h·recurrent_kernel; i, f, o = sigmoid(z), g = tanh(z_c); c' = f·c + i·g; h' = o·tanh(c'). The gates
 // replace z. A masked step carries h and c forward, and its gates are 0. Rows are taken in the order of active_rows, so that a
-// tile of masked rows leaves at once. Each product is one sum over 0, 1, …, H − 1 in that order.
+// tile of masked rows leaves at once. Each product is one sum over 0, 1, …, H − 1 in that order. Steps are taken from 0 on, or in
+// reverse from T − 1 on; the slot of h and c where they begin holds 0.
 // With HALF, h and the recurrent kernel are rounded to float16 for their product; its sum is float32.
 // A thread keeps all four gates of 4·ROWS4 rows and UNITS units. Tiles of h and of the recurrent kernel pass through shared
 // memory, DEPTH of H at a time; the next ones are fetched while these are multiplied.
@@ -19,12 +20,12 @@ layout(constant_id = 3) const uint UNITS = 1u;      // units that a thread has
 layout(constant_id = 4) const uint DEPTH = 16u;     // a multiple of 4, and of what shares the loads evenly (LOADS_H, LOADS_U)
 layout(constant_id = 5) const uint VECTOR_H = 0u;   // H is a multiple of 4
 layout(constant_id = 6) const uint HALF = 0u;
-layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // offset: of recurrent_kernel[H][4H] in params
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse; }; // offset: of recurrent_kernel[H][4H] in params; reverse: 0 or 1
 layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: z in, activated out
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
 layout(binding = 2) readonly buffer CountBuf { uint count[]; }; // count[K][T]
 layout(binding = 3) readonly buffer ParamsBuf { float params[]; }; // params[K][P]
-layout(binding = 4) buffer HiddenBuf { float h[]; };            // h[K][T+1][R][H]; slot t in, slot t+1 out; 0 in slot 0
+layout(binding = 4) buffer HiddenBuf { float h[]; };            // h[K][T+1][R][H]; slot t in, slot t+1 out; in reverse t+1 in, t out
 layout(binding = 4) buffer Hidden4Buf { vec4 h4[]; };
 layout(binding = 5) buffer CellBuf { float c[]; };              // c[K][T+1][R][H]; as h
 
@@ -58,8 +59,8 @@ void main() {
     for (uint i = thread; i < TILE_R; i += THREADS) rowOf[i] = first + i < R ? rows[step * R + first + i] : NONE;
     barrier();
 
-    uint before = (k * (T + 1u) + t) * R * H, recurrent = k * P + offset;
-    uint end = t == 0u || first >= busy ? 0u : H; // before the first step h is 0; a masked row needs no product
+    uint before = (k * (T + 1u) + t + reverse) * R * H, recurrent = k * P + offset;
+    uint end = t == (reverse != 0u ? T - 1u : 0u) || first >= busy ? 0u : H; // before the first step h is 0; a masked row needs no product
     uint threadR = thread / THREADS_U, threadU = thread % THREADS_U;
     vec4 sum[4u * ROWS4 * UNITS], nextH[LOADS_H], nextU[LOADS_U];
     [[unroll]] for (uint i = 0u; i < 4u * ROWS4 * UNITS; i++) sum[i] = vec4(0.0);
@@ -109,7 +110,7 @@ void main() {
         [[unroll]] for (uint j = 0u; j < UNITS; j++) {
             uint u = unit0 + threadU + j * THREADS_U;
             if (row == NONE || u >= H) continue;
-            uint z = (step * R + row) * (4u * H) + u, from = before + row * H + u, to = from + R * H;
+            uint z = (step * R + row) * (4u * H) + u, from = before + row * H + u, to = reverse != 0u ? from - R * H : from + R * H;
             if (first + at >= busy) { // masked
                 h[to] = h[from];
                 c[to] = c[from];

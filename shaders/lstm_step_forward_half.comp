@@ -15,12 +15,12 @@ layout(constant_id = 6) const uint BLOCK_M = 1u;
 layout(constant_id = 7) const uint BLOCK_N = 1u;
 const uint A_DEEP = 1u, B_DEEP = 0u;
 #include "half_tile.glsl"
-layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset; }; // H, P and offset, of recurrent_kernel[H][4H], are multiples of 4
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse; }; // H, P and offset, of recurrent_kernel[H][4H], are multiples of 4
 layout(binding = 0) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o; at t: z in, activated out
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };      // rows[K][T][R]
 layout(binding = 2) readonly buffer CountBuf { uint count[]; };    // count[K][T]
 layout(binding = 3) readonly buffer ParamsBuf { vec4 params4[]; }; // params[K][P]
-layout(binding = 4) buffer HiddenBuf { float h[]; };               // h[K][T+1][R][H]; slot t in, slot t+1 out; 0 in slot 0
+layout(binding = 4) buffer HiddenBuf { float h[]; };               // h[K][T+1][R][H], slots as there
 layout(binding = 4) buffer Hidden4Buf { vec4 h4[]; };
 layout(binding = 5) buffer CellBuf { float c[]; };                 // c[K][T+1][R][H]; as h
 
@@ -38,8 +38,8 @@ void main() {
     for (uint i = thread; i < TILE_M; i += THREADS) rowOf[i] = first + i < R ? rows[step * R + first + i] : NONE;
     barrier();
 
-    uint before = (k * (T + 1u) + t) * R * H, recurrent = k * P + offset;
-    uint end = t == 0u || first >= busy ? 0u : H; // before the first step h is 0; a masked row needs no product
+    uint before = (k * (T + 1u) + t + reverse) * R * H, recurrent = k * P + offset;
+    uint end = t == (reverse != 0u ? T - 1u : 0u) || first >= busy ? 0u : H; // before the first step h is 0; a masked row needs no product
     vec4 nextA[LOADS_A], nextB[LOADS_B];
     begin();
     // Each round fetches the next tiles, multiplies those of the round before, and puts the fetched ones down.
@@ -74,7 +74,7 @@ void main() {
     for (uint e = thread; e < TILE_M * TILE_U; e += THREADS) {
         uint at = e / TILE_U, row = rowOf[at], column = e % TILE_U, u = unit0 + column;
         if (row == NONE || u >= H) continue;
-        uint z = (step * R + row) * (4u * H) + u, from = before + row * H + u, to = from + R * H, p = at * PITCH_P + column;
+        uint z = (step * R + row) * (4u * H) + u, from = before + row * H + u, to = reverse != 0u ? from - R * H : from + R * H, p = at * PITCH_P + column;
         if (first + at >= busy) { // masked
             h[to] = h[from];
             c[to] = c[from];

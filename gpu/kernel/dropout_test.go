@@ -55,12 +55,58 @@ func TestDropout(t *testing.T) {
 				run(t, d, kernel.Dropout{
 					In: put(t, d, "in", x), Options: put(t, d, "options", options), Schedule: put(t, d, "schedule", schedule),
 					Cursor: put(t, d, "cursor", []uint32{uint32(step)}), Out: out,
-					K: tc.K, R: tc.R, H: tc.H, S: steps, Row0: tc.row0, InOffset: tc.offset, InStride: stride, Train: tc.train,
+					K: tc.K, R: tc.R, H: tc.H, S: steps, Row0: tc.row0, InOffset: tc.offset, InStride: stride, Train: tc.train, InPitch: tc.H, OutPitch: tc.H,
 				})
 				equal(t, "out[K][R][H]", get(t, out), want, tc.K, tc.R, tc.H)
 			})
 		})
 	}
+}
+
+// The parts of a layer's output, each from its own buffer, make what the whole makes; and the gradient's parts take it apart.
+func TestDropoutParts(t *testing.T) {
+	devices(t, func(t *testing.T, d *gpu.Device) {
+		const K, R, row0, rate, time = 2, 5, 3, 0.3, 9
+		parts := []int{7, 6, 1}
+		const W = 14
+		rng := source(t)
+		var options, schedule []uint32
+		var want []float32
+		x := randoms(rng, K*R*W, 2)
+		for k := range K {
+			seed := rng.Uint64()
+			options = append(options, optionsOf(model.Options{Seed: seed}, rate, 0)...)
+			schedule = append(schedule, 0, 0, 0, time)
+			for _, v := range reference.Dropout(wide(x[k*R*W:][:R*W]), W, row0, time, philox.Key(seed), rate) {
+				want = append(want, float32(v))
+			}
+		}
+		whole := kernel.Dropout{
+			Options: put(t, d, "options", options), Schedule: put(t, d, "schedule", schedule), Cursor: put(t, d, "cursor", []uint32{0}),
+			K: K, R: R, S: 1, Row0: row0, Train: true,
+		}
+		out := blank[float32](t, d, "out", K*R*W)
+		for unit, i := 0, 0; i < len(parts); i++ {
+			h := parts[i]
+			one := make([]float32, 0, K*R*h)
+			for row := range K * R {
+				one = append(one, x[row*W+unit:][:h]...)
+			}
+			together := whole
+			together.In, together.Out, together.H, together.Unit0 = put(t, d, "in", one), out, h, unit
+			together.InStride, together.InPitch, together.OutOffset, together.OutPitch = R*h, h, unit, W
+			apart := together
+			apart.In, apart.InOffset, apart.InStride, apart.InPitch = put(t, d, "whole", x), unit, R*W, W
+			apart.Out, apart.OutOffset, apart.OutPitch = blank[float32](t, d, "part", K*R*h), 0, h
+			run(t, d, together, apart)
+			got := get(t, apart.Out)
+			for row := range K * R {
+				equal(t, "out of a part", got[row*h:][:h], want[row*W+unit:][:h])
+			}
+			unit += h
+		}
+		equal(t, "out[K][R][W]", get(t, out), want, K, R, W)
+	})
 }
 
 // Of many units the share dropped is the rate, within 5 standard deviations.
@@ -74,7 +120,7 @@ func TestDropoutRate(t *testing.T) {
 	out := blank[float32](t, d, "out", R*H)
 	run(t, d, kernel.Dropout{
 		In: put(t, d, "in", x), Options: put(t, d, "options", optionsOf(model.Options{Seed: 42}, rate, 0)),
-		Schedule: put(t, d, "schedule", make([]uint32, 4)), Cursor: put(t, d, "cursor", []uint32{0}), Out: out, K: 1, R: R, H: H, S: 1, Train: true,
+		Schedule: put(t, d, "schedule", make([]uint32, 4)), Cursor: put(t, d, "cursor", []uint32{0}), Out: out, K: 1, R: R, H: H, S: 1, Train: true, InPitch: H, OutPitch: H,
 	})
 	dropped := 0
 	for _, v := range get(t, out) {
@@ -93,7 +139,7 @@ func BenchmarkDropout(b *testing.B) {
 		bench(b, d, 0, 4*2*32*64, kernel.Dropout{
 			In: put(b, d, "in", make([]float32, 32*64)), Options: put(b, d, "options", optionsOf(model.Options{}, 0.3, 0)),
 			Schedule: put(b, d, "schedule", make([]uint32, 4)), Cursor: put(b, d, "cursor", []uint32{0}), Out: blank[float32](b, d, "out", 32*64),
-			K: 1, R: 32, H: 64, S: 1, Train: true,
+			K: 1, R: 32, H: 64, S: 1, Train: true, InPitch: 64, OutPitch: 64,
 		})
 	})
 }

@@ -1,6 +1,7 @@
 package kernel_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -28,23 +29,33 @@ func TestGradientScale(t *testing.T) {
 			devices(t, func(t *testing.T, d *gpu.Device) { checkScale(t, d, tc.d, tc.n, tc.want) })
 		})
 	}
-	t.Run("many elements", func(t *testing.T) {
-		d, rng := gputest.Device(t), source(t)
-		const n = 1000
-		values := randoms(rng, 3*n, 1e-5)
-		values[n-1], values[n], values[2*n+511] = -7, 0.3, 1e-3 // in the last, the first and another thread's part
-		var want []float32
-		for k := range 3 {
-			want = append(want, float32(reference.GradientScale(wide(values[k*n:(k+1)*n]))))
-		}
-		checkScale(t, d, values, n, want)
-	})
+	for _, n := range []int{1000, 4*4096 + 3} { // in one part and in several
+		t.Run(fmt.Sprintf("%d elements", n), func(t *testing.T) {
+			d, rng := gputest.Device(t), source(t)
+			if parts := kernel.ScaleParts(3, n); (parts > 0) != (n > 1000) {
+				t.Fatalf("%d parts", parts)
+			}
+			values := randoms(rng, 3*n, 1e-5)
+			values[n-1], values[n], values[2*n+511] = -7, 0.3, 1e-3 // in the last, the first and another thread's part
+			var want []float32
+			for k := range 3 {
+				want = append(want, float32(reference.GradientScale(wide(values[k*n:(k+1)*n]))))
+			}
+			checkScale(t, d, values, n, want)
+			values[n/2] = inf // which is the largest
+			want[0] = 1
+			checkScale(t, d, values, n, want)
+		})
+	}
 }
 
 // checkScale runs the kernel on 3 models of n elements and compares bit for bit.
 func checkScale(t *testing.T, d *gpu.Device, values []float32, n int, want []float32) {
 	t.Helper()
 	k := kernel.GradientScale{D: put(t, d, "d", bits(values)), Scale: blank[uint32](t, d, "scale", 6), K: 3, N: n}
+	if parts := kernel.ScaleParts(3, n); parts > 0 {
+		k.Parts = blank[uint32](t, d, "parts", parts)
+	}
 	run(t, d, k)
 	got := get(t, k.Scale)
 	for m := range 3 {
@@ -61,6 +72,7 @@ func BenchmarkGradientScale(b *testing.B) {
 	b.Run("B=256/H=512", func(b *testing.B) {
 		d := gputest.Device(b)
 		k := kernel.GradientScale{D: put(b, d, "d", make([]uint32, 256*512)), Scale: put(b, d, "scale", make([]uint32, 2)), K: 1, N: 256 * 512}
+		k.Parts = blank[uint32](b, d, "parts", kernel.ScaleParts(1, 256*512))
 		bench(b, d, 0, 4*256*512, k)
 	})
 }

@@ -8,9 +8,9 @@ import (
 
 // LSTMStepBackward is lstm_step_backward.comp: one LSTM step of backpropagation through time, its product with the recurrent
 // kernel included. A masked step has dz = 0 and passes DHidden and DCell on; elsewhere DHidden is left 0, for the step before
-// to add to.
+// to add to. The step behind Step is Step+1, with Reverse Step−1: the one that LSTMStepForward takes next.
 type LSTMStepBackward struct {
-	Gates         f32 // gates[K][T][R][4H], blocks i|f|c|o: at Step activations before, dz after; at Step+1 dz
+	Gates         f32 // gates[K][T][R][4H], blocks i|f|c|o: at Step activations before, dz after; at the step behind dz
 	Rows          u32 // rows[K][T][R] and
 	Count         u32 // count[K][T], as ActiveRows leaves them
 	Mask          u32 // mask[K][T][R], 1 = valid
@@ -21,6 +21,11 @@ type LSTMStepBackward struct {
 	K, R, T, H, P int
 	KernelOffset  int // of recurrent_kernel[H][4H] in a model's parameters; a multiple of 4, as P
 	Step          int // in [0,T)
+	Reverse       bool
+
+	// Flow is what flows into each valid step from the layer above, dout[K][T][R][H], the gradient by the step's output. Left
+	// out, nothing does.
+	Flow f32
 
 	// Half takes the product of float16: recurrent_kernel is rounded, and dz times its model's scale. The sum, freed of the
 	// scale, is float32.
@@ -65,28 +70,37 @@ func (k LSTMStepBackward) Record(rec *gpu.Recording) {
 		return
 	}
 	t := planBack(k.K, k.R, k.H, rec.Limits())
-	scale := k.Params // something must be bound
+	scale := k.Params // something must be bound, as for Flow
 	if k.Half {
 		scale = k.Scale
 	}
 	k.work(rec)
 	rec.DispatchWith(t.constants(k.Half), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
-		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset), k.buffers(scale)...)
+		k.push(), k.buffers(scale)...)
+}
+
+func (k LSTMStepBackward) push() gpu.PushData {
+	return gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset, word(k.Reverse), word(k.Flow != f32{}))
 }
 
 // work counts the step.
 func (k LSTMStepBackward) work(rec *gpu.Recording) {
-	product := min(k.T-1-k.Step, 1) * 4 * k.H * k.H // of a row's dz behind and the recurrent kernel; there is none at the last step
-	work(rec, k.K*k.R*(2*product+26*k.H), k.K*(product+k.R*(min(k.T-1-k.Step, 1)*4*k.H+(2*4+2+4)*k.H+2)))
+	behind, flows := edge(k.Step, k.T, !k.Reverse), int(word(k.Flow != f32{}))
+	product := behind * 4 * k.H * k.H // of a row's dz behind and the recurrent kernel; there is none at the last step
+	work(rec, k.K*k.R*(2*product+(26+flows)*k.H), k.K*(product+k.R*(behind*4*k.H+(2*4+2+4+flows)*k.H+2)))
 }
 
-// buffers are the kernel's, in binding order; scale[K][2] stands last.
+// buffers are the kernel's, in binding order.
 func (k LSTMStepBackward) buffers(scale f32) []gpu.Arg {
+	flow := gpu.Read(k.Params)
+	if k.Flow != (f32{}) {
+		flow = gpu.Read(k.Flow, k.K, k.T, k.R, k.H)
+	}
 	return []gpu.Arg{
 		gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H), gpu.Read(k.Rows, k.K, k.T, k.R), gpu.Read(k.Count, k.K, k.T),
 		gpu.Read(k.Mask, k.K, k.T, k.R), gpu.Read(k.Params, span(k.KernelOffset, k.K, k.P, k.H*4*k.H)),
 		gpu.Read(k.Cell, k.K, k.T+1, k.R, k.H),
-		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H), gpu.Read(scale, min(2*k.K, scale.Len())),
+		gpu.ReadWrite(k.DHidden, k.K, k.R, k.H), gpu.ReadWrite(k.DCell, k.K, k.R, k.H), gpu.Read(scale, min(2*k.K, scale.Len())), flow,
 	}
 }
 

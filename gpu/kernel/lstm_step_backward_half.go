@@ -16,5 +16,5 @@ func (k LSTMStepBackwardHalf) Record(rec *gpu.Recording) {
 	}
 	LSTMStepBackward(k).work(rec)
 	rec.DispatchWith(p.constants(), "lstm_step_backward_half", gpu.Groups(groups(p.rows(), p.columns())),
-		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset), LSTMStepBackward(k).buffers(k.Scale)...)
+		LSTMStepBackward(k).push(), LSTMStepBackward(k).buffers(k.Scale)...)
 }

@@ -23,12 +23,13 @@ func TestLSTMStepBackwardHalf(t *testing.T) {
 		dh, dc := wide(v.dh), wide(v.dc)
 		for k := range v.K {
 			from, to := v.gate(k, v.step)
-			a, b := v.state(k, v.step)
-			e, f := v.state(k, v.step+1)
+			a, b := v.before(k)
+			e, f := v.after(k)
 			i, j := k*v.R*v.H, (k+1)*v.R*v.H
+			v.flown(k, dh[i:j])
 			var behind []float64
-			if v.step+1 < v.T {
-				from, to := v.gate(k, v.step+1)
+			if next := v.next(1); next >= 0 {
+				from, to := v.gate(k, next)
 				behind = wide(v.gates[from:to])
 			}
 			z, dh0, dc0 := reference.LSTMStepBackwardHalf(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), behind,

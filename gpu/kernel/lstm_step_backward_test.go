@@ -11,11 +11,12 @@ import (
 	"vklstm/model/reference"
 )
 
-// backwardTol bounds the errors of dz, dh and dc for gates in their ranges, |c| ≤ 2, |dc| ≤ 1, and |dh| ≤ 2 of which half is
-// dz of the step behind times recurrent_kernelᵀ, whose terms' sizes add up to 1 at most: 4H + 1 units for that sum, as many
-// slices as 8 included, and 2 for adding it. tanh(c') errs by 16 units of 2⁻²⁴ of its value, so 1 − tanh² by 2·tanh²·16 + 2;
-// times o·dh, and with dc added, 2·34 + 2·2 + 4 = 76 for the gradient by c', which is at most 3 in size. It is multiplied by
-// g·i·(1−i), c·f·(1−f), i·(1−g²) or f, none above 1, which takes at most four more roundings of at most 3: 88.
+// backwardTol bounds the errors of dz, dh and dc for gates in their ranges, |c| ≤ 2, |dc| ≤ 1, and |dh| ≤ 2, of which half is dh
+// and what flows in, and half dz of the step behind times recurrent_kernelᵀ, whose terms' sizes add up to 1 at most: 4H + 1 units
+// for that sum, as many slices as 8 included, and 2 for adding it, 2 for what flows in. tanh(c') errs by 16 units of 2⁻²⁴ of its
+// value, so 1 − tanh² by 2·tanh²·16 + 2; times o·dh, and with dc added, 2·34 + 2·2 + 4 = 76 for the gradient by c', which is at
+// most 3 in size. It is multiplied by g·i·(1−i), c·f·(1−f), i·(1−g²) or f, none above 1, which takes at most four more roundings
+// of at most 3: 90.
 func backwardTol(h int) float64 { return (128 + float64(4*h+3)) * u }
 
 // activated turns the gates at the step into such as lstm_step_forward leaves, and those behind it into dz.
@@ -28,10 +29,10 @@ func (v *cell) activated() {
 				*g = (*g + 1) / 2
 			}
 		}
-		if v.step+1 < v.T {
-			from, to = v.gate(k, v.step+1)
+		if next := v.next(1); next >= 0 {
+			from, to = v.gate(k, next)
 			for i := from; i < to; i++ {
-				if v.gates[i] /= 2; !v.valid(k, v.step+1)[(i-from)/(4*v.H)] {
+				if v.gates[i] /= 2; !v.valid(k, next)[(i-from)/(4*v.H)] {
 					v.gates[i] = 0
 				}
 			}
@@ -39,18 +40,31 @@ func (v *cell) activated() {
 		for i := range v.kernel(k) {
 			v.kernel(k)[i] /= 8 // of the sum's 4H terms each is at most 1/4H
 		}
-		a, b := v.state(k, v.step+1)
+		a, b := v.after(k)
 		copy(v.c[a:b], randoms(rand.New(rand.NewPCG(7, uint64(k))), b-a, 2))
+	}
+}
+
+// flown adds to dh[R][H] of model k what flows into its valid rows.
+func (v *cell) flown(k int, dh []float64) {
+	for i := range dh {
+		if v.flow != nil && v.valid(k, v.step)[i/v.H] {
+			dh[i] += float64(v.flow[(k*v.T+v.step)*v.R*v.H+i])
+		}
 	}
 }
 
 func (v *cell) backward(tb testing.TB, d *gpu.Device) kernel.LSTMStepBackward {
 	rows, count := ordered(v.mask, v.K*v.T, v.R)
-	return kernel.LSTMStepBackward{
+	step := kernel.LSTMStepBackward{
 		Gates: put(tb, d, "gates", v.gates), Rows: put(tb, d, "rows", rows), Count: put(tb, d, "count", count), Mask: put(tb, d, "mask", v.mask),
 		Params: put(tb, d, "params", v.params), Cell: put(tb, d, "c", v.c), DHidden: put(tb, d, "dh", v.dh), DCell: put(tb, d, "dc", v.dc),
-		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step,
+		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step, Reverse: v.reverse,
 	}
+	if v.flow != nil {
+		step.Flow = put(tb, d, "flow", v.flow)
+	}
+	return step
 }
 
 func TestLSTMStepBackward(t *testing.T) {
@@ -60,12 +74,13 @@ func TestLSTMStepBackward(t *testing.T) {
 		dh, dc := wide(v.dh), wide(v.dc)
 		for k := range v.K {
 			from, to := v.gate(k, v.step)
-			a, b := v.state(k, v.step)
-			e, f := v.state(k, v.step+1)
+			a, b := v.before(k)
+			e, f := v.after(k)
 			i, j := k*v.R*v.H, (k+1)*v.R*v.H
+			v.flown(k, dh[i:j])
 			var behind []float64
-			if v.step+1 < v.T {
-				from, to := v.gate(k, v.step+1)
+			if next := v.next(1); next >= 0 {
+				from, to := v.gate(k, next)
 				behind = wide(v.gates[from:to])
 			}
 			z, dh0, dc0 := reference.LSTMStepBackward(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), behind, wide(v.kernel(k)), dh[i:j], dc[i:j])

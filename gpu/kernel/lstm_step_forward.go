@@ -3,17 +3,18 @@ package kernel
 import "vklstm/gpu"
 
 // LSTMStepForward is lstm_step_forward.comp: one LSTM step, its product with the recurrent kernel included. A masked step
-// carries h and c forward, and its gates become 0.
+// carries h and c forward, and its gates become 0. Steps are taken from 0 on, or with Reverse from T − 1 on.
 type LSTMStepForward struct {
 	Gates         f32 // gates[K][T][R][4H], blocks i|f|c|o: at Step the input's part of z before, activations after
 	Rows          u32 // rows[K][T][R] and
 	Count         u32 // count[K][T], as ActiveRows leaves them
 	Params        f32 // params[K][P]
-	Hidden        f32 // h[K][T+1][R][H]: slot Step is read, slot Step+1 written; slot 0 is taken for 0
+	Hidden        f32 // h[K][T+1][R][H]: slot Step is read, slot Step+1 written, and slot 0 is taken for 0; with Reverse Step+1, Step and T
 	Cell          f32 // c[K][T+1][R][H], as Hidden
 	K, R, T, H, P int
 	KernelOffset  int  // of recurrent_kernel[H][4H] in a model's parameters
 	Step          int  // in [0,T)
+	Reverse       bool // steps are taken from the last to the first
 	Half          bool // the product is taken of h and recurrent_kernel rounded to float16, its sum in float32
 }
 
@@ -58,14 +59,27 @@ func (k LSTMStepForward) Record(rec *gpu.Recording) {
 	t := planStep(k.K, k.R, k.H, rec.Limits())
 	k.work(rec)
 	rec.DispatchWith(t.constants(k.H%4 == 0, k.Half), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
-		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset), k.buffers()...)
+		k.push(), k.buffers()...)
+}
+
+func (k LSTMStepForward) push() gpu.PushData {
+	return gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset, word(k.Reverse))
+}
+
+// edge is 0 at step 0, with reverse at step t − 1, and else 1.
+func edge(step, t int, reverse bool) int {
+	if reverse {
+		step = t - 1 - step
+	}
+	return min(step, 1)
 }
 
 // work counts the step.
 func (k LSTMStepForward) work(rec *gpu.Recording) {
-	product := min(k.Step, 1) * 4 * k.H * k.H // of a row and the recurrent kernel; before the first step h is 0
+	later := edge(k.Step, k.T, k.Reverse)
+	product := later * 4 * k.H * k.H // of a row and the recurrent kernel; before the first step h is 0
 	// A cell is three sigmoids, two tanh, three products, one sum.
-	work(rec, k.K*k.R*(2*product+4*min(k.Step, 1)*k.H+9*k.H), k.K*(product+k.R*((2*4+4)*k.H+1)))
+	work(rec, k.K*k.R*(2*product+4*later*k.H+9*k.H), k.K*(product+k.R*((2*4+4)*k.H+1)))
 }
 
 // buffers are the kernel's, in binding order.

@@ -16,5 +16,5 @@ func (k LSTMStepForwardHalf) Record(rec *gpu.Recording) {
 	}
 	LSTMStepForward(k).work(rec)
 	rec.DispatchWith(p.constants(), "lstm_step_forward_half", gpu.Groups(groups(p.rows(), p.columns())),
-		gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset), LSTMStepForward(k).buffers()...)
+		LSTMStepForward(k).push(), LSTMStepForward(k).buffers()...)
 }

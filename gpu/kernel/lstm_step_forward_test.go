@@ -31,6 +31,8 @@ type cell struct {
 	h, c             []float32 // [K][T+1][R][H]
 	dh, dc           []float32 // [K][R][H]
 	params           []float32 // [K][P]
+	reverse          bool
+	flow             []float32 // [K][T][R][H], or nil
 }
 
 // cellCases are the shapes of both step kernels.
@@ -38,37 +40,44 @@ var cellCases = []struct {
 	name             string
 	K, R, T, H, step int
 	masked           float64 // share of masked rows
+	reverse, flows   bool
 }{
-	{"one unit", 1, 1, 1, 1, 0, 0},
-	{"one masked unit", 1, 1, 1, 1, 0, 1},
-	{"one unit, later", 2, 3, 2, 1, 1, 0.3},
-	{"last group partly idle", 1, 3, 2, 21, 1, 0},
-	{"three models, primes, half masked", 3, 7, 5, 13, 3, 0.5},
-	{"first step of three models", 3, 5, 4, 11, 0, 0.3},
-	{"production shape", 1, 32, 3, 64, 2, 0.25},
-	{"all rows masked", 1, 32, 3, 64, 1, 1},
-	{"three models of the production shape", 3, 32, 3, 64, 1, 0.25},
-	{"a tile and one", 1, 17, 3, 65, 1, 0.1},
-	{"129 units, most rows masked", 2, 50, 3, 129, 1, 0.8},
-	{"256 units", 1, 20, 3, 256, 1, 0.2},
-	{"tiles of 32", 4, 300, 3, 130, 1, 0.5},
-	{"tiles of 64", 4, 420, 3, 132, 1, 0.5},
+	{"one unit", 1, 1, 1, 1, 0, 0, false, false},
+	{"one masked unit", 1, 1, 1, 1, 0, 1, false, false},
+	{"one unit, later", 2, 3, 2, 1, 1, 0.3, false, false},
+	{"last group partly idle", 1, 3, 2, 21, 1, 0, false, false},
+	{"three models, primes, half masked", 3, 7, 5, 13, 3, 0.5, false, false},
+	{"first step of three models", 3, 5, 4, 11, 0, 0.3, false, false},
+	{"production shape", 1, 32, 3, 64, 2, 0.25, false, false},
+	{"all rows masked", 1, 32, 3, 64, 1, 1, false, false},
+	{"three models of the production shape", 3, 32, 3, 64, 1, 0.25, false, false},
+	{"a tile and one", 1, 17, 3, 65, 1, 0.1, false, false},
+	{"129 units, most rows masked", 2, 50, 3, 129, 1, 0.8, false, false},
+	{"256 units", 1, 20, 3, 256, 1, 0.2, false, false},
+	{"tiles of 32", 4, 300, 3, 130, 1, 0.5, false, false},
+	{"tiles of 64", 4, 420, 3, 132, 1, 0.5, false, false},
+	{"flow into the last step", 2, 7, 4, 13, 3, 0.5, false, true},
+	{"flow into the first step", 2, 7, 4, 12, 0, 0.5, false, true},
+	{"in reverse, its first step", 2, 7, 4, 13, 3, 0.5, true, true},
+	{"in reverse, its last step", 2, 7, 4, 12, 0, 0.5, true, false},
+	{"in reverse, in between, three models", 3, 33, 5, 21, 2, 0.3, true, true},
+	{"one step in reverse", 1, 5, 1, 4, 0, 0.3, true, true},
 }
 
 // newCell fills a cell; gates holds the input's part of z in ±2. What a step must not read is NaN: parameters but the recurrent
 // kernel, and h and c of other steps.
 func newCell(rng *rand.Rand, i int) cell {
 	s := cellCases[i]
-	v := cell{K: s.K, R: s.R, T: s.T, H: s.H, step: s.step, offset: 12, P: (12+4*s.H*s.H+3)/4*4 + 8}
+	v := cell{K: s.K, R: s.R, T: s.T, H: s.H, step: s.step, offset: 12, P: (12+4*s.H*s.H+3)/4*4 + 8, reverse: s.reverse}
 	v.gates = randoms(rng, v.K*v.T*v.R*4*v.H, 2)
 	v.h, v.c = nans(v.K*(v.T+1)*v.R*v.H), nans(v.K*(v.T+1)*v.R*v.H)
 	v.dh, v.dc = randoms(rng, v.K*v.R*v.H, 1), randoms(rng, v.K*v.R*v.H, 1)
 	v.params = nans(v.K * v.P)
 	for k := range v.K {
-		a, b := v.state(k, v.step)
+		a, b := v.before(k)
 		copy(v.h[a:b], randoms(rng, b-a, 1))
 		copy(v.c[a:b], randoms(rng, b-a, 2))
-		if v.step == 0 {
+		if v.next(-1) < 0 {
 			clear(v.h[a:b])
 		}
 		copy(v.kernel(k), randoms(rng, 4*v.H*v.H, 2/float64(v.H)))
@@ -79,6 +88,20 @@ func newCell(rng *rand.Rand, i int) cell {
 			bit = 0
 		}
 		v.mask = append(v.mask, bit)
+	}
+	if !s.flows {
+		return v
+	}
+	for i := range v.dh {
+		v.dh[i] /= 2 // with what flows in at most 1 in size
+	}
+	v.flow = nans(v.K * v.T * v.R * v.H) // what flows into masked rows and other steps is not read
+	for k := range v.K {
+		for r, valid := range v.valid(k, v.step) {
+			if valid {
+				copy(v.flow[((k*v.T+v.step)*v.R+r)*v.H:], randoms(rng, v.H, 0.5))
+			}
+		}
 	}
 	return v
 }
@@ -103,6 +126,28 @@ func (v *cell) state(k, t int) (from, to int) {
 	return (k*(v.T+1) + t) * n, (k*(v.T+1) + t + 1) * n
 }
 
+// before and after are the slots of h and c on either side of the step.
+func (v *cell) before(k int) (from, to int) { return v.state(k, v.step+btoi(v.reverse)) }
+func (v *cell) after(k int) (from, to int)  { return v.state(k, v.step+btoi(!v.reverse)) }
+
+// next is the step that is taken n steps after the cell's, and −1 where there is none.
+func (v *cell) next(n int) int {
+	if v.reverse {
+		n = -n
+	}
+	if t := v.step + n; t < v.T {
+		return t
+	}
+	return -1
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func (v *cell) kernel(k int) []float32 { return v.params[k*v.P+v.offset:][:4*v.H*v.H] }
 
 // valid is step t's mask of model k.
@@ -120,7 +165,7 @@ func (v *cell) forward(tb testing.TB, d *gpu.Device) kernel.LSTMStepForward {
 	return kernel.LSTMStepForward{
 		Gates: put(tb, d, "gates", v.gates), Rows: put(tb, d, "rows", rows), Count: put(tb, d, "count", count), Params: put(tb, d, "params", v.params),
 		Hidden: put(tb, d, "h", v.h), Cell: put(tb, d, "c", v.c),
-		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step,
+		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step, Reverse: v.reverse,
 	}
 }
 
@@ -149,16 +194,15 @@ func TestLSTMStepForward(t *testing.T) {
 		gates, h, c := make([][]float64, v.K), make([][]float64, v.K), make([][]float64, v.K)
 		for k := range v.K {
 			from, to := v.gate(k, v.step)
-			a, b := v.state(k, v.step)
+			a, b := v.before(k)
 			gates[k], h[k], c[k] = reference.LSTMStepForward(wide(v.gates[from:to]), v.valid(k, v.step), wide(v.kernel(k)), wide(v.h[a:b]), wide(v.c[a:b]))
 		}
 		k := v.forward(t, d)
 		run(t, d, k)
 		tol := forwardTol(v.H)
-		behind := func(k int) (int, int) { return v.state(k, v.step+1) }
 		v.near(t, "gates[R][4H]", get(t, k.Gates), v.gates, func(k int) (int, int) { return v.gate(k, v.step) }, func(k int) []float64 { return gates[k] }, tol, v.R, 4*v.H)
-		v.near(t, "h[R][H]", get(t, k.Hidden), v.h, behind, func(k int) []float64 { return h[k] }, tol, v.R, v.H)
-		v.near(t, "c[R][H]", get(t, k.Cell), v.c, behind, func(k int) []float64 { return c[k] }, tol, v.R, v.H)
+		v.near(t, "h[R][H]", get(t, k.Hidden), v.h, v.after, func(k int) []float64 { return h[k] }, tol, v.R, v.H)
+		v.near(t, "c[R][H]", get(t, k.Cell), v.c, v.after, func(k int) []float64 { return c[k] }, tol, v.R, v.H)
 	})
 }
 

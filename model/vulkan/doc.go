@@ -24,8 +24,12 @@
 // Under clipping, gradient_norm and an update of its own follow the sum. The windows of a batch come by length, the longest
 // first, so that workgroups have equal work; masked steps cost nothing, since they are not there.
 //
-// The general path runs every T, F, H, D and B. Products that need no history are one matmul over all
-// steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both. Rows whose step is masked
+// The general path runs every T, F, H, D and B, and networks of several LSTM layers and of both directions. Products that need
+// no history are one matmul over all steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both.
+// The directions of a layer take turns, with no barrier between their steps; the second walks from the last step to the first,
+// and masked steps carry h and c there too, so that padding on either side and holes need nothing else. Their outputs lie in
+// buffers of their own: what comes next multiplies with each by its rows of the kernel. On the way back, dz·kernelᵀ of all steps
+// is one matmul too, and flows into the steps of the layer below. Rows whose step is masked
 // cost no product: active_rows puts the others first. Sums over few elements and many rows, as the weights' gradients
 // are, run in parts that fill a large device and are added in order. A batch whose activations would not fit a
 // storage buffer's range is taken in several passes of R rows, whose gradients are added in order.

@@ -16,7 +16,7 @@ type Engine struct {
 	model.StepCount
 	dev      *gpu.Device
 	spec     model.Spec
-	dims     model.Dims
+	chain    model.Chain
 	opts     []model.Options
 	layout   model.Layout
 	stride   int // P: floats per model on the device
@@ -92,7 +92,7 @@ func Mixed() Setting { return func(e *Engine) { e.half = true } }
 // New returns an engine for len(opts) models of spec on dev, all with zero parameters: SetState gives each its
 // own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
 func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Setting) (*Engine, error) {
-	d, err := spec.Dims()
+	d, err := spec.Chain()
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 			return nil, fmt.Errorf("vulkan: windows of %d steps cannot be time-warped; at most %d", d.T, augment.MaxTimesteps)
 		}
 	}
-	e := &Engine{dev: dev, spec: spec, dims: d, opts: opts, layout: spec.Layout(), steps: make([]int, len(opts))}
+	e := &Engine{dev: dev, spec: spec, chain: d, opts: opts, layout: spec.Layout(), steps: make([]int, len(opts))}
 	for _, s := range settings {
 		s(e)
 	}
@@ -128,9 +128,9 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 // shapeFor plans the passes for batches of b windows.
 func (e *Engine) shapeFor(b int) (s shape, err error) {
 	if e.resident != nil {
-		s, err = planResident(e.dims, e.resident, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+		s, err = planResident(e.chain, e.resident, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 	} else {
-		s, err = planShape(e.dims, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+		s, err = planShape(e.chain, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 	}
 	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
 		passes := (b + e.rowLimit - 1) / e.rowLimit
@@ -146,8 +146,12 @@ const evalBytes = 64 << 20
 // evalShape plans the batches in which n windows are evaluated, all in one where memory allows: evaluation knows no batch
 // size, and few large batches keep a GPU busy where many small ones would not.
 func (e *Engine) evalShape(n int) (shape, error) {
-	d, k := e.dims, len(e.opts)
-	each := 4 * k * d.T * (6*d.H + d.F + 1) // gates, h and c, x and mask
+	d, k := e.chain, len(e.opts)
+	units := 0
+	for _, r := range d.LSTMs {
+		units += r.Out()
+	}
+	each := 4 * k * d.T * (6*units + d.F + 1) // gates, h and c, x and mask
 	room := evalBytes
 	if e.resident != nil {
 		each, room = 4*k*d.T*e.resident.InputWidth(), min(inputBytes, int(e.dev.Limits().StorageRange))
@@ -162,7 +166,7 @@ func (e *Engine) evalShape(n int) (shape, error) {
 	b := min(n, rows)
 	b = (n + (n+b-1)/b - 1) / ((n + b - 1) / b) // as few batches, of equal size
 	if e.resident != nil {
-		return shape{Dims: d, K: k, P: e.stride, B: b, R: b}, nil
+		return newShape(d, k, e.stride, b, b), nil
 	}
 	return planShape(d, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 }
@@ -173,14 +177,14 @@ func (e *Engine) augmentTables() augment.Tables {
 	for _, o := range e.opts {
 		warp = math.Max(warp, o.Augment.Warp)
 	}
-	return augment.NewTables(e.dims.T, model.Augment{Warp: warp})
+	return augment.NewTables(e.chain.T, model.Augment{Warp: warp})
 }
 
 // makeFixed allocates and fills what does not depend on data or batch.
 func (e *Engine) makeFixed() error {
 	k, tab := len(e.opts), e.augmentTables()
 	e.fixed.dev = e.dev
-	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.dims.F, len(e.layout.Variables), tab)
+	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.chain.F, len(e.layout.Variables), tab)
 	if err := e.fixed.err; err != nil {
 		return err
 	}
@@ -204,7 +208,7 @@ func (e *Engine) makeFixed() error {
 		b f32
 		x []float32
 	}{{e.params, zero}, {e.grads, zero}, {e.m, zero}, {e.v, zero}, {e.tables.quantile, tab.Quantile},
-		{e.tables.reciprocal, tab.Reciprocal}, {e.tables.turns, turns}, {e.scaling, scalingWords(e.opts, e.dims.F)}} {
+		{e.tables.reciprocal, tab.Reciprocal}, {e.tables.turns, turns}, {e.scaling, scalingWords(e.opts, e.chain.F)}} {
 		if err := w.b.Write(w.x); err != nil {
 			return err
 		}
@@ -292,19 +296,19 @@ func (e *Engine) SetState(k int, s *model.State) error {
 
 // Load puts the windows on the device, in as many chunks as its binding range asks for.
 func (e *Engine) Load(w model.Windows) error {
-	size := e.dims.T * e.dims.F
+	size := e.chain.T * e.chain.F
 	if len(w.X) != len(w.Y)*size {
-		return fmt.Errorf("vulkan: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.dims.T, e.dims.F, model.ErrShape)
+		return fmt.Errorf("vulkan: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), e.chain.T, e.chain.F, model.ErrShape)
 	}
 	e.forgetData()
 	e.data.dev = e.dev
 	n := len(w.Y)
-	per := int(e.dev.Limits().StorageRange / uint64(4*max(size, e.dims.T)))
+	per := int(e.dev.Limits().StorageRange / uint64(4*max(size, e.chain.T)))
 	if e.chunkLimit > 0 {
 		per = min(per, e.chunkLimit)
 	}
 	if per == 0 {
-		return fmt.Errorf("vulkan: one window of %d × %d needs %d bytes in one binding, the device's limit is %d", e.dims.T, e.dims.F, 4*size, e.dev.Limits().StorageRange)
+		return fmt.Errorf("vulkan: one window of %d × %d needs %d bytes in one binding, the device's limit is %d", e.chain.T, e.chain.F, 4*size, e.dev.Limits().StorageRange)
 	}
 	for first := 0; first < n; first += per {
 		c, err := e.upload(&e.data, first, w.X[first*size:min(first+per, n)*size])
@@ -323,7 +327,7 @@ func (e *Engine) Load(w model.Windows) error {
 		return err
 	}
 	if e.n = n; e.resident != nil {
-		e.length = lengths(w.X, e.dims.T, e.dims.F)
+		e.length = lengths(w.X, e.chain.T, e.chain.F)
 	}
 	return nil
 }
@@ -343,8 +347,8 @@ func lengths(x []float32, t, f int) []int32 {
 
 // upload makes a chunk of the windows x and computes their masks.
 func (e *Engine) upload(a *alloc, first int, x []float32) (chunk, error) {
-	n := len(x) / (e.dims.T * e.dims.F)
-	c := chunk{first: first, n: n, raw: a.words("x", len(x)), valid: a.words("valid", n*e.dims.T)}
+	n := len(x) / (e.chain.T * e.chain.F)
+	c := chunk{first: first, n: n, raw: a.words("x", len(x)), valid: a.words("valid", n*e.chain.T)}
 	if a.err != nil {
 		return c, a.err
 	}

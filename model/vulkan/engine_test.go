@@ -88,6 +88,20 @@ func newSmall(n, k int) small {
 	return s
 }
 
+// stacked is s with layers of both directions in place of its LSTM; the windows keep their shape.
+func (s small) stacked(units ...int) small {
+	c, err := s.spec.Chain()
+	if err != nil {
+		panic(err)
+	}
+	s.spec = model.Stack(c.T, c.F, units, true, s.spec.Rate(), c.D)
+	s.init = nil
+	for i := range s.opts {
+		s.init = append(s.init, s.spec.Init(uint64(40+i)))
+	}
+	return s
+}
+
 // plan trains on n windows in an order of its own, then evaluates all of them.
 func (s small) plan(k, epoch, batch int) model.Plan {
 	r := rand.New(rand.NewPCG(uint64(k), uint64(epoch)))
@@ -158,8 +172,13 @@ func (s small) train(t *testing.T, e *Engine, epochs, batch int) ([]model.Outcom
 // TestSmallDevice trains on a device whose limits force several chunks of windows and folded dispatches, and
 // several passes per step. Chunks and folding change nothing, bit for bit; passes only the order of sums.
 func TestSmallDevice(t *testing.T) {
-	dev := gputest.Device(t)
 	s := newSmall(50, 2)
+	t.Run("one layer", func(t *testing.T) { s.onSmallDevice(t) })
+	t.Run("stacked", func(t *testing.T) { s.stacked(9, 6).onSmallDevice(t) })
+}
+
+func (s small) onSmallDevice(t *testing.T) {
+	dev := gputest.Device(t)
 	want, wantStates := s.train(t, s.open(t, dev), 2, 8)
 
 	t.Run("chunks and folds", func(t *testing.T) {
@@ -273,7 +292,7 @@ func lower(t *testing.T, dev *gpu.Device, f func(*gpu.Limits)) *gpu.Device {
 
 // TestPlanShape checks how a batch is divided into passes.
 func TestPlanShape(t *testing.T) {
-	d := model.Dims{T: 60, F: 6, H: 64, D: 32}
+	d := oneLayer(60, 6, 64, 32)
 	for _, tc := range []struct {
 		name      string
 		batch     int
@@ -292,6 +311,26 @@ func TestPlanShape(t *testing.T) {
 	}
 	if _, err := planShape(d, 1, 20352, 1, gpu.Limits{StorageRange: 1000}, 0); err == nil {
 		t.Error("a window that fits no binding was accepted")
+	}
+	// The largest buffer is that of the widest layer; all layers and directions share the memory.
+	stack, err := model.Stack(60, 6, []int{32, 64}, true, 0, 32).Chain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const row = 4 * (2*(60*128+61*64+64+60*32) + 2*(60*256+61*128+128) + 60*14 + 2*128 + 4*32)
+	for _, tc := range []struct {
+		name          string
+		limit, memory uint64
+		rows          int
+	}{
+		{"the range allows 21 rows", 21 * 61 * 256 * 4, 0, 16},
+		// A row: gates, h and c, dh and dc, and what flows of the first layer alone; x twice, mask and order; the head.
+		{"the memory allows all rows", 1 << 40, 4 * 32 * row, 32},
+		{"and a word less one row less", 1 << 40, 4*32*row - 4, 16},
+	} {
+		if s, err := planShape(stack, 1, 20352, 32, gpu.Limits{StorageRange: tc.limit}, tc.memory); err != nil || s.R != tc.rows {
+			t.Errorf("stacked, %s: R %d, %v; want %d", tc.name, s.R, err, tc.rows)
+		}
 	}
 }
 

@@ -182,8 +182,7 @@ func (e *Engine) guess(way int, s shape) time.Duration {
 	if e.dev.Info().Software {
 		return aim
 	}
-	flop := float64(way) * 2 * float64(s.K*s.B) * (float64(s.T)*float64(4*s.H)*float64(s.F+s.H) + float64(s.H*s.D))
-	return time.Duration(flop / 20) // ns
+	return time.Duration(float64(way) * e.chain.ForwardFlop(s.K*s.B) / 20) // ns
 }
 
 // learn takes the measured time of a submission as what its parts will take next time.

@@ -9,6 +9,7 @@ import (
 // network is what the kernels of one forward and backward pass read and write: K models of one shape.
 type network struct {
 	shape
+	chain   model.Chain
 	layout  model.Layout
 	params  f32 // [K][P]
 	options u32 // [K][32]
@@ -66,32 +67,26 @@ func (n *network) recordInput(rec *gpu.Recording, row0 int, train, warp bool) {
 
 // recordForward records the pass from the input to each window's logit, probability and loss.
 func (n *network) recordForward(rec *gpu.Recording, row0 int, train bool) {
-	R, T, F, H := n.R, n.T, n.F, n.H
-	// z[T·R][4H] = x·kernel + bias, for all steps at once.
-	kernel.Matmul{
-		A: gpu.As[float32](n.act.cells), B: n.params, C: n.act.gates, BiasVector: n.params,
-		M: T * R, N: 4 * H, Inner: F, Models: n.K, Bias: true,
-		StrideA: T * R * F, OffsetB: n.offset(model.Kernel), StrideB: n.P, StrideC: T * R * 4 * H,
-		OffsetBias: n.offset(model.Bias), StrideBias: n.P,
-	}.Record(rec)
-	kernel.ActiveRows{Mask: n.act.mask, Rows: n.act.rows, Count: n.act.count, K: n.K, R: R, T: T}.Record(rec)
-	for t := range T {
-		kernel.LSTMStepForward{
-			Gates: n.act.gates, Rows: n.act.rows, Count: n.act.count, Params: n.params, Hidden: n.act.h, Cell: n.act.c,
-			K: n.K, R: R, T: T, H: H, P: n.P, KernelOffset: n.offset(model.RecurrentKernel), Step: t, Half: n.half,
+	R, out, head := n.R, n.chain.Out(), n.chain.Head()
+	for i := range n.chain.LSTMs {
+		n.recordLayer(rec, i)
+	}
+	H := n.chain.LSTMs[len(n.chain.LSTMs)-1].Units
+	for d, w := range n.act.walks[len(n.act.walks)-1] {
+		h := n.last(d, w, H)
+		kernel.Dropout{
+			In: h.buf, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor, Out: n.act.dropped,
+			K: n.K, R: R, H: H, S: n.batch.steps, Row0: row0, Unit0: d * H, Train: train,
+			InOffset: h.offset, InStride: h.stride, InPitch: H, OutOffset: d * H, OutPitch: out,
 		}.Record(rec)
 	}
-	kernel.Dropout{
-		In: n.act.h, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor, Out: n.act.dropped,
-		K: n.K, R: R, H: H, S: n.batch.steps, Row0: row0, InOffset: T * R * H, InStride: (T + 1) * R * H, Train: train,
-	}.Record(rec)
 	kernel.DenseForward{
 		X: n.act.dropped, Params: n.params, Y: n.act.dense, Activation: kernel.Relu,
-		K: n.K, R: R, M: H, N: n.D, P: n.P, KernelOffset: n.offset(model.DenseKernel), BiasOffset: n.offset(model.DenseBias),
+		K: n.K, R: R, M: out, N: n.D, P: n.P, KernelOffset: n.offset(head), BiasOffset: n.offset(head + 1),
 	}.Record(rec)
 	kernel.DenseForward{
 		X: n.act.dense, Params: n.params, Y: n.act.logit, Activation: kernel.Linear,
-		K: n.K, R: R, M: n.D, N: 1, P: n.P, KernelOffset: n.offset(model.OutputKernel), BiasOffset: n.offset(model.OutputBias),
+		K: n.K, R: R, M: n.D, N: 1, P: n.P, KernelOffset: n.offset(head + 2), BiasOffset: n.offset(head + 3),
 	}.Record(rec)
 	kernel.Loss{
 		Logit: n.act.logit, OrderWindow: n.batch.window, OrderWeight: n.batch.weight, Label: n.label, Options: n.options,

@@ -7,9 +7,9 @@ import "vklstm/model"
 // asks for memory in blocks that several buffers share.
 func (e *Engine) DeviceMemory(windows, batch, train, eval int) (uint64, error) {
 	a := alloc{dev: e.dev, plan: true}
-	newFixed(&a, len(e.opts), e.stride, e.dims.F, len(e.layout.Variables), e.augmentTables())
+	newFixed(&a, len(e.opts), e.stride, e.chain.F, len(e.layout.Variables), e.augmentTables())
 	// The windows, their masks and their labels; chunks of them add up to the same.
-	bytes := a.bytes + 4*uint64(windows)*uint64(e.dims.T*(e.dims.F+1)+1)
+	bytes := a.bytes + 4*uint64(windows)*uint64(e.chain.T*(e.chain.F+1)+1)
 	a.bytes = 0
 	if train > 0 {
 		s, err := e.shapeFor(max(1, min(batch, train)))

@@ -3,6 +3,8 @@ package vulkan
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"vklstm/gpu"
 	"vklstm/gpu/kernel"
@@ -55,19 +57,22 @@ const residentParts = 128
 // inputBytes bounds the input that is prepared at once.
 const inputBytes = 32 << 20
 
-// newResident plans the path for networks of size d. The error says what the device lacks.
-func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
-	l := info.Limits
-	n := kernel.ResidentNet{H: d.H, F: d.F, D: d.D, HP: (d.H + 15) / 16 * 16, Plain: info.Software}
+// newResident plans the path for a network. The error says what it is that the network or the device lacks.
+func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
+	if len(c.LSTMs) != 1 || c.LSTMs[0].Bidirectional {
+		return resident{}, fmt.Errorf("it takes one LSTM layer of one direction, and this network has %s", units(c))
+	}
+	l, h := info.Limits, c.LSTMs[0].Units
+	n := kernel.ResidentNet{H: h, F: c.F, D: c.D, HP: (h + 15) / 16 * 16, Plain: info.Software}
 	switch {
-	case d.H > 128:
-		return resident{}, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", d.H)
+	case h > 128:
+		return resident{}, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", h)
 	case l.SubgroupSmallest < 4 || l.SubgroupLargest < l.SubgroupSmallest:
 		return resident{}, fmt.Errorf("the device does not promise full subgroups of 4 lanes or more")
 	case l.SubgroupOps&residentOps != residentOps:
 		return resident{}, fmt.Errorf("the device's subgroups lack ballot, shuffle or quad operations")
-	case d.D > 1<<20 || d.F > 1<<20:
-		return resident{}, fmt.Errorf("%d features and %d dense units", d.F, d.D)
+	case c.D > 1<<20 || c.F > 1<<20:
+		return resident{}, fmt.Errorf("%d features and %d dense units", c.F, c.D)
 	}
 	for 4*n.HP%int(l.SubgroupLargest) != 0 {
 		n.HP += 16
@@ -75,7 +80,7 @@ func newResident(d model.Dims, info gpu.Info, t Tuning) (resident, error) {
 	shared := 4 * (2*n.HP + 8*n.HP + n.DenseRoom())
 	switch {
 	case 4*n.HP > int(l.MaxInvocations) || 4*n.HP > int(l.MaxWorkgroupSizeX):
-		return resident{}, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", d.H, 4*n.HP, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
+		return resident{}, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", h, 4*n.HP, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
 	case shared > int(l.SharedMemory):
 		return resident{}, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
 	case l.StorageBuffers < 13:
@@ -140,7 +145,7 @@ func (r resident) wellCounted(info gpu.Info) string {
 // choosePath decides which way e goes, and says why.
 func (e *Engine) choosePath() error {
 	info := e.dev.Info()
-	r, err := newResident(e.dims, info, e.tuning)
+	r, err := newResident(e.chain, info, e.tuning)
 	if err == nil && e.half {
 		err = fmt.Errorf("mixed precision is the general path's")
 	}
@@ -168,6 +173,23 @@ func (e *Engine) choosePath() error {
 	return fmt.Errorf("vulkan: unknown path %q; known are %s, %s and %s", e.want, PathAuto, PathGeneral, PathResident)
 }
 
+// units names the LSTM layers of a network: "64 units", "LSTM layers of 64 and 2 × 32 units".
+func units(c model.Chain) string {
+	var list []string
+	for _, r := range c.LSTMs {
+		s := fmt.Sprint(r.Units)
+		if r.Bidirectional {
+			s = "2 × " + s
+		}
+		list = append(list, s)
+	}
+	last := list[len(list)-1]
+	if len(list) == 1 {
+		return last + " units"
+	}
+	return "LSTM layers of " + strings.Join(list[:len(list)-1], ", ") + " and " + last + " units"
+}
+
 // String says which device computes, by which path, and why.
 func (e *Engine) String() string {
 	if e.resident == nil {
@@ -175,17 +197,20 @@ func (e *Engine) String() string {
 		if e.half {
 			l := e.dev.Limits()
 			precision = fmt.Sprintf("mixed precision: recurrent products of float16 on cooperative matrices of %d × %d × %d", l.HalfMatrix[0], l.HalfMatrix[1], l.HalfMatrix[2])
-			if !kernel.UsesMatrices(e.dims.H, l) {
+			switch without := func(r model.Recurrent) bool { return !kernel.UsesMatrices(r.Units, l) }; {
+			case !slices.ContainsFunc(e.chain.LSTMs, func(r model.Recurrent) bool { return !without(r) }):
 				precision = "mixed precision: recurrent products of operands rounded to float16, no faster than float32, since the device has no cooperative matrices for them"
+			case slices.ContainsFunc(e.chain.LSTMs, without):
+				precision += " where a layer's units are a multiple of 4"
 			}
 		}
-		return fmt.Sprintf("%s · general path (%d units, %s), because %s", e.dev, e.dims.H, precision, e.why)
+		return fmt.Sprintf("%s · general path (%s, %s), because %s", e.dev, units(e.chain), precision, e.why)
 	}
 	r := e.resident
 	each := "several windows each where a batch has more"
 	if w := e.train; w != nil {
 		each = fmt.Sprintf("up to %d windows each in batches of %d", r.rounds(w.K*w.R), w.B)
 	}
-	return fmt.Sprintf("%s · resident path (%d units, float32), because %s: workgroups of %d threads, %d at once, %s, sums over %d lanes",
-		e.dev, e.dims.H, e.why, 4*r.HP, r.groups, each, r.lanes)
+	return fmt.Sprintf("%s · resident path (%s, float32), because %s: workgroups of %d threads, %d at once, %s, sums over %d lanes",
+		e.dev, units(e.chain), e.why, 4*r.HP, r.groups, each, r.lanes)
 }

@@ -48,7 +48,7 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 		}
 	}
 	p := &predictor{network: network{
-		shape: s, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, half: e.half,
+		shape: s, chain: e.chain, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, half: e.half,
 	}, k: k, pass: alloc{dev: e.dev}}
 	a := &p.pass
 	p.options, p.scaling, p.cursor = a.words("predict.options", optionWords), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
@@ -72,10 +72,10 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 // predictShape plans a pass over rows windows of one model, fewer where the device asks for it.
 func (e *Engine) predictShape(rows int) (shape, error) {
 	if r := e.resident; r != nil {
-		rows = max(1, min(rows, int(e.dev.Limits().StorageRange)/(4*e.dims.T*max(r.InputWidth(), e.dims.F))))
-		return shape{Dims: e.dims, K: 1, P: e.stride, B: rows, R: rows}, nil
+		rows = max(1, min(rows, int(e.dev.Limits().StorageRange)/(4*e.chain.T*max(r.InputWidth(), e.chain.F))))
+		return newShape(e.chain, 1, e.stride, rows, rows), nil
 	}
-	s, err := planShape(e.dims, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
+	s, err := planShape(e.chain, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
 	s.B = s.R
 	return s, err
 }
@@ -84,10 +84,7 @@ func (e *Engine) predictShape(rows int) (shape, error) {
 func (p *predictor) prepare(e *Engine, c chunk) error {
 	p.mask = e.dev.NewRecording("predict")
 	rec := p.mask
-	if p.path == nil {
-		rec.Fill(p.act.h, 0)
-		rec.Fill(p.act.c, 0)
-	}
+	p.recordStart(rec)
 	rec.Fill(p.label, 0)
 	rec.Fill(p.cursor, 0)
 	rec.Fill(p.batch.schedule, 0)
@@ -122,9 +119,9 @@ func (p *predictor) prepare(e *Engine, c chunk) error {
 
 // Predict returns P(y = 1) of the windows x by model k; see model.Engine.
 func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, error) {
-	size := e.dims.T * e.dims.F
+	size := e.chain.T * e.chain.F
 	if len(x)%size != 0 {
-		return nil, fmt.Errorf("vulkan: %d values are no whole number of %d × %d windows: %w", len(x), e.dims.T, e.dims.F, model.ErrShape)
+		return nil, fmt.Errorf("vulkan: %d values are no whole number of %d × %d windows: %w", len(x), e.chain.T, e.chain.F, model.ErrShape)
 	}
 	n := len(x) / size
 	out := make([]float32, 0, n)
@@ -182,7 +179,7 @@ func (p *predictor) predict(x []float32) ([]float32, error) {
 func (e *Engine) maskOf(c chunk) error {
 	rec := e.dev.NewRecording("mask")
 	defer rec.Free()
-	kernel.Mask{Raw: c.raw, Valid: c.valid, N: c.n, T: e.dims.T, F: e.dims.F}.Record(rec)
+	kernel.Mask{Raw: c.raw, Valid: c.valid, N: c.n, T: e.chain.T, F: e.chain.F}.Record(rec)
 	return rec.Run()
 }
 

@@ -63,21 +63,21 @@ func newInput(a *alloc, r *resident, s shape, steps int) input {
 
 // planResident chooses the rows per pass for a batch on the resident path: all of them, or as few passes as keep every
 // buffer within the device's binding range, what they keep within a quarter of its memory, and indices within 31 bits.
-func planResident(d model.Dims, r *resident, k, p, batch int, limits gpu.Limits, memory uint64) (shape, error) {
-	perRow := 4 * uint64(k) * max(uint64(d.T)*uint64(4*r.HP), uint64(r.HeadWidth()))
-	total := 4 * uint64(k) * (uint64(d.T)*uint64(7*r.HP) + uint64(r.HeadWidth()))
+func planResident(c model.Chain, r *resident, k, p, batch int, limits gpu.Limits, memory uint64) (shape, error) {
+	perRow := 4 * uint64(k) * max(uint64(c.T)*uint64(4*r.HP), uint64(r.HeadWidth()))
+	total := 4 * uint64(k) * (uint64(c.T)*uint64(7*r.HP) + uint64(r.HeadWidth()))
 	room := min(limits.StorageRange, 4<<31) / perRow
 	if memory > 0 {
 		room = min(room, max(1, memory/4/total))
 	}
 	if room == 0 {
 		return shape{}, fmt.Errorf("vulkan: one window of %d steps with %d units and %d models needs %d bytes in one binding, the device's limit is %d; use a shorter window, or the general path",
-			d.T, d.H, k, perRow, limits.StorageRange)
+			c.T, r.H, k, perRow, limits.StorageRange)
 	}
 	n := min(int(room), batch)
 	passes := (batch + n - 1) / n
 	rows := (batch + passes - 1) / passes
-	return shape{Dims: d, K: k, P: p, B: passes * rows, R: rows}, nil
+	return newShape(c, k, p, passes*rows, rows), nil
 }
 
 // recordPrepare records the input of the next steps, packed.

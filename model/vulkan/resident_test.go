@@ -23,7 +23,7 @@ func residentDevice(t *testing.T) *gpu.Device {
 	if dev.Limits().SubgroupSmallest == 0 {
 		t.Skip("the device does not promise full subgroups")
 	}
-	if _, err := newResident(model.Dims{T: 1, F: 1, H: 1, D: 1}, dev.Info(), Tuning{}); err != nil {
+	if _, err := newResident(oneLayer(1, 1, 1, 1), dev.Info(), Tuning{}); err != nil {
 		t.Fatal(err)
 	}
 	return dev
@@ -67,9 +67,8 @@ func TestPathsAgree(t *testing.T) {
 		{3, 1, 1}, {4, 15, 16}, {5, 16, 15}, {7, 17, 17}, {4, 33, 65}, {6, 63, 63}, {6, 64, 64}, {6, 65, 66}, {6, 127, 10}, {6, 128, 129}, {6, 129, 10},
 	} {
 		t.Run(fmt.Sprintf("F=%d/H=%d/D=%d", tc.F, tc.H, tc.D), func(t *testing.T) {
-			d := model.Dims{T: 5, F: tc.F, H: tc.H, D: tc.D}
-			s := sized(13, 2, d.T, d.F, d.H, d.D)
-			r, no := newResident(d, dev.Info(), Tuning{})
+			s := sized(13, 2, 5, tc.F, tc.H, tc.D)
+			r, no := newResident(oneLayer(5, tc.F, tc.H, tc.D), dev.Info(), Tuning{})
 			if no != nil {
 				if _, err := New(dev, s.spec, s.opts, Path(PathResident)); !errors.Is(err, ErrPath) {
 					t.Errorf("New on the resident path: %v, want %v", err, no)
@@ -285,14 +284,20 @@ func TestGoldenPaths(t *testing.T) {
 func TestDeviceMemory(t *testing.T) {
 	shared := gputest.Device(t)
 	for _, path := range []string{PathGeneral, PathAuto} {
-		for _, tc := range []struct{ n, models, batch, H, eval int }{{300, 1, 32, 20, 100}, {40, 3, 7, 12, 0}, {1200, 1, 400, 9, 1100}} {
+		for _, tc := range []struct {
+			n, models, batch, H, eval int
+			stack                     []int
+		}{{300, 1, 32, 20, 100, nil}, {40, 3, 7, 12, 0, nil}, {1200, 1, 400, 9, 1100, nil}, {300, 2, 32, 0, 100, []int{16, 9}}} {
 			t.Run(fmt.Sprintf("%s/%+v", path, tc), func(t *testing.T) {
 				dev, err := gpu.Open(shared.Info().Name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer dev.Close()
-				s := sized(tc.n, tc.models, 10, 4, tc.H, 5)
+				s := sized(tc.n, tc.models, 10, 4, max(tc.H, 1), 5)
+				if tc.stack != nil {
+					s = s.stacked(tc.stack...)
+				}
 				e, err := New(dev, s.spec, s.opts, Path(path))
 				if err != nil {
 					t.Fatal(err)
@@ -350,7 +355,7 @@ func TestShare(t *testing.T) {
 		{0, 0, 20, 1, 1}, // a guess for a small network
 		{10 * time.Millisecond, 0, 0, 3, 1},
 	} {
-		c := &course{w: &workspace{network: network{shape: shape{Dims: e.dims, K: 1, B: 4}}, perStep: tc.perStep}, v: &evaluation{network: network{shape: shape{Dims: e.dims, K: 1, B: 4}}, perRun: tc.perRun},
+		c := &course{w: &workspace{network: network{shape: newShape(e.chain, 1, 0, 4, 4)}, perStep: tc.perStep}, v: &evaluation{network: network{shape: newShape(e.chain, 1, 0, 4, 4)}, perRun: tc.perRun},
 			train: tc.train, eval: tc.eval}
 		n := 0
 		for ; (c.done < c.train || c.evaluated < c.eval) && n < 100; n++ {

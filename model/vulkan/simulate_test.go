@@ -14,7 +14,12 @@ import (
 // An engine hands a simulated device what it hands to the real one with the same limits: what is counted without a GPU is
 // what runs on it.
 func TestSimulatedCounts(t *testing.T) {
-	spec := model.Classifier(7, 3, 12, 0.3, 5)
+	for _, spec := range []model.Spec{model.Classifier(7, 3, 12, 0.3, 5), model.Stack(7, 3, []int{12, 9}, true, 0.3, 5)} {
+		t.Run(spec.Layers[1].Name, func(t *testing.T) { simulatedCounts(t, spec) })
+	}
+}
+
+func simulatedCounts(t *testing.T, spec model.Spec) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	w := model.Windows{X: make([]float32, 20*7*3), Y: make([]float32, 20)}
 	for i := range w.X {

@@ -3,20 +3,19 @@ package vulkan
 import (
 	"testing"
 
+	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/model"
 	"vklstm/model/enginetest"
 )
 
-// TestEngine is what every engine must pass, on both paths: package enginetest. A shape for which the resident path is not
-// taken on this device runs on the general one in its stead.
-func TestEngine(t *testing.T) {
-	dev := gputest.Device(t)
-	where := map[string]string{PathGeneral: PathGeneral, PathResident: PathAuto}
-	for _, path := range []string{PathGeneral, PathResident} {
-		start := func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
-			t.Helper()
-			e, err := New(dev, spec, opts, Path(where[path]))
+// paths make engines on a device for each path. A shape for which the resident path is not taken on this device runs on the
+// general one in its stead.
+func paths(dev *gpu.Device) map[string]enginetest.New {
+	list := map[string]enginetest.New{}
+	for path, asked := range map[string]string{PathGeneral: PathGeneral, PathResident: PathAuto} {
+		list[path] = func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+			e, err := New(dev, spec, opts, Path(asked))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -26,21 +25,37 @@ func TestEngine(t *testing.T) {
 			e.stepLimit = 3 // several submissions in an epoch, so that one can be cancelled
 			return e
 		}
-		enginetest.Run(t, path, start, enginetest.Tolerances{})
-		enginetest.Penalty(t, path+", penalty", start, enginetest.Tolerances{})
+	}
+	return list
+}
+
+// TestEngine is what every engine must pass, on both paths: package enginetest.
+func TestEngine(t *testing.T) {
+	for path, new := range paths(gputest.Device(t)) {
+		enginetest.Run(t, path, new, enginetest.Tolerances{})
+		enginetest.Penalty(t, path+", penalty", new, enginetest.Tolerances{})
 	}
 }
 
-// TestEngineMixed holds the engine with float16 products to the same suite.
+// TestEngineStacks is the same for networks of several LSTM layers and of both directions.
+func TestEngineStacks(t *testing.T) {
+	for path, new := range paths(gputest.Device(t)) {
+		enginetest.Stacks(t, path, new, enginetest.Tolerances{})
+	}
+}
+
+// TestEngineMixed holds the engine with float16 products to the same suites.
 func TestEngineMixed(t *testing.T) {
 	dev := gputest.Device(t)
-	enginetest.Run(t, "vulkan", func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+	mixed := func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
 		e, err := New(dev, spec, opts, Mixed())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return e
-	}, enginetest.Tolerances{Half: true})
+	}
+	enginetest.Run(t, "vulkan", mixed, enginetest.Tolerances{Half: true})
+	enginetest.Stacks(t, "stacks", mixed, enginetest.Tolerances{Half: true})
 }
 
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {

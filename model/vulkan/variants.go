@@ -22,7 +22,7 @@ var variants = []struct {
 	{"dropout", nil},
 	{"gather", nil},
 	{"gradient_norm", nil},
-	{"gradient_scale", nil},
+	{"gradient_scale", [][]uint32{{0}, {1}}}, // the largest of a part
 	{"loss", nil},
 	{"lstm_step_backward", kernel.StepBackwardConstants()},
 	{"lstm_step_forward", kernel.StepForwardConstants()},
@@ -34,12 +34,19 @@ var variants = []struct {
 		kernel.MatmulConstants(false, true, false, false, true, true),
 		kernel.MatmulConstants(false, true, false, true, false, false),
 		kernel.MatmulConstants(false, true, false, false, false, false),
+		kernel.MatmulConstants(false, false, true, true, true, true), // dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
+		kernel.MatmulConstants(false, false, true, true, true, false),
 	)},
 	{"resident_input", nil},
 	{"resident_update", [][]uint32{{kernel.GradientOnly}, {kernel.WithAdam}, {kernel.WithSGD}}},
 	{"sgd_update", nil},
 	{"split_sum", [][]uint32{{0}, {1}}}, // accumulate
 	{"time_warp", nil},
+}
+
+// oneLayer is the Chain of one LSTM of one direction.
+func oneLayer(t, f, h, d int) model.Chain {
+	return model.Chain{T: t, F: f, LSTMs: []model.Recurrent{{In: f, Units: h}}, D: d}
 }
 
 // residentVariants are the pipelines of the resident path on a device: at the production shape with every number of lanes that
@@ -56,7 +63,7 @@ func residentVariants(info Info) []Variant {
 		}
 	}
 	plan := func(h, f, lanes int) (resident, bool) {
-		r, err := newResident(model.Dims{T: 60, F: f, H: h, D: 32}, info, Tuning{Lanes: lanes})
+		r, err := newResident(oneLayer(60, f, h, 32), info, Tuning{Lanes: lanes})
 		return r, err == nil && r.wellCounted(info) == ""
 	}
 	const features = 6

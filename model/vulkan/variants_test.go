@@ -126,9 +126,12 @@ func TestPipelinesListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
-	for _, kind := range []model.OptimizerKind{model.Adam, model.SGD, "resident"} {
+	for _, kind := range []model.OptimizerKind{model.Adam, model.SGD, "resident", "stacked"} {
 		s := newSmall(8, 1)
 		path := PathGeneral
+		if kind == "stacked" {
+			kind, s = model.Adam, s.stacked(8, 9, 5)
+		}
 		if kind == "resident" {
 			if kind, path = model.Adam, PathResident; dev.Limits().SubgroupSmallest == 0 {
 				continue

@@ -66,7 +66,7 @@ func (v *evaluation) forget() {
 // network returns what all passes over the loaded windows share.
 func (e *Engine) network(s shape) network {
 	return network{
-		shape: s, layout: e.layout, params: e.params, options: e.options, scaling: e.scaling, tables: e.tables,
+		shape: s, chain: e.chain, layout: e.layout, params: e.params, options: e.options, scaling: e.scaling, tables: e.tables,
 		chunks: e.chunks, label: e.label, path: e.resident, half: e.half,
 	}
 }
@@ -158,7 +158,7 @@ func (n *network) activate(a *alloc, train bool) {
 		n.kept = newKept(a, n.path, n.shape, train)
 		return
 	}
-	n.act = newActivations(a, n.shape, train)
+	n.act = newActivations(a, n.chain, n.shape, train)
 }
 
 // evaluationBuffers makes what an evaluation keeps from epoch to epoch.
@@ -167,16 +167,24 @@ func (n *network) evaluationBuffers(a *alloc) {
 	n.activate(a, false)
 }
 
-// zeroStart sets slot 0 of h and c, the state before the first step, to 0; no kernel writes it.
+// zeroStart sets h and c to 0, for the slot before a walk's first step; no kernel writes that.
 func (n *network) zeroStart(a *alloc) error {
 	if a.err != nil || n.path != nil {
 		return a.err
 	}
 	rec := a.dev.NewRecording("start")
 	defer rec.Free()
-	rec.Fill(n.act.h, 0)
-	rec.Fill(n.act.c, 0)
+	n.recordStart(rec)
 	return rec.Run()
+}
+
+func (n *network) recordStart(rec *gpu.Recording) {
+	for _, layer := range n.act.walks {
+		for _, w := range layer {
+			rec.Fill(w.h, 0)
+			rec.Fill(w.c, 0)
+		}
+	}
 }
 
 // epochBuffers makes what epochs of up to s steps need.
