@@ -92,6 +92,7 @@ type Config struct {
 	// drawn, which need memory too: Result.Dataset then holds labels and groups, and no X.
 	DropWindows bool
 
+	Recipe    string    // a line for the log about what the settings come from; "": none
 	Log       io.Writer // progress and notes; nil: none
 	Out       io.Writer // the final tables and the list of files; nil: none
 	LogFormat string    // LogText or LogJSON; JSON puts the result into Log and nothing into Out

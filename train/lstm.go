@@ -131,7 +131,11 @@ func (r *Run) settings() []string {
 	default:
 		loss += ", no class weights"
 	}
-	return []string{loss, r.optimizing(), fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
+	lines := []string{loss, r.optimizing(), fmt.Sprintf("scale %s, augment %s", c.Scale, c.Augment)}
+	if c.Recipe != "" {
+		lines = append(lines, c.Recipe)
+	}
+	return lines
 }
 
 func lossName(c Config) string {

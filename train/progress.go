@@ -116,6 +116,7 @@ type startEvent struct {
 	Parameters int        `json:"parameters"`
 	Epochs     int        `json:"epochs"`
 	Seed       uint32     `json:"seed"`
+	Recipe     string     `json:"recipe,omitempty"`
 }
 
 type number = report.Number
@@ -129,7 +130,7 @@ func (p *Progress) OnTrainBegin(r *Run) error {
 	if p.json {
 		e := startEvent{Event: "start", Device: r.Device, Data: d.Path, Windows: d.N, Timesteps: d.T, Features: d.F,
 			Train: len(r.Parts.Train), Validation: len(r.Parts.Val), Test: len(r.Parts.Test),
-			Parameters: r.Spec.Layout().Size, Epochs: r.Config.Epochs, Seed: r.Config.Seed}
+			Parameters: r.Spec.Layout().Size, Epochs: r.Config.Epochs, Seed: r.Config.Seed, Recipe: r.Config.Recipe}
 		if w := r.Weights; w != nil {
 			e.Weights = &[2]number{number(w[0]), number(w[1])}
 		}

@@ -21,7 +21,9 @@ metrics.
 
 Without --data it trains on a sample that it makes itself. Ctrl-C once finishes
 the step at hand, keeps the best weights and writes everything; twice stops at
-once.`,
+once.
+
+A recipe is a set of flags and nothing more:` + recipeHelp(),
 	}
 	f := c.Flags()
 	flags := addTrainFlags(f)

@@ -18,6 +18,7 @@ type trainFlags struct {
 	noFocal, noClassWeights       bool
 	noEarlyStopping               bool
 	seed                          int64
+	recipe                        string
 	device, adam, precision, path string
 }
 
@@ -48,6 +49,7 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 		f.IntVar(&cfg.DenseUnits, "dense-units", cfg.DenseUnits, "units of the dense layer")
 	})
 	grouped(f, groupTraining, func() {
+		f.StringVar(&t.recipe, "recipe", recipes[0].name, "settings to start from, listed above: "+recipeNames()+"; flags given beside it win")
 		f.IntVar(&cfg.Epochs, "epochs", cfg.Epochs, "most epochs to train")
 		f.IntVar(&cfg.Batch, "batch", cfg.Batch, "windows in a training step")
 		f.StringVar(&cfg.Augment, "augment", cfg.Augment, "vary training windows: none, moderate, strong, or imu for motion sensors, which turns them; --augment alone is moderate")
@@ -96,6 +98,10 @@ func (t *trainFlags) config() (train.Config, error) {
 	if t.seed < 0 || t.seed > 1<<32-1 {
 		return train.Config{}, fmt.Errorf("--seed %d: it must be at least 0 and at most %d, as numpy has it", t.seed, int64(1)<<32-1)
 	}
+	line, err := useRecipe(t.set, t.recipe)
+	if err != nil {
+		return train.Config{}, err
+	}
 	if err := t.checkEngine(); err != nil {
 		return train.Config{}, err
 	}
@@ -103,6 +109,7 @@ func (t *trainFlags) config() (train.Config, error) {
 		return train.Config{}, err
 	}
 	cfg := t.cfg
+	cfg.Recipe = line
 	cfg.Seed, cfg.Focal, cfg.ClassWeights, cfg.EarlyStopping = uint32(t.seed), !t.noFocal, !t.noClassWeights, !t.noEarlyStopping
 	return cfg, cfg.Validate()
 }
@@ -122,6 +129,9 @@ func (t *trainFlags) checkIdle() error {
 	} {
 		for _, name := range v.flags {
 			if t.set.Changed(name) && !v.works {
+				if t.recipe != recipes[0].name {
+					return fmt.Errorf("--%s %s (see what recipe %s sets)", name, v.why, t.recipe)
+				}
 				return fmt.Errorf("--%s %s", name, v.why)
 			}
 		}

@@ -43,6 +43,14 @@ func TestTrainFlags(t *testing.T) {
 		"--global-clipnorm 2":                func(c *train.Config) { c.GlobalClipNorm = 2 },
 		"--schedule cosine --warmup 1.5":     func(c *train.Config) { c.Schedule.Kind, c.Schedule.Warmup = train.ScheduleCosine, 1.5 },
 		"--schedule cosine --min-lr 1e-4":    func(c *train.Config) { c.Schedule.Kind, c.Schedule.MinLR = train.ScheduleCosine, 1e-4 },
+		"--recipe original --lr .01":         func(c *train.Config) { c.LearningRate = .01 },
+		"--recipe pose":                      func(c *train.Config) { c.Scale, c.Recipe = "standard", "recipe pose: --scale standard" },
+		"--lr 1e-2 --recipe imu --scale minmax --no-early-stopping=false --train-on-val=false --patience 3": func(c *train.Config) {
+			c.Recipe = "recipe imu: --no-focal-loss --no-class-weights --batch 64 --schedule cosine --epochs 30 --weight-decay 0.01 --clipnorm 1 --augment imu; " +
+				"as given: --scale minmax --lr 0.01 --no-early-stopping=false --train-on-val=false"
+			c.Scale, c.Focal, c.ClassWeights, c.Batch, c.LearningRate = "minmax", false, false, 64, .01
+			c.Schedule.Kind, c.Epochs, c.WeightDecay, c.ClipNorm, c.Augment, c.Patience = train.ScheduleCosine, 30, .01, 1, train.AugmentIMU, 3
+		},
 		"--schedule plateau --plateau-factor .5 --plateau-patience 3 --plateau-min-delta .01 --plateau-cooldown 2": func(c *train.Config) {
 			c.Schedule = train.Schedule{Kind: train.SchedulePlateau, Factor: .5, Patience: 3, MinDelta: .01, Cooldown: 2}
 		},
@@ -74,10 +82,22 @@ func TestTrainFlags(t *testing.T) {
 		"--schedule linear":                      `schedule is "linear"; it must be one of constant, cosine, plateau`,
 		"--train-on-val":                         "add no-early-stopping",
 		"--clipnorm 1 --global-clipnorm 1":       "give one",
+		"--recipe best":                          `--recipe "best": it must be one of original, imu, pose`,
+		"--recipe imu --patience 3":              "--no-early-stopping turns off (see what recipe imu sets)",
+		"--recipe imu --no-early-stopping=false": "add no-early-stopping",
 		"--weight-decay -1":                      "weight-decay is -1",
 	} {
 		if _, err := parsed(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", args, err, want)
+		}
+	}
+}
+
+// TestRecipes has every recipe alone make sense.
+func TestRecipes(t *testing.T) {
+	for _, r := range recipes {
+		if c, err := parsed("--recipe", r.name); err != nil || (c.Recipe == "") != (len(r.flags) == 0) {
+			t.Errorf("%s: %v, told as %q", r.name, err, c.Recipe)
 		}
 	}
 }
