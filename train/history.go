@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,14 +96,18 @@ func (h History) WriteCSV(w io.Writer) error {
 }
 
 // WritePNG draws loss, accuracy, F1 and AUC over the epochs; best is the epoch to mark, −1 for none; loss is the
-// name of the loss.
+// name of the loss. Where no validation loss is a number, there was no validation.
 func (h History) WritePNG(w io.Writer, best int, loss string) error {
+	validated := slices.ContainsFunc(h, func(e Epoch) bool { return !math.IsNaN(e.Val.Loss) })
 	var panels []report.Panel
 	for _, p := range []struct{ title, axis, column string }{
 		{"Loss", loss, "loss"}, {"Accuracy", "accuracy", "accuracy"}, {"F1", "F1", "f1"}, {"ROC-AUC", "AUC", "auc"},
 	} {
-		panels = append(panels, report.Panel{Title: p.title, Axis: p.axis,
-			Train: h.Column(p.column), Validation: h.Column("val_" + p.column), Share: p.column != "loss"})
+		panel := report.Panel{Title: p.title, Axis: p.axis, Train: h.Column(p.column), Share: p.column != "loss"}
+		if validated {
+			panel.Validation = h.Column("val_" + p.column)
+		}
+		panels = append(panels, panel)
 	}
 	return report.History(w, panels, best)
 }

@@ -210,7 +210,11 @@ func (g *Group) finish(ctx context.Context, files paths, err error) (*Result, er
 		r.Wrote(path)
 	}
 	if len(r.History) > 0 {
-		write(files.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, res.BestEpoch, lossName(r.Config)+" loss") })
+		best := res.BestEpoch
+		if !r.Config.EarlyStopping {
+			best = -1 // the last, and no better than others
+		}
+		write(files.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, best, lossName(r.Config)+" loss") })
 	}
 	if t := res.Test; t != nil {
 		write(files.roc, func(w io.Writer) error { return report.ROC(w, t.curve(), float64(t.AUC)) })

@@ -25,7 +25,9 @@ func crossvalCommand() *cobra.Command {
 Groups (recordings, persons: --group-key) are never on both sides of a fold. Folds are those of scikit-learn's
 StratifiedGroupKFold, and of its StratifiedKFold where the file has no groups. Inside of a fold one in five of the other
 groups validates, unless --no-early-stopping --train-on-val trains on them too. All models train side by side, each as it
-would alone. Ctrl-C ends it without a result.`,
+would alone. Ctrl-C ends it without a result.
+
+A recipe is a set of flags and nothing more:` + recipeHelp(),
 	}
 	f := c.Flags()
 	flags := addTrainFlags(f)

@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -17,7 +18,7 @@ type Panel struct {
 	Title      string    // "Loss"
 	Axis       string    // name of the vertical axis, with its unit if it has one
 	Train      []float64 // [epochs], NaN = undefined
-	Validation []float64 // [epochs], NaN = undefined
+	Validation []float64 // [epochs], NaN = undefined; nil: there was none
 	Share      bool      // the quantity lies in [0,1]
 }
 
@@ -40,7 +41,10 @@ func History(w io.Writer, panels []Panel, best int) error {
 		blank.HideAxes()
 		rows[n/2][1] = blank
 	}
-	key := []keyEntry{{"training", blue, nil}, {"validation", orange, nil}}
+	key := []keyEntry{{"training", blue, nil}}
+	if slices.ContainsFunc(panels, func(p Panel) bool { return p.Validation != nil }) {
+		key = append(key, keyEntry{"validation", orange, nil})
+	}
 	if best >= 0 {
 		key = append(key, keyEntry{fmt.Sprintf("best epoch: %d", best+1), grey, dashes})
 	}
@@ -83,7 +87,7 @@ func drawHead(c draw.Canvas, title string, key []keyEntry) {
 func (q Panel) plot(best int) (*plot.Plot, error) {
 	title, trained, validated := q.Title, len(runs(q.Train)) > 0, len(runs(q.Validation)) > 0
 	switch {
-	case trained && !validated:
+	case trained && !validated && q.Validation != nil:
 		title += " (validation undefined)"
 	case validated && !trained:
 		title += " (training undefined)"
