@@ -46,6 +46,9 @@ func TestSizes(t *testing.T) {
 	for _, isa := range InstructionSets() {
 		t.Run(isa, func(t *testing.T) {
 			size := func(B, T, F, H, D int) enginetest.Size { return enginetest.Size{B: B, T: T, F: F, H: H, D: D} }
+			stack := func(B, T int, both bool, H, then int) enginetest.Size {
+				return enginetest.Size{B: B, T: T, F: 2, H: H, D: 3, Then: []int{then}, Both: both}
+			}
 			enginetest.Sizes(t, func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
 				return testEngine(t, spec, opts, 2, InstructionSet(isa))
 			}, enginetest.Tolerances{},
@@ -58,6 +61,12 @@ func TestSizes(t *testing.T) {
 				size(4, 3, 3, 8, 4), size(5, 3, 3, 8, 4), size(6, 3, 3, 8, 4), size(7, 3, 3, 8, 4), size(8, 3, 3, 8, 4), size(9, 3, 3, 8, 4), size(13, 3, 3, 8, 4),
 				size(7, 9, 3, 8, 4), size(8, 8, 3, 8, 4), size(8, 9, 3, 8, 4), // 63 or fewer, 64, 72 row-steps of a block
 				size(513, 2, 2, 5, 3), size(1031, 2, 2, 5, 3), // more blocks than lanes
+				stack(3, 4, false, 15, 16), stack(3, 4, false, 16, 17), stack(3, 4, true, 16, 15), stack(3, 4, true, 17, 32), stack(3, 4, true, 33, 3),
+				stack(3, 3, false, 47, 48), stack(3, 3, true, 24, 47), // 97 rows of a panel behind
+				stack(3, 3, false, 95, 96), stack(3, 3, false, 96, 97), stack(3, 3, true, 48, 96), // 193, 201 or 209
+				stack(2, 2, true, 97, 190),                                                  // 385 and more
+				stack(8, 8, true, 5, 6), stack(8, 9, true, 5, 6), stack(16, 17, true, 5, 6), // row-steps
+				stack(19, 2, true, 128, 257), // blocks of 16 rows, for what comes in
 			)
 		})
 	}
@@ -198,6 +207,8 @@ var peak = enginetest.AllCores(Peak)
 
 func BenchmarkTrainStep(b *testing.B)  { enginetest.TrainStep(b, benchmarked, peak) }
 func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked, peak) }
+func BenchmarkTrainStack(b *testing.B) { enginetest.TrainStack(b, benchmarked, peak) }
+func BenchmarkSideBySide(b *testing.B) { enginetest.SideBySide(b, benchmarked) }
 func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked, peak) }
 
 var options = model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 3,

@@ -162,27 +162,102 @@ func TrainEpoch(b *testing.B, new NewBench, peak ...Peak) {
 			name += fmt.Sprintf("/models=%d", tc.models)
 		}
 		b.Run(name, func(b *testing.B) {
-			n := max(1000, tc.B)
-			// Masked steps are no work.
-			flop := float64(tc.models) * (1 - tc.masked) * model.Dims{T: tc.T, F: tc.F, H: tc.H, D: 32}.TrainFlop(n)
-			p.check(b, 2*flop)
-			rng := rand.New(rand.NewPCG(1, 2))
-			e := benchEngine(b, new, model.Classifier(tc.T, tc.F, tc.H, 0.3, 32), tc.models)
-			w := windows(rng, n, tc.T, tc.F, false)
-			for i := range n {
-				length := tc.T - int(2*tc.masked*float64(tc.T)*rng.Float64())
-				clear(w.X[(i*tc.T+length)*tc.F : (i+1)*tc.T*tc.F])
-			}
-			if err := e.Load(w); err != nil {
+			trainEpoch(b, new, model.Classifier(tc.T, tc.F, tc.H, 0.3, 32), tc.B, tc.models, tc.masked, &p, peak)
+		})
+	}
+}
+
+// TrainStack times the same epochs of networks with several LSTM layers, and with both directions.
+func TrainStack(b *testing.B, new NewBench, peak ...Peak) {
+	var p pace
+	for _, tc := range []struct {
+		name  string
+		units []int
+		both  bool
+	}{
+		{"H=64,64", []int{64, 64}, false}, {"H=64,32", []int{64, 32}, false}, {"H=2x64", []int{64}, true}, {"H=2x64,2x32", []int{64, 32}, true},
+	} {
+		b.Run("B=32/T=60/F=6/"+tc.name, func(b *testing.B) {
+			trainEpoch(b, new, model.Stack(60, 6, tc.units, tc.both, 0.3, 32), 32, 1, 0, &p, peak)
+		})
+	}
+}
+
+// trainEpoch times epochs of models of spec side by side.
+func trainEpoch(b *testing.B, new NewBench, spec model.Spec, batch, models int, masked float64, p *pace, peak []Peak) {
+	n := max(1000, batch)
+	c, err := spec.Chain()
+	if err != nil {
+		b.Fatal(err)
+	}
+	flop := float64(models) * (1 - masked) * c.TrainFlop(n) // masked steps are no work
+	p.check(b, 2*flop)
+	e := benchEngine(b, new, spec, models)
+	plans := benchPlans(b, e, c, n, batch, masked)
+	device := epochs(b, e, plans, flop, p)
+	speed(b, flop, device, peak)
+	b.ReportMetric(float64(n*models*b.N)/b.Elapsed().Seconds(), "windows/s")
+}
+
+// benchPlans loads n windows, of which some steps are masked, and returns a plan for each model.
+func benchPlans(b *testing.B, e model.Engine, c model.Chain, n, batch int, masked float64) []model.Plan {
+	b.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	w := windows(rng, n, c.T, c.F, false)
+	for i := range n {
+		length := c.T - int(2*masked*float64(c.T)*rng.Float64())
+		clear(w.X[(i*c.T+length)*c.F : (i+1)*c.T*c.F])
+	}
+	if err := e.Load(w); err != nil {
+		b.Fatal(err)
+	}
+	var plans []model.Plan
+	for range e.Models() {
+		plans = append(plans, plan(shuffled(rng, n), batch, 1e-3))
+	}
+	return plans
+}
+
+// SideBySide times an epoch of five models in one engine, and that of five engines of one model, one after the other, in
+// turn. It reports the least time of the first as a share of the least of the second.
+func SideBySide(b *testing.B, new NewBench) {
+	const models, n, batch = 5, 1000, 32
+	for _, tc := range []struct {
+		name string
+		spec model.Spec
+	}{
+		{"H=64", model.Classifier(60, 6, 64, 0.3, 32)}, {"H=2x64,2x32", model.Stack(60, 6, []int{64, 32}, true, 0.3, 32)},
+	} {
+		b.Run("B=32/T=60/F=6/"+tc.name, func(b *testing.B) {
+			c, err := tc.spec.Chain()
+			if err != nil {
 				b.Fatal(err)
 			}
-			var plans []model.Plan
-			for range tc.models {
-				plans = append(plans, plan(shuffled(rng, n), tc.B, 1e-3))
+			engines := []model.Engine{benchEngine(b, new, tc.spec, models)}
+			plans := [][]model.Plan{benchPlans(b, engines[0], c, n, batch, 0)}
+			for range models {
+				e := benchEngine(b, new, tc.spec, 1)
+				engines, plans = append(engines, e), append(plans, benchPlans(b, e, c, n, batch, 0))
 			}
-			device := epochs(b, e, plans, flop, &p)
-			speed(b, flop, device, peak)
-			b.ReportMetric(float64(n*tc.models*b.N)/b.Elapsed().Seconds(), "windows/s")
+			least := make([]time.Duration, len(engines))
+			for b.Loop() {
+				for i, e := range engines {
+					start := time.Now()
+					if _, err := e.Epoch(context.Background(), plans[i]); err != nil {
+						b.Fatal(err)
+					}
+					if took := time.Since(start); least[i] == 0 || took < least[i] {
+						least[i] = took
+					}
+				}
+			}
+			alone := time.Duration(0)
+			for _, t := range least[1:] {
+				alone += t
+			}
+			b.ReportMetric(least[0].Seconds()*1e3, "together-ms")
+			b.ReportMetric(alone.Seconds()*1e3, "alone-ms")
+			b.ReportMetric(least[0].Seconds()/alone.Seconds(), "together/alone")
 		})
 	}
 }

@@ -51,7 +51,9 @@ func (s suite) shapes(t *testing.T) {
 // Size is a shape that an engine may treat in a way of its own.
 type Size struct {
 	B, T, F, H, D int
-	Rows          int // windows trained on; 0: B
+	Rows          int   // windows trained on; 0: B
+	Then          []int // units of further LSTM layers
+	Both          bool  // all LSTM layers walk in both directions
 }
 
 // Sizes compares gradient, outcome and one optimizer step with the reference's at each size, with every kind of mask:
@@ -65,12 +67,13 @@ func Sizes(t *testing.T, new New, tol Tolerances, sizes ...Size) {
 		if z.Rows == 0 {
 			z.Rows = z.B
 		}
-		t.Run(fmt.Sprintf("B=%d/T=%d/F=%d/H=%d/D=%d/rows=%d", z.B, z.T, z.F, z.H, z.D, z.Rows), func(t *testing.T) {
+		units := append([]int{z.H}, z.Then...)
+		t.Run(fmt.Sprintf("B=%d/T=%d/F=%d/H=%v/both=%v/D=%d/rows=%d", z.B, z.T, z.F, units, z.Both, z.D, z.Rows), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(z.H), uint64(z.B)))
 			w := windows(rng, z.Rows+5, z.T, z.F, z.T > 1)
 			p := plan(shuffled(rng, z.Rows), z.B, 1e-2)
 			p.Weight, p.Eval = weights(rng, z.Rows), between(z.Rows, z.Rows+5)
-			s.compare(t, one(model.Classifier(z.T, z.F, z.H, 0.3, z.D), adam(), w, p))
+			s.compare(t, one(model.Stack(z.T, z.F, units, z.Both, 0.3, z.D), adam(), w, p))
 		})
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"vklstm/model"
 )
 
-// trained returns the outcomes and states of two epochs of two models on so many threads.
-func trained(t *testing.T, new NewThreads, threads int) ([]model.Outcome, []*model.State) {
-	const n, T, F = 203, 11, 4
-	spec := model.Classifier(T, F, 24, 0.3, 8)
+// trained returns the outcomes and states of two epochs of two models of spec on so many threads.
+func trained(t *testing.T, new NewThreads, spec model.Spec, threads int) ([]model.Outcome, []*model.State) {
+	const n = 203
+	T, F := spec.Timesteps, spec.Features
 	rng := rand.New(rand.NewPCG(1, 2))
 	w := model.Windows{X: make([]float32, n*T*F), Y: make([]float32, n)}
 	for i := range w.X {
@@ -62,17 +62,20 @@ func trained(t *testing.T, new NewThreads, threads int) ([]model.Outcome, []*mod
 // NewThreads makes an engine that uses so many threads.
 type NewThreads = func(t *testing.T, spec model.Spec, opts []model.Options, threads int) model.Engine
 
-// AnyThreads trains two models side by side on 1, 2, 3 and 7 threads, augmented and with masks: the same bits come out.
+// AnyThreads trains two models side by side on 1, 2, 3 and 7 threads, augmented and with masks: the same bits come out, of
+// one layer and of a stack of both directions.
 func AnyThreads(t *testing.T, new NewThreads) {
-	outcomes, states := trained(t, new, 1)
-	for _, threads := range []int{2, 3, 7} {
-		for range 3 {
-			o, s := trained(t, new, threads)
-			for i := range o {
-				sameOutcome(t, fmt.Sprintf("outcome %d of %d threads", i, threads), o[i], outcomes[i])
-			}
-			for k := range s {
-				sameState(t, fmt.Sprintf("state %d of %d threads", k, threads), s[k], states[k])
+	for _, spec := range []model.Spec{model.Classifier(11, 4, 24, 0.3, 8), model.Stack(11, 4, []int{18, 9}, true, 0.3, 8)} {
+		outcomes, states := trained(t, new, spec, 1)
+		for _, threads := range []int{2, 3, 7} {
+			for range 3 {
+				o, s := trained(t, new, spec, threads)
+				for i := range o {
+					sameOutcome(t, fmt.Sprintf("outcome %d of %d threads", i, threads), o[i], outcomes[i])
+				}
+				for k := range s {
+					sameState(t, fmt.Sprintf("state %d of %d threads", k, threads), s[k], states[k])
+				}
 			}
 		}
 	}

@@ -41,6 +41,8 @@ func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engi
 
 func BenchmarkTrainStep(b *testing.B)  { enginetest.TrainStep(b, benchmarked) }
 func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked) }
+func BenchmarkTrainStack(b *testing.B) { enginetest.TrainStack(b, benchmarked) }
+func BenchmarkSideBySide(b *testing.B) { enginetest.SideBySide(b, benchmarked) }
 func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked) }
 
 var options = model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 3,
