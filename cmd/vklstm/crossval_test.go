@@ -244,3 +244,37 @@ func TestCrossvalAgainstSklearn(t *testing.T) {
 		t.Logf("%v: %s", args, out)
 	}
 }
+
+// TestCrossvalSideBySide trains all models at once, and one after the other, on each engine and each path of a GPU: the
+// result is the same bit for bit.
+func TestCrossvalSideBySide(t *testing.T) {
+	for _, on := range [][]string{{"cpu"}, {vulkanDevice(), "--path", "general"}, {vulkanDevice(), "--path", "resident"}} {
+		t.Run(strings.Join(on, " "), func(t *testing.T) {
+			if on[0] == "" {
+				if os.Getenv("VKLSTM_REQUIRE_DEVICE") == "1" {
+					t.Fatal("there is no Vulkan device")
+				}
+				t.Skip("there is no Vulkan device")
+			}
+			var first map[string][]byte
+			for _, models := range []string{"0", "1", "2"} {
+				dir := t.TempDir()
+				saveGroups(t, filepath.Join(dir, "falls.npz"))
+				args := quick("--data", "falls.npz", "--ensemble", "2", "--augment", "strong", "--scale", "standard", "--patience", "1",
+					"--lr", "0.01", "--lstm-units", "16", "--json", "r.json", "--out", "oof.npz", "--side-by-side", models)
+				if r := vklstm(t, dir, append(args, append([]string{"--device"}, on...)...)...); r.status != 0 {
+					t.Fatalf("status %d\n%s", r.status, r.errout)
+				}
+				got := files(t, dir)
+				if first == nil {
+					first = got
+				}
+				for _, name := range []string{"/r.json", "/oof.npz"} {
+					if len(got[name]) == 0 || string(got[name]) != string(first[name]) {
+						t.Errorf("%s differs when %s models train at a time", name, models)
+					}
+				}
+			}
+		})
+	}
+}
