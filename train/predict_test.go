@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,32 @@ func TestPredictor(t *testing.T) {
 		v, err := Evaluate(ctx, whole, float64Engine, d, windows)
 		if err != nil || !slices.Equal(v.Probability, want) {
 			t.Errorf("%v, %v; want %v", v, err, want)
+		}
+	}
+}
+
+// TestEnsembleFile saves an ensemble and finds its members again, in order.
+func TestEnsembleFile(t *testing.T) {
+	spec := model.Stack(3, 2, []int{4, 3}, true, 0.3, 2)
+	m := &Model{Spec: spec, State: spec.Init(1), Others: []*model.State{spec.Init(2), spec.Init(3)}, Threshold: 0.25, Loss: model.Focal()}
+	path := filepath.Join(t.TempDir(), CheckpointFile)
+	if err := SaveModel(path, m, 1e-3, Meta{Version: 1, Scaling: Scaling{Kind: ScaleNone}, Seed: 7}); err != nil {
+		t.Fatal(err)
+	}
+	got, meta, err := LoadModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.Spec, spec) || got.Threshold != 0.25 || meta.Seed != 7 || got.Loss != m.Loss {
+		t.Errorf("%+v, %+v", got, meta)
+	}
+	members, want := got.Members(), m.Members()
+	if len(members) != 3 {
+		t.Fatalf("%d members", len(members))
+	}
+	for k := range want {
+		if !slices.Equal(members[k].Params, want[k].Params) {
+			t.Errorf("member %d is another", k)
 		}
 	}
 }

@@ -36,35 +36,55 @@ func (s settings) set(name string) bool {
 	return raw != "" && raw != "null" && raw != "false" && raw != "0" && raw != "0.0"
 }
 
-// parseModel turns model_config into a Spec, and lists what is not kept.
-func parseModel(text string) (model.Spec, []string, error) {
-	var spec model.Spec
+// parseModel turns model_config into a Spec, and lists what is not kept. Of an ensemble it returns the members' names too.
+func parseModel(text string) (spec model.Spec, members, ignored []string, err error) {
 	var top object
 	if err := json.Unmarshal([]byte(text), &top); err != nil {
-		return spec, nil, bad("model_config is no JSON: %v", err)
+		return spec, nil, nil, bad("model_config is no JSON: %v", err)
 	}
-	if top.Class != "Sequential" {
-		return spec, nil, unsupported("the model is of class %q; supported is Sequential", top.Class)
+	switch top.Class {
+	case "Sequential":
+		spec, ignored, err = parseSequential(top.Config)
+		return spec, nil, ignored, err
+	case "Functional", "Model":
+		return parseEnsemble(top.Config)
 	}
+	return spec, nil, nil, unsupported("the model is of class %q; supported is Sequential, or as an ensemble %s", top.Class, ensembleForm)
+}
+
+// parseSequential turns a Sequential's configuration into a Spec, and lists what is not kept.
+func parseSequential(config json.RawMessage) (model.Spec, []string, error) {
 	var body struct {
 		Layers []object        `json:"layers"`
 		Shape  json.RawMessage `json:"build_input_shape"`
 	}
-	if err := json.Unmarshal(top.Config, &body); err != nil {
+	if err := json.Unmarshal(config, &body); err != nil {
 		// The first Keras 2 had a bare list.
-		if err := json.Unmarshal(top.Config, &body.Layers); err != nil {
-			return spec, nil, bad("model_config lists no layers: %v", err)
+		if err := json.Unmarshal(config, &body.Layers); err != nil {
+			return model.Spec{}, nil, bad("model_config lists no layers: %v", err)
 		}
 	}
-	p := parser{shape: body.Shape}
-	for i, l := range body.Layers {
+	return parseLayers(body.Layers, body.Shape)
+}
+
+// supported says in errors which models are read.
+const supported = "Sequential with Masking(0.0), LSTM or Bidirectional(LSTM), one or several, Dropout, Dense(relu), Dense(1, sigmoid)"
+
+// parseLayers turns the layers of a Sequential into a Spec. shape is that of its input, if it is known besides.
+func parseLayers(layers []object, shape json.RawMessage) (model.Spec, []string, error) {
+	var spec model.Spec
+	p := parser{shape: shape}
+	for i, l := range layers {
 		if err := p.layer(i, l); err != nil {
 			return spec, nil, err
 		}
 	}
+	if err := p.checkSequences(); err != nil {
+		return spec, nil, err
+	}
 	spec.Layers = p.withDropout()
 	if len(spec.Layers) == 0 || spec.Layers[0].Kind != model.Masking {
-		return spec, nil, unsupported("the model has no Masking layer in front; build it as Sequential with Masking(0.0), LSTM, Dropout, Dense(relu), Dense(1, sigmoid)")
+		return spec, nil, unsupported("the model has no Masking layer in front; build it as %s", supported)
 	}
 	if err := p.inputShape(&spec); err != nil {
 		return spec, nil, err
@@ -79,7 +99,7 @@ func parseModel(text string) (model.Spec, []string, error) {
 		}
 		seen[l.Name] = true
 	}
-	if _, err := spec.Dims(); err != nil {
+	if _, err := spec.Chain(); err != nil {
 		return spec, nil, unsupported("%s", strings.TrimPrefix(err.Error(), "model: "))
 	}
 	return spec, p.ignored, nil
@@ -87,9 +107,10 @@ func parseModel(text string) (model.Spec, []string, error) {
 
 // parser collects what the layers say.
 type parser struct {
-	layers  []model.Layer
-	shape   json.RawMessage // of a batch: [null, T, F]
-	ignored []string
+	layers    []model.Layer
+	sequences []bool          // of each layer: it is an LSTM that returns its output at each step
+	shape     json.RawMessage // of a batch: [null, T, F]
+	ignored   []string
 }
 
 // layer adds the i-th layer.
@@ -112,6 +133,7 @@ func (p *parser) layer(i int, o object) error {
 		}
 	}
 	where := fmt.Sprintf("layer %q (%s)", l.Name, o.Class)
+	sequences := false
 	var err error
 	switch o.Class {
 	case "InputLayer":
@@ -125,7 +147,16 @@ func (p *parser) layer(i int, o object) error {
 			err = unsupported("%s has mask_value %v; supported is 0.0", where, mask)
 		}
 	case "LSTM":
-		l.Units, err = lstmUnits(where, s)
+		var c cell
+		c, err = p.lstm(where, s, false)
+		if err == nil && c.zeros && !c.sequences {
+			err = unsupported("%s has zero_output_for_mask=True; supported is False", where)
+		}
+		l.Units, sequences = c.units, c.sequences
+	case "Bidirectional":
+		var c cell
+		c, err = p.bidirectional(where, s)
+		l.Kind, l.Bidirectional, l.Units, sequences = model.LSTM, true, c.units, c.sequences
 	case "Dropout":
 		if _, ok := s["rate"]; !ok {
 			return bad("model_config: %s has no rate", where)
@@ -139,11 +170,18 @@ func (p *parser) layer(i int, o object) error {
 			err = needsBias(where, s)
 		}
 	default:
-		return unsupported("%s is no layer that this program runs; supported is Sequential with Masking(0.0), LSTM, Dropout, Dense(relu), Dense(1, sigmoid)", where)
+		return unsupported("%s is no layer that this program runs; supported is %s", where, supported)
 	}
 	if err != nil {
 		return err
 	}
+	p.ignore(where, s)
+	p.layers, p.sequences = append(p.layers, l), append(p.sequences, sequences)
+	return nil
+}
+
+// ignore lists the settings that act in Keras's training only.
+func (p *parser) ignore(where string, s settings) {
 	for _, name := range []string{
 		"kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
 		"kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout", "recurrent_dropout", "noise_shape",
@@ -152,33 +190,112 @@ func (p *parser) layer(i int, o object) error {
 			p.ignored = append(p.ignored, fmt.Sprintf("%s has %s, which acts in Keras's training only and is not kept", where, name))
 		}
 	}
-	p.layers = append(p.layers, l)
-	return nil
 }
 
-// lstmUnits checks that an LSTM layer computes what this program's does and returns its number of units.
-func lstmUnits(where string, s settings) (int, error) {
+// cell is what an LSTM's settings say beside that it computes as this program's does.
+type cell struct {
+	units     int
+	sequences bool // return_sequences
+	zeros     bool // zero_output_for_mask
+}
+
+// lstm checks that an LSTM layer computes what this program's does, walking backwards where that is asked for.
+func (p *parser) lstm(where string, s settings, backwards bool) (cell, error) {
+	var c cell
 	for _, a := range [][2]string{{"activation", "tanh"}, {"recurrent_activation", "sigmoid"}} {
 		name, want := a[0], a[1]
 		if got, err := activation(where, s, name, want); err != nil {
-			return 0, err
+			return c, err
 		} else if got != want {
-			return 0, unsupported("%s has %s %q; supported is %q", where, name, got, want)
+			return c, unsupported("%s has %s %q; supported is %q", where, name, got, want)
 		}
 	}
-	for _, name := range []string{"go_backwards", "return_sequences", "return_state", "stateful", "time_major", "zero_output_for_mask"} {
-		on := false
+	for _, name := range []string{"go_backwards", "return_state", "stateful", "time_major"} {
+		on, want := false, backwards && name == "go_backwards"
 		if err := s.get(name, &on); err != nil {
-			return 0, err
+			return c, err
 		}
-		if on {
-			return 0, unsupported("%s has %s=True; supported is False", where, name)
+		if on != want {
+			return c, unsupported("%s has %s=%s; supported is %s", where, name, truth(on), truth(want))
 		}
+	}
+	if err := s.get("return_sequences", &c.sequences); err != nil {
+		return c, err
+	}
+	if err := s.get("zero_output_for_mask", &c.zeros); err != nil {
+		return c, err
 	}
 	if err := needsBias(where, s); err != nil {
-		return 0, err
+		return c, err
 	}
-	return units(where, s)
+	var err error
+	c.units, err = units(where, s)
+	return c, err
+}
+
+// truth writes a truth value as Python does.
+func truth(on bool) string {
+	if on {
+		return "True"
+	}
+	return "False"
+}
+
+// bidirectional checks that a Bidirectional layer is two LSTMs of the same size, one in each direction, whose outputs
+// are concatenated. Keras 2 names the forward one alone, and makes the backward one like it. Their
+// zero_output_for_mask does not count: Keras sets it to return_sequences, and what an LSTM behind gets in a masked step
+// it does not use.
+func (p *parser) bidirectional(where string, s settings) (cell, error) {
+	mode := "null"
+	if raw, ok := s["merge_mode"]; !ok {
+		mode = "concat"
+	} else if json.Unmarshal(raw, &mode) != nil {
+		mode = string(raw)
+	}
+	if mode != "concat" {
+		return cell{}, unsupported("%s has merge_mode %q; supported is \"concat\"", where, mode)
+	}
+	var both []cell
+	for _, d := range []struct{ key, name string }{{"layer", "forward"}, {"backward_layer", "backward"}} {
+		raw, ok := s[d.key]
+		if backward := d.name == "backward"; backward && (!ok || string(raw) == "null") {
+			break
+		}
+		var o object
+		inner, of := settings{}, fmt.Sprintf("the %s layer of %s", d.name, where)
+		if json.Unmarshal(raw, &o) != nil || json.Unmarshal(o.Config, &inner) != nil {
+			return cell{}, bad("model_config: %s has no settings", of)
+		}
+		if o.Class != "LSTM" {
+			return cell{}, unsupported("%s is of class %q; supported is LSTM", of, o.Class)
+		}
+		c, err := p.lstm(of, inner, d.name == "backward")
+		if err != nil {
+			return cell{}, err
+		}
+		p.ignore(of, inner)
+		both = append(both, c)
+	}
+	forward, backward := both[0], both[len(both)-1]
+	if forward.units != backward.units || forward.sequences != backward.sequences {
+		return cell{}, unsupported("%s has a backward layer that differs from the forward one; supported is the same units and return_sequences", where)
+	}
+	return forward, nil
+}
+
+// checkSequences checks that the LSTMs hand on what the layers behind them take: all but the last their output at each
+// step, the last its last one.
+func (p *parser) checkSequences() error {
+	for i, l := range p.layers {
+		if l.Kind != model.LSTM {
+			continue
+		}
+		want := i+1 < len(p.layers) && p.layers[i+1].Kind == model.LSTM
+		if got := p.sequences[i]; got != want {
+			return unsupported("layer %q has return_sequences=%s; supported is True in front of an LSTM, else False", l.Name, truth(got))
+		}
+	}
+	return nil
 }
 
 // needsBias returns an error for a layer without bias.
@@ -224,12 +341,16 @@ func activation(where string, s settings, name, missing string) (string, error) 
 	return "", unsupported("%s has the %s %.60s, which is none of Keras's names", where, name, raw)
 }
 
-// withDropout returns the layers with a Dropout of rate 0 behind the LSTM if there is none.
+// withDropout returns the layers with a Dropout of rate 0 behind the last LSTM if a Dense layer stands there.
 func (p *parser) withDropout() []model.Layer {
-	if len(p.layers) != 4 || p.layers[1].Kind != model.LSTM || p.layers[2].Kind != model.Dense {
-		return p.layers
+	var out []model.Layer
+	for i, l := range p.layers {
+		if i > 0 && p.layers[i-1].Kind == model.LSTM && l.Kind == model.Dense {
+			out = append(out, model.Layer{Kind: model.Dropout, Name: p.free("dropout")})
+		}
+		out = append(out, l)
 	}
-	return []model.Layer{p.layers[0], p.layers[1], {Kind: model.Dropout, Name: p.free("dropout")}, p.layers[2], p.layers[3]}
+	return out
 }
 
 // free returns a name that no layer has.

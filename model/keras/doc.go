@@ -13,10 +13,14 @@
 // model with them and then fails in the first training step). To go on with training where it stopped, bit for bit,
 // there are the program's own checkpoints.
 //
-// The network must be the one that model.Classifier describes: Sequential with Masking(0), LSTM, Dropout (which may be
-// missing), Dense(relu), Dense(1, sigmoid). Anything in a file that would make it predict otherwise is refused with a
-// sentence that names it; what only acts in Keras's training (regularizers, constraints, dropout inside the LSTM) is
-// listed in File.Ignored.
+// The network must be one that model.Spec describes: Sequential with Masking(0), LSTMs in a row, each plain or inside
+// Bidirectional (concat), Dropout (which may be missing), Dense(relu), Dense(1, sigmoid). An ensemble is a Functional
+// model of such Sequentials: one Input that each reads, and the Average of what they return. Keras 3 opens it, Keras 2
+// does not. Flat copies of the layers would not do: Keras 3 saves such a graph with the operations of its masks, and
+// then cannot load it.
+//
+// Anything in a file that would make it predict otherwise is refused with a sentence that names it; what only acts in
+// Keras's training (regularizers, constraints, dropout inside the LSTM) is listed in File.Ignored.
 //
 // A file may come from anywhere. Whatever its bytes are, reading it ends soon, in memory proportional to its length.
 package keras

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"regexp"
 	"slices"
 	"sort"
@@ -20,8 +21,17 @@ import (
 // without it for one of Keras 1 and would rearrange the weights.
 const version = "3.15.1"
 
-// inputName is the name of the input layer.
-const inputName = "input_layer"
+// inputName is the name of the input layer, averageName that of an ensemble's last one.
+const (
+	inputName   = "input_layer"
+	averageName = "average"
+)
+
+// MaxMembers bounds the members of an ensemble in one file.
+const MaxMembers = 256
+
+// memberName is the name of member k of an ensemble, from 0.
+func memberName(k int) string { return fmt.Sprintf("member_%d", k+1) }
 
 // WriteH5 writes what Encode returns to w.
 func WriteH5(w io.Writer, f *File) error {
@@ -35,10 +45,11 @@ func WriteH5(w io.Writer, f *File) error {
 	return nil
 }
 
-// Encode returns f as an .h5 file that Keras 2 and Keras 3 open; the same f gives the same bytes. With a Loss the
-// file is compiled: both go on training with Adam at LearningRate, with fresh moments. The error says what of f
-// cannot be written: a network that model.Classifier does not describe, parameters that are not finite or not as
-// many as the Spec's (it then wraps model.ErrShape), names or Extra values that HDF5 cannot hold (64 KiB each).
+// Encode returns f as an .h5 file that Keras 2 and Keras 3 open, an ensemble as one that Keras 3 opens; the same f gives
+// the same bytes. With a Loss the file is compiled: both go on training with Adam at LearningRate, with fresh moments.
+// The error says what of f cannot be written: a network that Spec.Chain refuses, more than MaxMembers members,
+// parameters that are not finite or not as many as the Spec's (it then wraps model.ErrShape), names or Extra values that
+// HDF5 cannot hold (64 KiB each).
 func Encode(f *File) ([]byte, error) {
 	data, err := encode(f)
 	if err != nil {
@@ -48,25 +59,32 @@ func Encode(f *File) ([]byte, error) {
 }
 
 func encode(f *File) ([]byte, error) {
-	if _, err := f.Spec.Dims(); err != nil {
+	if _, err := f.Spec.Chain(); err != nil {
 		return nil, err
 	}
-	if len(f.Others) > 0 {
-		return nil, fmt.Errorf("an ensemble of %d members is not written; save each by itself", 1+len(f.Others))
-	}
 	layout := f.Spec.Layout()
-	if len(f.Params) != layout.Size {
-		return nil, fmt.Errorf("%d parameters for a network of %d: %w", len(f.Params), layout.Size, model.ErrShape)
-	}
-	for _, v := range layout.Variables {
-		if i := slices.IndexFunc(v.Of(f.Params), notFinite); i >= 0 {
-			return nil, fmt.Errorf("%s holds %v at element %d; the training diverged, try a lower learning rate", v.Name, v.Of(f.Params)[i], i)
+	members := append([][]float32{f.Params}, f.Others...)
+	for k, params := range members {
+		where := ""
+		if len(members) > 1 {
+			where = fmt.Sprintf("member %d of the ensemble: ", k+1)
 		}
+		if len(params) != layout.Size {
+			return nil, fmt.Errorf("%s%d parameters for a network of %d: %w", where, len(params), layout.Size, model.ErrShape)
+		}
+		for _, v := range layout.Variables {
+			if i := slices.IndexFunc(v.Of(params), notFinite); i >= 0 {
+				return nil, fmt.Errorf("%s%s holds %v at element %d; the training diverged, try a lower learning rate", where, v.Name, v.Of(params)[i], i)
+			}
+		}
+	}
+	if len(members) > MaxMembers {
+		return nil, fmt.Errorf("an ensemble of %d members; at most %d", len(members), MaxMembers)
 	}
 	if err := checkNames(f.Spec); err != nil {
 		return nil, err
 	}
-	config, err := modelConfig(f.Spec)
+	config, err := modelConfig(f.Spec, len(members))
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +116,24 @@ func encode(f *File) ([]byte, error) {
 	weights := root.Group("model_weights")
 	stamp(weights)
 	var names []string
-	for _, l := range f.Spec.Layers {
-		names = append(names, l.Name)
-		weights.Group(l.Name).SetStrings("weight_names", writeLayer(weights.Group(l.Name), l, layout, f.Params))
+	group := func(name string, variables []string) {
+		names = append(names, name)
+		weights.Group(name).SetStrings("weight_names", variables)
+	}
+	if len(members) == 1 {
+		for _, l := range f.Spec.Layers {
+			group(l.Name, writeLayer(weights.Group(l.Name), l, layout, f.Params))
+		}
+	} else {
+		group(inputName, nil)
+		for k, params := range members {
+			var variables []string
+			for _, l := range f.Spec.Layers {
+				variables = append(variables, writeLayer(weights.Group(memberName(k)), l, layout, params)...)
+			}
+			group(memberName(k), variables)
+		}
+		group(averageName, nil)
 	}
 	weights.SetStrings("layer_names", names)
 	weights.Group("top_level_model_weights").SetStrings("weight_names", nil)
@@ -117,7 +150,8 @@ func writeLayer(g *hdf5.Group, l model.Layer, layout model.Layout, params []floa
 		}
 		name := l.Name + "/" + variable
 		if l.Kind == model.LSTM {
-			name = l.Name + "/lstm_cell/" + variable
+			direction, last := path.Split(variable) // "forward_lstm/" or "backward_lstm/", or nothing
+			name = l.Name + "/" + direction + "lstm_cell/" + last
 		}
 		g.Array(name, v.Shape, v.Of(params))
 		names = append(names, name)
@@ -159,26 +193,64 @@ type layerOut struct {
 }
 
 // modelConfig returns the JSON of model_config. Settings that are left out have the same defaults in both Keras
-// versions, and they are the ones that this program computes with.
-func modelConfig(s model.Spec) (string, error) {
-	layers := []layerOut{{"InputLayer", map[string]any{
-		"name": inputName, "batch_input_shape": []any{nil, s.Timesteps, s.Features}, "dtype": "float32",
-	}}}
-	for _, l := range s.Layers {
-		c := map[string]any{"name": l.Name}
+// versions, and they are the ones that this program computes with. Several members become a model of models: one input,
+// each member a Sequential that reads it, and the Average of what they return.
+func modelConfig(s model.Spec, members int) (string, error) {
+	input := map[string]any{"name": inputName, "batch_input_shape": []any{nil, s.Timesteps, s.Features}, "dtype": "float32"}
+	if members == 1 {
+		return marshal(sequential(s, "sequential", input))
+	}
+	type node struct {
+		layerOut
+		Name    string  `json:"name"`
+		Inbound [][]any `json:"inbound_nodes"`
+	}
+	from := func(names ...string) [][]any {
+		var list []any
+		for _, n := range names {
+			list = append(list, []any{n, 0, 0, struct{}{}})
+		}
+		return [][]any{list}
+	}
+	layers := []node{{layerOut{"InputLayer", input}, inputName, [][]any{}}}
+	var names []string
+	for k := range members {
+		names = append(names, memberName(k))
+		layers = append(layers, node{sequential(s, memberName(k), input), memberName(k), from(inputName)})
+	}
+	layers = append(layers, node{layerOut{"Average", map[string]any{"name": averageName}}, averageName, from(names...)})
+	return marshal(layerOut{"Functional", map[string]any{
+		"name": "ensemble", "layers": layers, "input_layers": [][]any{{inputName, 0, 0}}, "output_layers": [][]any{{averageName, 0, 0}},
+	}})
+}
+
+// sequential returns the network as a Keras layer.
+func sequential(s model.Spec, name string, input map[string]any) layerOut {
+	layers := []layerOut{{"InputLayer", input}}
+	for i, l := range s.Layers {
+		class, c := string(l.Kind), map[string]any{"name": l.Name}
 		switch l.Kind {
 		case model.Masking:
 			c["mask_value"] = float(0)
 		case model.LSTM:
 			c["units"] = l.Units
+			if s.Layers[i+1].Kind == model.LSTM {
+				c["return_sequences"] = true
+			}
+			if l.Bidirectional {
+				c["name"] = "lstm"
+				// Keras 3 looks for a layer inside another one by its module.
+				inner := map[string]any{"module": "keras.layers", "registered_name": nil, "class_name": "LSTM", "config": c}
+				class, c = "Bidirectional", map[string]any{"name": l.Name, "layer": inner, "merge_mode": "concat"}
+			}
 		case model.Dropout:
 			c["rate"] = float(l.Rate)
 		case model.Dense:
 			c["units"], c["activation"] = l.Units, l.Activation
 		}
-		layers = append(layers, layerOut{string(l.Kind), c})
+		layers = append(layers, layerOut{class, c})
 	}
-	return marshal(layerOut{"Sequential", map[string]any{"name": "sequential", "layers": layers}})
+	return layerOut{"Sequential", map[string]any{"name": name, "layers": layers}}
 }
 
 // trainingConfig returns the JSON of training_config. It has the keys without which one of the versions fails.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"codeberg.org/sbinet/npyio"
@@ -15,62 +16,112 @@ import (
 	"vklstm/model"
 )
 
-// forward returns P(y = 1) of the windows x[n][T][F] in float64. It is written straight from the formulas and shares
-// nothing with the engines, so that a mistake in the order of the weights cannot be made twice.
+// forward returns P(y = 1) of the windows x[n][T][F] in float64: of an ensemble, the mean over its members. It is
+// written straight from the formulas and shares nothing with the engines, so that a mistake in the order of the weights
+// cannot be made twice.
 func forward(f *File, x []float32) []float64 {
-	d, err := f.Spec.Dims()
+	members := append([][]float32{f.Params}, f.Others...)
+	var mean []float64
+	for _, params := range members {
+		p := forwardOne(f.Spec, params, x)
+		if mean == nil {
+			mean = make([]float64, len(p))
+		}
+		for i, v := range p {
+			mean[i] += v / float64(len(members))
+		}
+	}
+	return mean
+}
+
+func forwardOne(spec model.Spec, params []float32, x []float32) []float64 {
+	c, err := spec.Chain()
 	if err != nil {
 		panic(err)
 	}
-	vars := f.Spec.Layout().Variables
-	at := func(variable, row, column int) float64 {
-		v := vars[variable]
-		width := v.Shape[len(v.Shape)-1]
-		return float64(v.Of(f.Params)[row*width+column])
+	// By its name, so that the order of the file must be right.
+	variables := map[string]model.Variable{}
+	for _, v := range spec.Layout().Variables {
+		variables[v.Name] = v
 	}
-	sigmoid := func(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
+	array := func(name string) func(row, column int) float64 {
+		v := variables[name]
+		width, values := v.Shape[len(v.Shape)-1], v.Of(params)
+		return func(row, column int) float64 { return float64(values[row*width+column]) }
+	}
+	hidden, output := spec.Layers[len(spec.Layers)-2].Name, spec.Layers[len(spec.Layers)-1].Name
 	var out []float64
-	for ; len(x) > 0; x = x[d.T*d.F:] {
-		h, c := make([]float64, d.H), make([]float64, d.H)
-		for t := range d.T {
-			step := x[t*d.F : (t+1)*d.F]
+	for ; len(x) > 0; x = x[c.T*c.F:] {
+		var steps [][]float64 // those that are not masked
+		for t := range c.T {
+			var step []float64
 			masked := true
-			for _, v := range step {
+			for _, v := range x[t*c.F : (t+1)*c.F] {
+				step = append(step, float64(v))
 				masked = masked && v == 0
 			}
-			if masked {
-				continue
-			}
-			var z [4][]float64 // i, f, c, o
-			for gate := range z {
-				for u := range d.H {
-					column := gate*d.H + u
-					s := at(model.Bias, 0, column)
-					for k, v := range step {
-						s += float64(v) * at(model.Kernel, k, column)
-					}
-					for k, v := range h {
-						s += v * at(model.RecurrentKernel, k, column)
-					}
-					z[gate] = append(z[gate], s)
-				}
-			}
-			for u := range d.H {
-				c[u] = sigmoid(z[1][u])*c[u] + sigmoid(z[0][u])*math.Tanh(z[2][u])
-				h[u] = sigmoid(z[3][u]) * math.Tanh(c[u])
+			if !masked {
+				steps = append(steps, step)
 			}
 		}
-		logit := at(model.OutputBias, 0, 0)
-		for j := range d.D {
-			s := at(model.DenseBias, 0, j)
-			for u, v := range h {
-				s += v * at(model.DenseKernel, u, j)
+		var last []float64
+		for _, l := range spec.Layers[1 : 1+len(c.LSTMs)] {
+			if !l.Bidirectional {
+				steps, last = lstm(steps, l.Units, l.Name, array)
+				continue
 			}
-			logit += max(s, 0) * at(model.OutputKernel, j, 0)
+			there, end := lstm(steps, l.Units, l.Name+"/forward_lstm", array)
+			slices.Reverse(steps)
+			back, start := lstm(steps, l.Units, l.Name+"/backward_lstm", array)
+			steps = nil
+			for t := range there {
+				steps = append(steps, slices.Concat(there[t], back[len(back)-1-t]))
+			}
+			last = slices.Concat(end, start)
+		}
+		kernel, bias := array(hidden+"/kernel"), array(hidden+"/bias")
+		logit, weight := array(output+"/bias")(0, 0), array(output+"/kernel")
+		for j := range c.D {
+			s := bias(0, j)
+			for u, v := range last {
+				s += v * kernel(u, j)
+			}
+			logit += max(s, 0) * weight(j, 0)
 		}
 		out = append(out, sigmoid(logit))
 	}
 	return out
+}
+
+func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
+
+// lstm walks over steps[][In], none of them masked, and returns h behind each and behind the last, zeros without steps.
+func lstm(steps [][]float64, units int, name string, array func(string) func(row, column int) float64) (all [][]float64, last []float64) {
+	kernel, recurrent, bias := array(name+"/kernel"), array(name+"/recurrent_kernel"), array(name+"/bias")
+	h, c := make([]float64, units), make([]float64, units)
+	for _, step := range steps {
+		var z [4][]float64 // i, f, c, o
+		for gate := range z {
+			for u := range units {
+				column := gate*units + u
+				s := bias(0, column)
+				for k, v := range step {
+					s += v * kernel(k, column)
+				}
+				for k, v := range h {
+					s += v * recurrent(k, column)
+				}
+				z[gate] = append(z[gate], s)
+			}
+		}
+		h = slices.Clone(h)
+		for u := range units {
+			c[u] = sigmoid(z[1][u])*c[u] + sigmoid(z[0][u])*math.Tanh(z[2][u])
+			h[u] = sigmoid(z[3][u]) * math.Tanh(c[u])
+		}
+		all = append(all, h)
+	}
+	return all, h
 }
 
 // predictTol is the contract: Keras's float32 probabilities against ours. Its own rounding is far below: about 1e-7
@@ -105,7 +156,13 @@ type expected struct {
 
 func readExpected(t *testing.T) (e expected, x []float32) {
 	t.Helper()
-	b, err := os.ReadFile("testdata/expected.json")
+	return readExpectedOf(t, "expected.json")
+}
+
+// readExpectedOf reads a file of testdata like expected.json, and its windows one behind the other.
+func readExpectedOf(t *testing.T, name string) (e expected, x []float32) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name)
 	if err == nil {
 		err = json.Unmarshal(b, &e)
 	}
@@ -197,13 +254,15 @@ func TestGolden(t *testing.T) {
 
 // TestOtherWriters reads what Keras 2, Keras 3 and h5py with other settings write.
 func TestOtherWriters(t *testing.T) {
-	e, x := readExpected(t)
-	for name, want := range e.Probability {
-		f, err := Read("testdata/" + name)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
+	for _, list := range []string{"expected.json", "expected_stack.json"} {
+		e, x := readExpectedOf(t, list)
+		for name, want := range e.Probability {
+			f, err := Read("testdata/" + name)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			near(t, name, forward(f, x), want)
 		}
-		near(t, name, forward(f, x), want)
 	}
 }

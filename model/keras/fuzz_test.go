@@ -39,9 +39,14 @@ func check(t *testing.T, data []byte) {
 	if len(f.Params) != l.Size {
 		t.Fatalf("%d parameters for a network of %d", len(f.Params), l.Size)
 	}
-	for _, x := range f.Params {
-		if notFinite(x) {
-			t.Fatalf("parameter %v", x)
+	for _, params := range append([][]float32{f.Params}, f.Others...) {
+		if len(params) != l.Size {
+			t.Fatalf("a member of %d parameters for a network of %d", len(params), l.Size)
+		}
+		for _, x := range params {
+			if notFinite(x) {
+				t.Fatalf("parameter %v", x)
+			}
 		}
 	}
 	if o := f.Optimizer; o != nil && (len(o.M) != l.Size || len(o.V) != l.Size || o.Step < 0) {
@@ -67,12 +72,14 @@ func FuzzReadH5(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	b, err := Encode(small())
-	if err != nil {
-		f.Fatal(err)
+	for _, file := range []*File{small(), ensemble()} {
+		b, err := Encode(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+		f.Add(b[:len(b)/2])
 	}
-	f.Add(b)
-	f.Add(b[:len(b)/2])
 	f.Add([]byte("\x89HDF\r\n\x1a\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { check(t, data) })
 }
@@ -81,12 +88,12 @@ func FuzzReadH5(f *testing.F) {
 // offsets with what is likely to hurt.
 func TestMutations(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, name := range []string{"keras3.h5", "keras2.h5", "chunked.h5", "latest.h5", "keras3.keras"} {
+	for _, name := range []string{"keras3.h5", "keras2.h5", "chunked.h5", "latest.h5", "keras3.keras", "keras3_chain.h5", "keras2_ensemble.h5", "keras3_ensemble.keras"} {
 		src, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 1500 {
+		for range 1000 {
 			b := bytes.Clone(src)
 			for range 1 + rng.IntN(4) {
 				// Half of the time where the structure is dense, in the first 8 KiB.

@@ -22,10 +22,32 @@ func small() *File {
 		Spec: model.Classifier(5, 3, 4, 0.25, 2), Extra: map[string]string{"vklstm": `{"scaling":"größe"}`, "empty": ""},
 		Loss: model.Focal(), LossName: "binary_focal_crossentropy", LearningRate: 0.002,
 	}
-	for i := range f.Spec.Layout().Size {
-		f.Params = append(f.Params, float32(math.Sin(float64(i))))
-	}
+	f.Params = numbers(f.Spec, 0)
 	return f
+}
+
+// ensemble returns three members of a chain.
+func ensemble() *File {
+	f := small()
+	f.Spec = chain(5, 3)
+	f.Params, f.Others = numbers(f.Spec, 0), [][]float32{numbers(f.Spec, 1), numbers(f.Spec, 2)}
+	return f
+}
+
+// numbers returns parameters that all differ, others for each member of an ensemble.
+func numbers(spec model.Spec, member int) []float32 {
+	var params []float32
+	for i := range spec.Layout().Size {
+		params = append(params, float32(math.Sin(float64(i+1000*member))))
+	}
+	return params
+}
+
+// chain returns a network of three LSTM layers: of one direction, both, both.
+func chain(timesteps, features int) model.Spec {
+	s := model.Stack(timesteps, features, []int{4, 3, 2}, true, 0.25, 3)
+	s.Layers[1].Bidirectional, s.Layers[1].Name = false, "lstm"
+	return s
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -37,7 +59,10 @@ func TestRoundTrip(t *testing.T) {
 	uncompiled.Loss, uncompiled.LossName, uncompiled.LearningRate = model.Loss{}, "", 0
 	bce := small()
 	bce.Loss, bce.LossName = model.Loss{Kind: model.BinaryCrossentropy}, "binary_crossentropy"
-	for name, f := range map[string]*File{"focal": small(), "other names": renamed, "uncompiled": uncompiled, "crossentropy": bce} {
+	stacked := small()
+	stacked.Spec = chain(5, 3)
+	stacked.Params = numbers(stacked.Spec, 0)
+	for name, f := range map[string]*File{"stacked": stacked, "ensemble": ensemble(), "focal": small(), "other names": renamed, "uncompiled": uncompiled, "crossentropy": bce} {
 		b, err := Encode(f)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -62,11 +87,16 @@ func TestRoundTrip(t *testing.T) {
 
 // TestOptimizer finds Adam's state in each of the three orders in which Keras has kept it.
 func TestOptimizer(t *testing.T) {
-	e, _ := readExpected(t)
 	for name, rate := range map[string]float64{
 		"keras3.h5": 2e-3, "keras3.keras": 2e-3, "chunked.h5": 2e-3,
 		"keras2.h5": 3e-3, "keras2.keras": 3e-3, "keras2_legacy_adam.h5": 3e-3,
+		"keras3_chain.h5": 2e-3, "keras3_chain.keras": 2e-3, "keras2_chain.h5": 2e-3, "keras2_chain.keras": 2e-3,
 	} {
+		list := "expected.json"
+		if strings.Contains(name, "chain") {
+			list = "expected_stack.json"
+		}
+		e, _ := readExpectedOf(t, list)
 		f, err := Read("testdata/" + name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -90,7 +120,7 @@ func TestOptimizer(t *testing.T) {
 		}
 		if !strings.HasPrefix(name, "keras2") {
 			l := f.Spec.Layout().Variables
-			if m, v := l[model.Kernel].Of(f.Optimizer.M), l[model.OutputBias].Of(f.Optimizer.V); !slices.Equal(m, e.FirstM) || !slices.Equal(v, e.LastV) {
+			if m, v := l[0].Of(f.Optimizer.M), l[len(l)-1].Of(f.Optimizer.V); !slices.Equal(m, e.FirstM) || !slices.Equal(v, e.LastV) {
 				t.Errorf("%s: m of lstm/kernel %v, want %v; v of dense_1/bias %v, want %v", name, m, e.FirstM, v, e.LastV)
 			}
 		}
@@ -156,7 +186,7 @@ func TestLosses(t *testing.T) {
 
 // TestConfig changes one thing of a sound configuration at a time.
 func TestConfig(t *testing.T) {
-	text, err := modelConfig(small().Spec)
+	text, err := modelConfig(small().Spec, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +205,7 @@ func TestConfig(t *testing.T) {
 		{"half a step", `[null,5,3]`, `[null,5.5,3]`, ErrFormat, "5.5"},
 		{"no steps", `[null,5,3]`, `[null,0,3]`, ErrFormat, "shape"},
 		{"functional", `"Sequential"`, `"Functional"`, ErrUnsupported, "Functional"},
+		{"own model", `"Sequential"`, `"Mine"`, ErrUnsupported, `class "Mine"`},
 		{"other layer", `"Dropout"`, `"GaussianNoise"`, ErrUnsupported, `"dropout" (GaussianNoise)`},
 		{"no masking", `{"class_name":"Masking","config":{"mask_value":0.0,"name":"masking"}},`, "", ErrUnsupported, "no Masking layer"},
 		{"mask value", `"mask_value":0.0`, `"mask_value":-1.0`, ErrUnsupported, "mask_value -1"},
@@ -209,7 +240,7 @@ func TestConfig(t *testing.T) {
 		if tc.old != "" && changed == text {
 			t.Fatalf("%s: %q is not in %s", tc.what, tc.old, text)
 		}
-		spec, _, err := parseModel(changed)
+		spec, _, _, err := parseModel(changed)
 		if tc.kind == nil {
 			if err != nil || !reflect.DeepEqual(spec, small().Spec) {
 				t.Errorf("%s: %+v, %v", tc.what, spec, err)
@@ -222,11 +253,11 @@ func TestConfig(t *testing.T) {
 	}
 
 	dropout := `{"class_name":"Dropout","config":{"name":"dropout","rate":0.25}},`
-	spec, _, err := parseModel(strings.Replace(strings.Replace(text, dropout, "", 1), `"name":"lstm"`, `"name":"dropout"`, 1))
+	spec, _, _, err := parseModel(strings.Replace(strings.Replace(text, dropout, "", 1), `"name":"lstm"`, `"name":"dropout"`, 1))
 	if want := (model.Layer{Kind: model.Dropout, Name: "dropout_1"}); err != nil || spec.Layers[2] != want {
 		t.Errorf("without Dropout: %+v, %v", spec, err)
 	}
-	_, ignored, err := parseModel(strings.Replace(text, `"units":4`, `"units":4,"recurrent_dropout":0.2,"dropout":0.0,"kernel_regularizer":null`, 1))
+	_, _, ignored, err := parseModel(strings.Replace(text, `"units":4`, `"units":4,"recurrent_dropout":0.2,"dropout":0.0,"kernel_regularizer":null`, 1))
 	if err != nil || len(ignored) != 1 || !strings.Contains(ignored[0], "recurrent_dropout") {
 		t.Errorf("dropout inside the LSTM: %q, %v", ignored, err)
 	}
@@ -238,7 +269,7 @@ func TestWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := modelConfig(small().Spec)
+	text, err := modelConfig(small().Spec, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ func decodeH5(data []byte) (*File, error) {
 		return nil, err
 	}
 	f := &File{Extra: map[string]string{}}
-	if f.Spec, f.Ignored, err = parseModel(text[0]); err != nil {
+	var members []string
+	if f.Spec, members, f.Ignored, err = parseModel(text[0]); err != nil {
 		return nil, err
 	}
 	attributes, err := root.ScalarStrings()
@@ -43,11 +44,17 @@ func decodeH5(data []byte) (*File, error) {
 			f.Extra[name] = value
 		}
 	}
-	arrays, err := layerArrays(root, f.Spec)
+	var arrays [][]*hdf5.Object
+	if members != nil {
+		arrays, err = ensembleArrays(root, f.Spec, members)
+	} else {
+		arrays = make([][]*hdf5.Object, 1)
+		arrays[0], err = layerArrays(root, f.Spec)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if f.Params, err = readVariables(f.Spec.Layout(), arrays, ""); err != nil {
+	if err := f.readMembers(arrays); err != nil {
 		return nil, err
 	}
 	f.compiled(parseCompile([]byte(attributes["training_config"]), "optimizer_config"), func() ([]*hdf5.Object, error) {
@@ -125,11 +132,21 @@ func layerArrays(root *hdf5.Object, spec model.Spec) ([]*hdf5.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := []struct {
-		layer     int // in the Spec
-		variables string
-		n         int
-	}{{1, "kernel, recurrent_kernel, bias", 3}, {3, "kernel, bias", 2}, {4, "kernel, bias", 2}}
+	type group struct {
+		name, variables string
+		n               int
+	}
+	var want []group
+	for _, l := range spec.Layers {
+		switch {
+		case l.Kind == model.LSTM && l.Bidirectional:
+			want = append(want, group{l.Name, "kernel, recurrent_kernel, bias of each direction", 6})
+		case l.Kind == model.LSTM:
+			want = append(want, group{l.Name, "kernel, recurrent_kernel, bias", 3})
+		case l.Kind == model.Dense:
+			want = append(want, group{l.Name, "kernel, bias", 2})
+		}
+	}
 	var all []*hdf5.Object
 	found := 0
 	for _, name := range layers {
@@ -146,7 +163,7 @@ func layerArrays(root *hdf5.Object, spec model.Spec) ([]*hdf5.Object, error) {
 		}
 		if found < len(want) && len(arrays) != want[found].n {
 			w := want[found]
-			return nil, bad("layer %q has %d arrays; its configuration needs %d: %s", spec.Layers[w.layer].Name, len(arrays), w.n, w.variables)
+			return nil, bad("layer %q has %d arrays; its configuration needs %d: %s", w.name, len(arrays), w.n, w.variables)
 		}
 		found++
 		all = append(all, arrays...)
@@ -200,23 +217,30 @@ func decodeKeras(data []byte) (*File, error) {
 		return nil, err
 	}
 	f := &File{Extra: map[string]string{}}
-	if f.Spec, f.Ignored, err = parseModel(string(text)); err != nil {
+	var members []string
+	if f.Spec, members, f.Ignored, err = parseModel(string(text)); err != nil {
 		return nil, err
 	}
 	root, err := open(weights)
 	if err != nil {
 		return nil, err
 	}
-	// Groups are named by class and counted, whatever the layers' names are.
-	var arrays []*hdf5.Object
-	for _, path := range []string{"lstm/cell/vars/0", "lstm/cell/vars/1", "lstm/cell/vars/2", "dense/vars/0", "dense/vars/1", "dense_1/vars/0", "dense_1/vars/1"} {
-		a, err := root.Child("layers/" + path)
+	prefixes := []string{"layers/"}
+	if members != nil {
+		prefixes = nil
+		for k := range members {
+			prefixes = append(prefixes, "layers/"+counted("sequential", k)+"/layers/")
+		}
+	}
+	var all [][]*hdf5.Object
+	for _, prefix := range prefixes {
+		arrays, err := variables(root, f.Spec, prefix)
 		if err != nil {
 			return nil, err
 		}
-		arrays = append(arrays, a)
+		all = append(all, arrays)
 	}
-	if f.Params, err = readVariables(f.Spec.Layout(), arrays, ""); err != nil {
+	if err := f.readMembers(all); err != nil {
 		return nil, err
 	}
 	var top struct {
@@ -244,6 +268,44 @@ func decodeKeras(data []byte) (*File, error) {
 		return slots, nil
 	})
 	return f, nil
+}
+
+// counted is what Keras calls object n of a class, from 0.
+func counted(class string, n int) string {
+	if n == 0 {
+		return class
+	}
+	return fmt.Sprintf("%s_%d", class, n)
+}
+
+// variables returns the arrays of a Sequential's layers in model.weights.h5, one per variable; prefix is the layers' group. Its groups are named by the layers' classes and
+// counted, whatever the layers' names are.
+func variables(root *hdf5.Object, spec model.Spec, prefix string) ([]*hdf5.Object, error) {
+	var arrays []*hdf5.Object
+	count := map[string]int{}
+	for _, l := range spec.Layers {
+		class, parts, n := "", []string{""}, 0
+		switch {
+		case l.Kind == model.LSTM && l.Bidirectional:
+			class, parts, n = "bidirectional", []string{"forward_layer/cell/", "backward_layer/cell/"}, 3
+		case l.Kind == model.LSTM:
+			class, parts, n = "lstm", []string{"cell/"}, 3
+		case l.Kind == model.Dense:
+			class, n = "dense", 2
+		}
+		group := counted(class, count[class])
+		count[class]++
+		for _, part := range parts {
+			for i := range n {
+				a, err := root.Child(fmt.Sprintf("%s%s/%svars/%d", prefix, group, part, i))
+				if err != nil {
+					return nil, err
+				}
+				arrays = append(arrays, a)
+			}
+		}
+	}
+	return arrays, nil
 }
 
 // entry returns the content of a file in a zip, of at most limit bytes.
