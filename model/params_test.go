@@ -172,11 +172,25 @@ func TestOptionsCheck(t *testing.T) {
 		{func(o *model.Options) { o.Augment.Warp = 0.95 }, false},
 		{func(o *model.Options) { o.Augment.Noise = math.NaN() }, false},
 		{func(o *model.Options) { o.Augment.Drop = -0.1 }, false},
+		{func(o *model.Options) { o.Augment.MoveProb = 1.1 }, false},
+		{func(o *model.Options) { o.Augment.Shift = 0.95 }, false},
+		{func(o *model.Options) { o.Augment.Magnitude = 1 }, false},
+		{func(o *model.Options) { o.Augment.Rotate = 181; o.Augment.Triplets = 1 }, false},
+		{func(o *model.Options) { o.Augment.Rotate = math.NaN(); o.Augment.Triplets = 1 }, false},
+		{func(o *model.Options) { o.Augment.Rotate = 30 }, false}, // of no triplet
+		{func(o *model.Options) { o.Augment.Triplets = -1 }, false},
+		{func(o *model.Options) { o.Augment.Rotate = 30; o.Augment.Triplets = 1 }, true}, // of two features
 	} {
 		o := good
 		tc.change(&o)
 		if err := o.Check(2); err == nil || errors.Is(err, model.ErrShape) != tc.shape {
 			t.Errorf("%+v: error %v; wraps ErrShape is wanted to be %v", o, err, tc.shape)
+		}
+	}
+	six := model.Options{Loss: good.Loss, Optimizer: good.Optimizer, Augment: model.Augment{MoveProb: 1, Shift: 0.9, Magnitude: 0.9, Rotate: 180, Triplets: 2}}
+	for f, fits := range map[int]bool{5: false, 6: true, 7: true} {
+		if err := six.Check(f); (err == nil) != fits {
+			t.Errorf("two triplets of %d features: %v", f, err)
 		}
 	}
 	s := model.Scaling{Offset: []float32{3, 4}, Factor: []float32{5, 6}}.Fill(2)

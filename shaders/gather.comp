@@ -2,8 +2,9 @@
 // gather: takes a step's windows out of the loaded ones, moves them in training, and scales them. One thread per cell of x.
 // A valid cell becomes (v − offset)·factor; cells that are missing or in a masked step, those of rows without a window, and of
 // steps that nothing moves into, become MISSING. In a moved window (include/move.glsl) v is its factor times what was measured
-// shift steps before, and a triplet without a missing value is turned. The loaded windows may lie in several chunks, one dispatch each: a dispatch writes the rows whose window lies
-// in its chunk, and the one with chunkFirst = 0 the rows without a window too.
+// shift steps before, and a triplet without a missing value is turned. The loaded windows may lie in several chunks, one
+// dispatch each: a dispatch writes the rows whose window lies in its chunk, and the one with chunkFirst = 0 the rows without a
+// window too.
 #extension GL_GOOGLE_include_directive : require
 #include "dispatch.glsl"
 #include "missing.glsl"

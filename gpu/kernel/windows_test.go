@@ -42,7 +42,7 @@ var windowCases = []struct {
 	{"one triplet, moved", 1, 9, 9, 3, 3, 12, 0, []int{0}, model.Augment{MoveProb: 1, Rotate: 180, Triplets: 1}},
 	{"shifted by up to all but a step", 1, 9, 9, 10, 2, 20, 0, []int{0, 11}, model.Augment{Prob: 0.5, Noise: 0.1, MoveProb: 1, Shift: 0.9}},
 	{"two triplets and a feature, moved and warped, three models", 3, 5, 11, 17, 7, 40, 6, []int{0, 13, 14},
-		model.Augment{Prob: 0.7, Warp: 0.2, Noise: 0.07, Drop: 0.1, MoveProb: 0.7, Shift: 0.3, Magnitude: 0.4, Rotate: 60, Triplets: 2}},
+		model.Augment{Prob: 0.7, Warp: 0.2, Noise: 0.07, Drop: 0.1, MoveProb: 0.7, Shift: 0.35, Magnitude: 0.4, Rotate: 60, Triplets: 2}},
 	{"production shape, moved", 1, 32, 32, 60, 6, 100, 0, []int{0, 50},
 		model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 30, Triplets: 2}},
 }

@@ -159,6 +159,18 @@ func TestMoveDistributions(t *testing.T) {
 	}
 }
 
+// Each of the rotations comes from as many words as any other.
+func TestTurn(t *testing.T) {
+	seen := make([]bool, augment.Axes*augment.Angles)
+	for i := range uint32(len(seen)) { // the words' high bits
+		axis, angle := augment.Turn(i<<12 | i&4095)
+		seen[axis*augment.Angles+angle] = true
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		t.Errorf("no word turns around axis %d by angle %d", i/augment.Angles, i%augment.Angles)
+	}
+}
+
 // Any cap of the sphere holds its share of the axes to within 1/300 of all of them.
 func TestAxes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 23))
