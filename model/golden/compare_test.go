@@ -67,20 +67,23 @@ func TestKerasFloat32(t *testing.T) {
 			if c.Kind != "gradient" || c.NotOurs() != "" {
 				continue
 			}
-			p, _ := c.open()
+			p, err := c.problem()
+			if err != nil {
+				t.Fatal(err)
+			}
 			tolerance, err := c.float32s.tolerances(p, reference.NewRounding)
 			if err != nil {
 				t.Fatal(err)
 			}
 			compared := 0
 			for name, tol := range tolerance {
-				f32, ok := c.arrays[name+"_f32"]
+				f32, ok := p.arrays[name+"_f32"]
 				if !ok || name == "loss_rows" {
 					continue
 				}
 				compared++
 				for i, v := range f32.Data {
-					if e := math.Abs(v - c.arrays[name].Data[i]); e > 0.3*tol[i] {
+					if e := math.Abs(v - p.arrays[name].Data[i]); e > 0.3*tol[i] {
 						t.Errorf("%s: %s: Keras's float32 errs by %.2e at element %d, %.2f of the tolerance", c.Name, name, e, i, e/tol[i])
 					}
 				}
@@ -139,6 +142,30 @@ func TestSabotage(t *testing.T) {
 		{"epsilon a hundred times", "adam: step 1 parameters"},
 		{"no clipping", "adam_global_clipnorm: step 1 m"},
 		{"clipped each by itself", "adam_global_clipnorm: step 1 m"},
+		{"directions exchanged", "bidirectional: probability"},
+		{"backward direction walks forward", "bidirectional: probability"},
+		{"backward direction first", "bidirectional: probability"},
+		{"backward direction's output of the last step", "bidirectional: probability"},
+		{"backward direction's bias forgotten", "bidirectional: probability"},
+		{"mask dropped in the backward direction", "chain_right: probability"},
+		{"mask in forward order in the backward direction", "chain_right: probability"},
+		{"backward outputs left in its own order", "bidirectional_two: probability"},
+		{"backward direction's gradient does not go down", "bidirectional_two: d/bidirectional/forward_lstm/kernel"},
+		{"second layer's bias forgotten", "stack_two: probability"},
+		{"gates i and f exchanged in upper layers", "stack_two: probability"},
+		{"mask dropped in upper layers", "chain_left: probability"},
+		{"masked step clears h", "chain_holes: probability"},
+		{"only the last step's gradient goes down", "stack_three: d/lstm/kernel"},
+		{"no L2", "adam_l2: step 1 m"},
+		{"half of L2", "adam_l2: step 1 m"},
+		{"L2 on biases", "adam_l2: step 1 m"},
+		{"L2 behind clipping", "adam_l2_clipnorm: step 1 m"},
+		{"L2 behind clipping", "adamw_l2_global_clipnorm_stack: step 1 m"},
+		{"no weight decay", "adamw_global_clipnorm_stack: step 1 parameters"},
+		{"no clipping", "adam_clipnorm_stack: step 1 m"},
+		{"the epoch's first learning rate", "trajectory_cosine: final parameters"},
+		{"focal exponent", "trajectory_plateau: history/loss"},
+		{"focal exponent", "bidirectional_focal: loss"},
 		{"dropout scale", "own_dropout: probability"},
 		{"the same dropout in every step", "own_dropout: probability"},
 		{"no dropout in backward", "own_dropout: gradient"},

@@ -1,7 +1,8 @@
 // Package golden judges what computes the network by numbers that Keras computed.
 //
 // A golden folder holds manifest.json and one NAME.npz for each case in it, as keras_golden.py (in embedded/) writes
-// them: weights, inputs, and what Keras makes of them in float64. Three kinds of case there are:
+// them, and stack_golden.py for several LSTM layers of one or both directions: weights, inputs, and what Keras makes of
+// them in float64. Three kinds of case there are:
 //
 //	gradient     one batch: hidden states, probability, loss, the gradient by every parameter and by the input
 //	optimizer    a few steps of Adam: parameters and both moments behind each

@@ -183,6 +183,44 @@ func TestBrokenCase(t *testing.T) {
 	}
 }
 
+// TestBrokenStack breaks a case whose variables lie in one array, and whose learning rate changes from step to step.
+func TestBrokenStack(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		entry map[string]any
+		array string // whose last element is cut off
+		want  string // "": sound
+	}{
+		{"sound", nil, "", ""},
+		{"start", nil, "*", `"*" has `},
+		{"final parameters", nil, "final/*", `"final/*" has `},
+		{"learning rates", nil, "learning_rate", `"learning_rate" has 23 elements; 24 are needed`},
+		{"no dense units", map[string]any{"shape": map[string]int{}}, "", "0 dense units"},
+		{"no units", map[string]any{"layers": []map[string]any{{"name": "lstm"}}}, "", "0 LSTM units"},
+		{"another direction", map[string]any{"layers": []map[string]any{{"name": "a", "units": 4}, {"name": "b", "units": 4}}}, "", "elements; the network has"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			files := folder(t, "trajectory_cosine", func(e map[string]any) { maps.Copy(e, tc.entry) })
+			a, err := find(t, files, "trajectory_cosine").Arrays()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cut, ok := a[tc.array]; ok {
+				n := len(cut.Data) - 1
+				a[tc.array] = Array{[]int{n}, cut.Data[:n]}
+			} else if tc.array != "" {
+				t.Fatalf("no array %q", tc.array)
+			}
+			files["trajectory_cosine.npz"] = npz(a)
+			for _, r := range find(t, files, "trajectory_cosine").CheckReference() {
+				if r.Failed() != (tc.want != "") || !strings.Contains(r.String(), tc.want) {
+					t.Errorf("%v; want failed %v with %q", r, tc.want != "", tc.want)
+				}
+			}
+		})
+	}
+}
+
 func TestBrokenManifest(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"", "manifest.json"}, {"{", "manifest.json"}, {`{"cases": []}`, "object"}, {`{"cases": {}}`, "no cases"}, {`{}`, "object"},

@@ -92,9 +92,7 @@ func TestKeras(t *testing.T) {
 		}
 	})
 
-	add("stack", model.Stack(T, F, []int{4, 2}, false, 0.25, 3), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(*File) {})
-	add("bidirectional", model.Stack(T, F, []int{4}, true, 0.25, 3), model.Focal(), 0.002, func(*File) {})
-	add("ensemble", chain(T, F), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(f *File) {
+	add("ensemble", model.Stack(T, F, []int{4}, true, 0.25, 3), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(f *File) {
 		f.Others = [][]float32{numbers(f.Spec, 1), numbers(f.Spec, 2)}
 	})
 	add("chain", chain(T, F), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(*File) {})
