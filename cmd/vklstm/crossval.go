@@ -32,7 +32,7 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 	f := c.Flags()
 	flags := addTrainFlags(f)
 	cv := sweep.DefaultCrossValidation(flags.cfg)
-	var foldKey, rule, jsonPath, out string
+	var foldKey, rule, against, jsonPath, out string
 	grouped(f, groupFolds, func() {
 		f.IntVar(&cv.K, "folds", cv.K, "parts that are tested on in turn")
 		f.StringVar(&rule, "fold-rule", string(sweep.Stratified), "stratified (scikit-learn's, groups whole), rank (sorted groups dealt out in turn), or windows (stratified, groups cut)")
@@ -49,6 +49,7 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 	}
 	grouped(f, groupFiles, func() {
 		f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the tables")
+		f.StringVar(&against, "against", "", "`file` that --out wrote for other settings (.npz): say how much better or worse these are")
 		f.StringVar(&out, "out", "", "`file` for the probabilities out of fold: "+predictionFormats)
 	})
 	groupedHelp(c, groupData, groupFolds, groupNetwork, groupTraining, groupRate, groupStop, groupFiles, groupDevice)
@@ -91,6 +92,12 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 				return err
 			}
 		}
+		var base *sweep.Base
+		if against != "" {
+			if base, err = sweep.LoadBase(against, d); err != nil {
+				return err
+			}
+		}
 		device, err := flags.open()
 		if err != nil {
 			return err
@@ -102,7 +109,7 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 		if err != nil {
 			return err
 		}
-		return writeCrossval(o, jsonPath, out)
+		return writeCrossval(o, base, jsonPath, out)
 	}
 	return c
 }
@@ -132,13 +139,16 @@ func checkFolds(c *cobra.Command, cv sweep.CrossValidation, foldKey string) erro
 }
 
 // writeCrossval writes the result: tables, or JSON to standard output, and the files.
-func writeCrossval(o *sweep.Outcome, jsonPath, out string) error {
+func writeCrossval(o *sweep.Outcome, base *sweep.Base, jsonPath, out string) error {
 	if out != "" {
 		if err := train.WriteFile(out, func(w io.Writer) error { return encodeOutOfFold(w, o, out) }); err != nil {
 			return err
 		}
 	}
 	r := o.Report()
+	if base != nil {
+		r.Against = o.Compare(base)
+	}
 	switch jsonPath {
 	case "-":
 		return r.WriteJSON(os.Stdout)

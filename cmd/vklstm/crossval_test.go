@@ -110,7 +110,7 @@ func TestCrossval(t *testing.T) {
 			}
 			rows, err := csv.NewReader(f).ReadAll()
 			f.Close()
-			if err != nil || strings.Join(rows[0], ",") != "window,repeat,seed,fold,probability,y,group" || rows[3][6] != "person-001" {
+			if err != nil || strings.Join(rows[0], ",") != "window,repeat,seed,fold,probability,predicted,y,group" || rows[3][7] != "person-001" {
 				t.Fatalf("%v: %v", err, rows[:4])
 			}
 			for _, row := range rows[1:] {
@@ -150,6 +150,9 @@ func TestCrossval(t *testing.T) {
 	m := train.ComputeMetrics(d.Y, p, math.NaN(), 0.5)
 	if got := r.Series[0].Scores; float64(got.F1) != m.F1 || float64(got.AUC) != m.AUC || r.Mean != got || r.Groups != 12 {
 		t.Errorf("scores %+v, want F1 %v, AUC %v", got, m.F1, m.AUC)
+	}
+	if r := vklstm(t, dir, quick("--data", "falls.npz", "--against", "oof.npz", "--seed", "7")...); r.status != 0 || !strings.Contains(r.out, "Against oof.npz") {
+		t.Errorf("--against: status %d\n%s%s", r.status, r.out, r.errout)
 	}
 	out := vklstm(t, dir, quick("--data", "falls.npz", "--json", "-", "--quiet")...)
 	if out.out != string(b) || out.errout != "" {
@@ -215,6 +218,9 @@ func TestCrossvalBadUse(t *testing.T) {
 		if lines := strings.Count(strings.TrimSpace(r.errout), "\n") + 1; lines > 2 || strings.Contains(r.errout, "goroutine ") {
 			t.Errorf("%v: %d lines of error:\n%s", tc.args, lines, r.errout)
 		}
+	}
+	if r := vklstm(t, dir, quick("--data", "falls.npz", "--against", "falls.npz")...); r.status != 1 || !strings.Contains(r.errout, `no array "probability"`) {
+		t.Errorf("against a data file: %s", r.errout)
 	}
 	if r := vklstm(t, dir, quick("--fold-key", "fold")...); r.status != 1 || !strings.Contains(r.errout, "the file that --data names") {
 		t.Errorf("folds of no file: %s", r.errout)

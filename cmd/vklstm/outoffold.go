@@ -25,7 +25,8 @@ func checkOutOfFold(path string) error {
 
 // encodeOutOfFold writes the probabilities out of fold in the format that the ending of path asks for:
 //
-//	.npz           probability and fold, of shape (N,), or (series, N) where there are several; y and group (text), (N,)
+//	.npz           probability, predicted (0 or 1) and fold, of shape (N,), or (series, N) where there are several; y and
+//	               group (text), (N,); repeat and seed, (series,)
 //	.csv, .jsonl   a row for each window, counted from 0, and series, with its repeat and seed
 func encodeOutOfFold(w io.Writer, o *sweep.Outcome, path string) error {
 	if strings.ToLower(filepath.Ext(path)) == ".npz" {
@@ -34,7 +35,7 @@ func encodeOutOfFold(w io.Writer, o *sweep.Outcome, path string) error {
 	write := encodeRows(w, path)
 	for _, s := range o.Series {
 		for i, p := range s.Probability {
-			row := oofRow{Window: i, Repeat: s.Repeat, Seed: s.Seed, Fold: s.Folds.Of[i], Y: o.Dataset.Y[i]}
+			row := oofRow{Window: i, Repeat: s.Repeat, Seed: s.Seed, Fold: s.Folds.Of[i], Predicted: digit(s.Positive[i]), Y: o.Dataset.Y[i]}
 			if p == p {
 				row.Probability = &p
 			}
@@ -56,16 +57,17 @@ func encodeArrays(w io.Writer, o *sweep.Outcome) error {
 		shape = []int{len(o.Series), n}
 	}
 	var probability []float32
-	var fold, repeat, seed []int64
+	var predicted, fold, repeat, seed []int64
 	for _, s := range o.Series {
 		probability = append(probability, s.Probability...)
-		for _, f := range s.Folds.Of {
-			fold = append(fold, int64(f))
+		for i, f := range s.Folds.Of {
+			predicted, fold = append(predicted, int64(digit(s.Positive[i]))), append(fold, int64(f))
 		}
 		repeat, seed = append(repeat, int64(s.Repeat)), append(seed, int64(s.Seed))
 	}
 	arrays := []npz.Array{
-		{Name: "probability", Shape: shape, Data: probability}, {Name: "y", Shape: []int{n}, Data: o.Dataset.Y}, {Name: "fold", Shape: shape, Data: fold},
+		{Name: "probability", Shape: shape, Data: probability}, {Name: "predicted", Shape: shape, Data: predicted},
+		{Name: "y", Shape: []int{n}, Data: o.Dataset.Y}, {Name: "fold", Shape: shape, Data: fold},
 		{Name: "repeat", Shape: []int{len(repeat)}, Data: repeat}, {Name: "seed", Shape: []int{len(seed)}, Data: seed},
 	}
 	if o.Dataset.Group != nil {
@@ -81,6 +83,7 @@ type oofRow struct {
 	Seed        uint32   `json:"seed"`
 	Fold        int32    `json:"fold"`
 	Probability *float32 `json:"probability"` // null: not a number
+	Predicted   int      `json:"predicted"`   // 1: the probability is above the model's threshold
 	Y           float32  `json:"y"`
 	Group       *string  `json:"group,omitempty"`
 }
@@ -102,13 +105,13 @@ func encodeRows(w io.Writer, path string) func(*oofRow) error {
 			c.Flush()
 			return c.Error()
 		}
-		head := []string{"window", "repeat", "seed", "fold", "probability", "y"}
+		head := []string{"window", "repeat", "seed", "fold", "probability", "predicted", "y"}
 		probability := "NaN"
 		if r.Probability != nil {
 			probability = strconv.FormatFloat(float64(*r.Probability), 'g', -1, 32)
 		}
 		row := []string{strconv.Itoa(r.Window), strconv.Itoa(r.Repeat), strconv.FormatUint(uint64(r.Seed), 10), strconv.Itoa(int(r.Fold)),
-			probability, strconv.FormatFloat(float64(r.Y), 'g', -1, 32)}
+			probability, strconv.Itoa(r.Predicted), strconv.FormatFloat(float64(r.Y), 'g', -1, 32)}
 		if r.Group != nil {
 			head, row = append(head, "group"), append(row, *r.Group)
 		}
@@ -120,4 +123,11 @@ func encodeRows(w io.Writer, path string) func(*oofRow) error {
 		}
 		return c.Write(row)
 	}
+}
+
+func digit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -16,19 +16,21 @@ import (
 
 // Report is a cross-validation in numbers: what `vklstm crossval --json` writes. An undefined number is null.
 type Report struct {
-	Data     string  `json:"data"`
-	Windows  int     `json:"windows"`
-	Positive int     `json:"positive"`
-	Groups   int     `json:"groups"`    // 0: the data has none
-	GroupKey string  `json:"group_key"` // array of the groups
-	Device   string  `json:"device"`
-	Folds    int     `json:"folds"`
-	Rule     Rule    `json:"rule"` // "given" where the folds are the file's
-	Shuffled bool    `json:"shuffled"`
-	Repeats  int     `json:"repeats"`
-	Seeds    int     `json:"seeds"`
-	Ensemble int     `json:"ensemble"`
-	Series   []Whole `json:"series"` // repeat by repeat, seed by seed
+	Data     string `json:"data"`
+	Windows  int    `json:"windows"`
+	Positive int    `json:"positive"`
+	Groups   int    `json:"groups"`    // 0: the data has none
+	GroupKey string `json:"group_key"` // array of the groups
+	Device   string `json:"device"`
+	Folds    int    `json:"folds"`
+	Rule     Rule   `json:"rule"` // "given" where the folds are the file's
+	Shuffled bool   `json:"shuffled"`
+	Repeats  int    `json:"repeats"`
+	Seeds    int    `json:"seeds"`
+	Ensemble int    `json:"ensemble"`
+	// Settings say how the models are trained, as the log does.
+	Settings []string `json:"settings"`
+	Series   []Whole  `json:"series"` // repeat by repeat, seed by seed
 
 	// Mean, over the series, of the scores of all windows out of fold; SeriesSD their deviation, null for one series.
 	Mean     Scores `json:"mean"`
@@ -38,6 +40,8 @@ type Report struct {
 	FoldSD    Scores        `json:"fold_sd"`
 	Interval  Interval      `json:"interval"`         // of Mean
 	Confusion report.Matrix `json:"confusion_matrix"` // of all series together: each window counts once in each
+
+	Against *Difference `json:"against,omitempty"` // another setting on the same data; nil: none
 }
 
 // Whole are the scores of one series.
@@ -80,7 +84,7 @@ func (o *Outcome) Report() *Report {
 	d := o.Dataset
 	names, group := d.Groups()
 	r := &Report{Data: d.Path, Windows: d.N, Groups: len(names), GroupKey: d.GroupKey, Device: o.Device, Folds: o.folds(), Rule: o.Rule,
-		Shuffled: o.Series[0].Shuffle != nil, Repeats: o.Repeats, Seeds: o.Seeds, Ensemble: o.Ensemble}
+		Shuffled: o.Series[0].Shuffle != nil, Repeats: o.Repeats, Seeds: o.Seeds, Ensemble: o.Ensemble, Settings: o.Config.Settings()}
 	if o.Given != nil {
 		r.Rule = "given"
 	}
@@ -105,7 +109,7 @@ func (o *Outcome) Report() *Report {
 	}
 	r.Mean, r.SeriesSD = meanAndSD(series)
 	r.FoldMean, r.FoldSD = meanAndSD(folds)
-	r.Interval = bootstrap(d.Y, group, o.Series, Resamples)
+	r.Interval = bootstrap(d.Y, group, o.Series, nil, Resamples)
 	return r
 }
 
@@ -149,7 +153,11 @@ func (r *Report) Write(w io.Writer) error {
 	if len(r.Series) > 1 {
 		parts[0] = r.seriesTable()
 	}
-	parts = append(parts, r.summary(), r.Confusion.Table())
+	parts = append(parts, r.summary())
+	if r.Against != nil {
+		parts = append(parts, r.Against.table(r.Mean))
+	}
+	parts = append(parts, r.Confusion.Table())
 	if n := r.Interval.NoAUC; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of the %d resamples hold one class only; AUC's interval is without them.", n, r.Interval.Resamples))
 	}

@@ -106,9 +106,9 @@ const level = 0.95
 
 // bootstrap draws groups (or windows, where group is nil) with replacement, as many as there are, scores their windows,
 // takes the mean over the series, and returns what 95 % of the resamples lie between (Efron 1979, doi
-// 10.1214/aos/1176344552; the percentile interval). A group is drawn with all its windows, since those of one person are
-// alike. The draws are always the same.
-func bootstrap(y []float32, group []int32, series []Series, resamples int) Interval {
+// 10.1214/aos/1176344552; the percentile interval). With a base it is the difference to its mean on the same resamples. A
+// group is drawn with all its windows, since those of one person are alike. The draws are always the same.
+func bootstrap(y []float32, group []int32, series, base []Series, resamples int) Interval {
 	units := "groups"
 	if group == nil {
 		units = "windows"
@@ -118,10 +118,7 @@ func bootstrap(y []float32, group []int32, series []Series, resamples int) Inter
 		}
 	}
 	n := int(slices.Max(group)) + 1
-	var list []resampler
-	for _, s := range series {
-		list = append(list, newResampler(y, s.Probability, s.Positive, group, n))
-	}
+	list, against := resamplers(y, group, n, series), resamplers(y, group, n, base)
 	interval := Interval{Level: level, Resamples: resamples, Units: units}
 	random := rand.New(rand.NewPCG(1, 2))
 	weight := make([]int, n)
@@ -131,14 +128,9 @@ func bootstrap(y []float32, group []int32, series []Series, resamples int) Inter
 		for range n {
 			weight[random.IntN(n)]++
 		}
-		var mean [5]float64
-		for _, r := range list {
-			for i, v := range r.score(weight).values() {
-				mean[i] += v / float64(len(list))
-			}
-		}
+		mean, other := meanScore(list, weight), meanScore(against, weight)
 		for i, v := range mean {
-			if !math.IsNaN(v) {
+			if v -= other[i]; !math.IsNaN(v) {
 				all[i] = append(all[i], v)
 			}
 		}
@@ -151,6 +143,25 @@ func bootstrap(y []float32, group []int32, series []Series, resamples int) Inter
 	}
 	interval.Low, interval.High = scoresOf(low), scoresOf(high)
 	return interval
+}
+
+// resamplers returns a resampler for each series.
+func resamplers(y []float32, group []int32, groups int, series []Series) []resampler {
+	var list []resampler
+	for _, s := range series {
+		list = append(list, newResampler(y, s.Probability, s.Positive, group, groups))
+	}
+	return list
+}
+
+// meanScore returns the mean of the series' scores on one resample, zeros of none.
+func meanScore(list []resampler, weight []int) (mean [5]float64) {
+	for _, r := range list {
+		for i, v := range r.score(weight).values() {
+			mean[i] += v / float64(len(list))
+		}
+	}
+	return mean
 }
 
 // percentile returns the q-th percentile of sorted numbers as np.percentile does: a straight line between the two at

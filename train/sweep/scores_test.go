@@ -145,7 +145,7 @@ func TestBootstrapCovers(t *testing.T) {
 			if !over {
 				unit = nil
 			}
-			if b := bootstrap(y, unit, list, 400); b.Low.Recall <= 0.5 && 0.5 <= b.High.Recall {
+			if b := bootstrap(y, unit, list, nil, 400); b.Low.Recall <= 0.5 && 0.5 <= b.High.Recall {
 				inside[over]++
 			}
 		}

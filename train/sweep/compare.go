@@ -1,0 +1,130 @@
+package sweep
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"vklstm/model/npz"
+	"vklstm/train"
+	"vklstm/train/report"
+)
+
+// Base is an earlier cross-validation of the same data, from its probabilities out of fold.
+type Base struct {
+	Path   string
+	Series []Series // their Probability and Positive alone
+}
+
+// Difference says how much better a cross-validation is than another one of the same data.
+type Difference struct {
+	Path     string   `json:"file"`       // of the other
+	Base     Scores   `json:"mean"`       // the other's mean over its series
+	Mean     Scores   `json:"difference"` // ours minus the other's
+	Interval Interval `json:"interval"`   // of the difference, both scored on the same resamples
+}
+
+// LoadBase reads the arrays probability and, where it is there, predicted, of shape (N,) or (series, N), from an .npz file
+// that a cross-validation wrote; without predicted, 0.5 is the threshold. The labels y, and the groups where both have
+// them, must be those of d. The error is a sentence that begins with the path.
+func LoadBase(path string, d *train.Dataset) (*Base, error) {
+	f, err := npz.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for _, key := range []string{"probability", "y"} {
+		if !f.Has(key) {
+			return nil, fmt.Errorf("%s: no array %q; the file holds %s; compare with a file that crossval --out wrote", path, key, f.Contents())
+		}
+	}
+	other := fmt.Errorf("%s: its windows are not those of %s; compare settings on the same data", path, d.Path)
+	y, _, err := f.Float32("y")
+	if err != nil {
+		return nil, err
+	}
+	p, shape, err := f.Float32("probability")
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(y, d.Y) || len(shape) < 1 || len(shape) > 2 || shape[len(shape)-1] != d.N || len(p) == 0 {
+		return nil, other
+	}
+	if f.Has("group") && d.Group != nil {
+		group, _, err := f.Labels("group", d.N)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(group, d.Group) {
+			return nil, other
+		}
+	}
+	predicted := make([]float32, len(p))
+	for i, v := range p {
+		if v > train.DefaultThreshold {
+			predicted[i] = 1
+		}
+	}
+	if f.Has("predicted") {
+		var own []int
+		if predicted, own, err = f.Float32("predicted"); err != nil {
+			return nil, err
+		}
+		if !slices.Equal(own, shape) {
+			return nil, fmt.Errorf("%s: predicted has another shape than probability; write the file again", path)
+		}
+	}
+	b := &Base{Path: path}
+	for at := 0; at < len(p); at += d.N {
+		s := Series{Probability: p[at : at+d.N]}
+		for _, v := range predicted[at : at+d.N] {
+			s.Positive = append(s.Positive, v != 0)
+		}
+		b.Series = append(b.Series, s)
+	}
+	return b, nil
+}
+
+// Compare scores both on the same Resamples resamples of groups: what an interval without 0 shows is no chance of the
+// groups at hand. How much the seeds matter, only several series on each side tell.
+func (o *Outcome) Compare(b *Base) *Difference {
+	_, group := o.Dataset.Groups()
+	mean := func(series []Series) Scores {
+		var list []Scores
+		for _, s := range series {
+			v, _ := score(o.Dataset.Y, s.Probability, s.Positive, nil)
+			list = append(list, v)
+		}
+		m, _ := meanAndSD(list)
+		return m
+	}
+	d := &Difference{Path: b.Path, Base: mean(b.Series), Interval: bootstrap(o.Dataset.Y, group, o.Series, b.Series, Resamples)}
+	var difference [5]float64
+	for i, v := range mean(o.Series).values() {
+		difference[i] = v - d.Base.values()[i]
+	}
+	d.Mean = scoresOf(difference)
+	return d
+}
+
+// table compares with ours.
+func (d *Difference) table(ours Scores) string {
+	t := report.NewTable()
+	t.SetTitle("Against " + filepath.Base(d.Path))
+	t.AppendHeader(table.Row{"Score", "Here", "There", "Difference", fmt.Sprintf("%.0f %% over %s", 100*d.Interval.Level, d.Interval.Units)})
+	right(t, 2, 5)
+	here, there, mean, low, high := ours.list(), d.Base.list(), d.Mean.list(), d.Interval.Low.list(), d.Interval.High.list()
+	for i, name := range scoreNames {
+		t.AppendRow(table.Row{name, here[i].Text(4), there[i].Text(4), signed(mean[i]), signed(low[i]) + " to " + signed(high[i])})
+	}
+	return t.Render()
+}
+
+func signed(x report.Number) string {
+	if x != x {
+		return "undefined"
+	}
+	return fmt.Sprintf("%+.4f", float64(x))
+}
