@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -152,6 +153,32 @@ func TestModelTable(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+	checkWidth(t, b.String())
+}
+
+// TestModelTableStack has the lines of Keras's summary() of the same network.
+func TestModelTableStack(t *testing.T) {
+	spec := model.Stack(60, 6, []int{64, 32, 16}, true, 0.3, 32)
+	spec.Layers[1].Bidirectional = false
+	for i, name := range []string{"lstm", "bidirectional", "bidirectional_1"} {
+		spec.Layers[1+i].Name = name
+	}
+	var b bytes.Buffer
+	if err := Model(&b, spec); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		if cells := strings.Split(line, "│"); len(cells) == 5 {
+			got = append(got, strings.TrimSpace(cells[1])+"|"+strings.TrimSpace(cells[2])+"|"+strings.TrimSpace(cells[3]))
+		}
+	}
+	want := []string{"Layer (type)|Output shape|Parameters", "masking (Masking)|(None, 60, 6)|0", "lstm (LSTM)|(None, 60, 64)|18,176",
+		"bidirectional (Bidirectional)|(None, 60, 64)|24,832", "bidirectional_1 (Bidirectional)|(None, 32)|10,368",
+		"dropout (Dropout 0.3)|(None, 32)|0", "dense (Dense relu)|(None, 32)|1,056", "dense_1 (Dense sigmoid)|(None, 1)|33"}
+	if !slices.Equal(got, want) || !strings.Contains(b.String(), "Total parameters: 54,465 (212.75 KiB)") {
+		t.Errorf("got\n%s\nwant\n%s\nin\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), b.String())
 	}
 	checkWidth(t, b.String())
 }

@@ -41,7 +41,7 @@ func newTable() table.Writer {
 func NewTable() table.Writer { return newTable() }
 
 // Model writes the summary of a network's layers as Keras does: output shape and number of parameters of each. It
-// panics when spec.Dims returns an error.
+// panics when spec.Chain returns an error.
 func Model(w io.Writer, spec model.Spec) error {
 	layout := spec.Layout()
 	t := newTable()
@@ -49,9 +49,16 @@ func Model(w io.Writer, spec model.Spec) error {
 	t.AppendHeader(table.Row{"Layer (type)", "Output shape", "Parameters"})
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight}})
 	shape := fmt.Sprintf("(None, %d, %d)", spec.Timesteps, spec.Features)
-	for _, l := range spec.Layers {
-		if l.Units > 0 {
-			shape = fmt.Sprintf("(None, %d)", l.Units)
+	for i, l := range spec.Layers {
+		out := l.Units
+		if l.Bidirectional {
+			out *= 2
+		}
+		switch {
+		case l.Kind == model.LSTM && spec.Layers[i+1].Kind == model.LSTM: // behind each step
+			shape = fmt.Sprintf("(None, %d, %d)", spec.Timesteps, out)
+		case out > 0:
+			shape = fmt.Sprintf("(None, %d)", out)
 		}
 		n := 0
 		for _, v := range layout.Variables {
@@ -61,6 +68,8 @@ func Model(w io.Writer, spec model.Spec) error {
 		}
 		what := string(l.Kind)
 		switch {
+		case l.Bidirectional:
+			what = "Bidirectional"
 		case l.Kind == model.Dropout:
 			what += fmt.Sprintf(" %v", l.Rate)
 		case l.Activation != "":
