@@ -24,7 +24,7 @@ type searchFlags struct {
 	trials, seeds        int
 	asha                 bool
 	minEpochs, reduction int
-	parallel             int
+	sideBySide           int
 	outDir, db, json     string
 }
 
@@ -65,7 +65,7 @@ A search that was ended, however, goes on when the same command is given again.`
 		f.BoolVar(&s.asha, "asha", false, "successive halving: of all trials, compared at --min-epochs, the best go on to --reduction times as many epochs, and so on")
 		f.IntVar(&s.minEpochs, "min-epochs", 0, "asha: epochs of the first rung (default: --epochs, divided by --reduction three times)")
 		f.IntVar(&s.reduction, "reduction", 3, "asha: one in so many trials goes on")
-		f.IntVar(&s.parallel, "parallel", 8, "most trainings side by side on the device; they are fewer where networks differ, and results do not depend on it")
+		f.IntVar(&s.sideBySide, "side-by-side", 0, "most models that train at once; 0: 16, or what the device has memory for. Only models of one network and batch do")
 	})
 	grouped(f, groupOutput, func() {
 		f.StringVar(&s.outDir, "out-dir", "search", "`folder` of "+searchFile+", of the best model's "+train.CheckpointFile+", and of what train writes beside it")
@@ -84,7 +84,8 @@ var notTried = map[string]string{
 	"data": "a search is on one data set", "x-key": "a search is on one data set", "y-key": "a search is on one data set", "group-key": "a search is on one data set",
 	"split": "all trials must be judged by one validation part", "seed": "it says which windows are the validation part; --seeds repeats each trial with several",
 	"train-on-val": "a search needs the validation part to choose by", "device": "a search is on one device",
-	"quiet": "it is about the log", "log-format": "it is about the log",
+	"ensemble": "trials are single models, and --seeds repeats them; train the best one as an ensemble afterwards",
+	"quiet":    "it is about the log", "log-format": "it is about the log",
 }
 
 // fresh returns the flags of training as the command line has them, in a set of their own, so that a trial's can be set.
@@ -147,10 +148,13 @@ func (s *searchFlags) study(c *cobra.Command, cfg train.Config) (*search.Study, 
 		return nil, usagef("--trials is of --method random; a grid has as many trials as combinations")
 	case !s.asha && (c.Flags().Changed("min-epochs") || c.Flags().Changed("reduction")):
 		return nil, usagef("--min-epochs and --reduction are of --asha; add it")
-	case s.parallel < 1:
-		return nil, usagef("--parallel %d: it must be at least 1", s.parallel)
-	case s.set.Changed("train-on-val"):
-		return nil, usagef("--train-on-val: %s", notTried["train-on-val"])
+	case s.sideBySide < 0:
+		return nil, usagef("--side-by-side %d: it must be at least 0", s.sideBySide)
+	}
+	for _, name := range []string{"train-on-val", "ensemble"} {
+		if c.Flags().Changed(name) {
+			return nil, usagef("--%s does not go with a search: %s", name, notTried[name])
+		}
 	}
 	if s.space != "" {
 		space, err := search.ReadSpace(s.space, s.flag)
@@ -260,16 +264,12 @@ func (s *searchFlags) command(settings []search.Setting) string {
 
 // load reads the data and divides them, as train does.
 func (s *searchFlags) load(cfg train.Config) (*train.Dataset, *train.Parts, []string, error) {
-	d := train.Sample(train.SampleWindows, uint64(cfg.Seed))
-	if cfg.Data != "" {
-		var err error
-		if d, err = train.LoadNPZ(cfg.Data, cfg.Keys); err != nil {
-			return nil, nil, nil, err
-		}
+	d, err := cfg.LoadData()
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	parts := train.SplitRandom(d.N, cfg.Seed)
 	if cfg.Split == train.SplitByGroup {
-		var err error
 		if parts, err = train.SplitGroup(d, cfg.Seed); err != nil {
 			return nil, nil, nil, err
 		}
@@ -324,7 +324,7 @@ func (s *searchFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer store.Close()
-	work := &search.Search{Study: study, Trials: trials, Parts: parts, Store: store, Parallel: s.parallel, JSON: cfg.LogFormat == train.LogJSON}
+	work := &search.Search{Study: study, Trials: trials, Parts: parts, Store: store, SideBySide: s.sideBySide, JSON: cfg.LogFormat == train.LogJSON}
 	if !cfg.Quiet {
 		work.Log = os.Stderr
 	}

@@ -42,22 +42,10 @@ func ranked(trial int, settings []Setting, results []Result) Ranked {
 }
 
 // compare orders trials: those of the later rung first, then by mean F1, by mean AUC (early on, many have an F1 of 0), and
-// by number, so that no two are equal. What is undefined comes last.
+// by number, so that no two are equal. What is undefined comes
+// last, as cmp.Compare puts NaN before all numbers.
 func compare(a, b Ranked) int {
-	descending := func(x, y float64) int {
-		if math.IsNaN(x) || math.IsNaN(y) {
-			return cmp.Compare(truth(math.IsNaN(x)), truth(math.IsNaN(y)))
-		}
-		return cmp.Compare(y, x)
-	}
-	return cmp.Or(cmp.Compare(b.Rung, a.Rung), descending(a.ValF1, b.ValF1), descending(a.ValAUC, b.ValAUC), cmp.Compare(a.Trial, b.Trial))
-}
-
-func truth(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(b.Rung, a.Rung), cmp.Compare(b.ValF1, a.ValF1), cmp.Compare(b.ValAUC, a.ValAUC), cmp.Compare(a.Trial, b.Trial))
 }
 
 // rank sorts trials and numbers them.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -187,7 +186,7 @@ func (s *Store) Weights(trial int, seed uint32, kind string) (*model.State, erro
 			return err
 		}
 		if part != parts || step < 0 {
-			return errors.New("parts are missing")
+			return s.damaged(fmt.Sprintf("parts of the weights of trial %d, seed %d", trial, seed))
 		}
 		parts++
 		b.Write(bytes)

@@ -22,11 +22,14 @@ type Trial struct {
 
 // Search is a search at work.
 type Search struct {
-	Study    *Study
-	Trials   []Trial
-	Parts    *train.Parts // of the data, the same for all
-	Store    *Store
-	Parallel int // most trainings side by side; results do not depend on it
+	Study  *Study
+	Trials []Trial
+	Parts  *train.Parts // of the data, the same for all
+	Store  *Store
+
+	// SideBySide is how many trainings there are at once at most, of one network, batch and engine; 0: 16, or fewer where
+	// they are large. Results do not depend on it.
+	SideBySide int
 
 	Log  io.Writer // a line for each trial and rung; nil: none
 	JSON bool      // the lines are JSON objects
@@ -173,7 +176,7 @@ func (s *Search) rung(ctx context.Context, rung, epochs int, alive []int) error 
 // batches puts jobs together that can be trained side by side: of one network, batch and engine, and equally far.
 func (s *Search) batches(jobs []job) ([][]job, error) {
 	var order []string
-	alike := map[string][]job{}
+	alike, size := map[string][]job{}, map[string]int{}
 	for _, j := range jobs {
 		c := s.Trials[j.trial].Config
 		spec, err := c.Network(c.Dataset)
@@ -184,15 +187,29 @@ func (s *Search) batches(jobs []job) ([][]job, error) {
 		if alike[k] == nil {
 			order = append(order, k)
 		}
-		alike[k] = append(alike[k], j)
+		alike[k], size[k] = append(alike[k], j), spec.Layout().Size
 	}
 	var batches [][]job
 	for _, k := range order {
-		for b := range slices.Chunk(alike[k], max(1, s.Parallel)) {
+		for b := range slices.Chunk(alike[k], s.atOnce(size[k])) {
 			batches = append(batches, b)
 		}
 	}
 	return batches, nil
+}
+
+// How many models are trained at once unless it is said.
+const (
+	usuallyAtOnce = 16
+	atOnceSize    = 1 << 25 // parameters of all of them; a model needs about ten times the memory of its parameters
+)
+
+// atOnce returns how many models with so many parameters are trained at once.
+func (s *Search) atOnce(size int) int {
+	if s.SideBySide > 0 {
+		return s.SideBySide
+	}
+	return max(1, min(usuallyAtOnce, atOnceSize/size))
 }
 
 // save commits what write does.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -231,7 +230,7 @@ func (s *Store) save(write func() error) error {
 
 // damaged returns the error for content that no search has written.
 func (s *Store) damaged(what string) error {
-	return fmt.Errorf("%s is damaged (%s); give another file with --db", s.path, what)
+	return fmt.Errorf("%s is damaged (%s); give another file with --db", s.path, strings.Join(strings.Fields(what), " "))
 }
 
 // sentence says what to do about an error of SQLite.
@@ -260,10 +259,4 @@ func (s *Store) sentence(err error) error {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
 	return fmt.Errorf("write %s: %s (%w); what was saved before is whole", s.path, what, err)
-}
-
-// exists reports whether there is a file.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"vklstm/model/vulkan"
 	"vklstm/train"
 )
 
@@ -18,31 +17,30 @@ var saveEvery = 20 * time.Second
 // train takes jobs to so many epochs, side by side, and saves them. Where a device's memory is too small for all of them
 // it takes half as many at a time, here and from then on.
 func (s *Search) train(ctx context.Context, rung, epochs int, jobs []job) error {
-	err := s.trainTogether(ctx, rung, epochs, jobs)
-	if !errors.Is(err, vulkan.ErrOutOfMemory) || len(jobs) == 1 {
-		return s.about(err, jobs...)
+	for {
+		jobs = slices.DeleteFunc(jobs, func(j job) bool {
+			_, done := s.results[key{j.trial, j.seed, rung}]
+			return done
+		})
+		if len(jobs) == 0 {
+			return nil
+		}
+		list := jobs
+		if n := s.SideBySide; n > 0 {
+			list = jobs[:min(n, len(jobs))]
+		}
+		err := s.trainTogether(ctx, rung, epochs, list)
+		switch {
+		case errors.Is(err, train.ErrOutOfMemory) && len(list) > 1:
+			s.SideBySide = (len(list) + 1) / 2
+			s.note("%d models side by side are too many for the device's memory; going on with %d", len(list), s.SideBySide)
+		case err != nil:
+			return s.about(err, list...)
+		}
 	}
-	half := (len(jobs) + 1) / 2
-	s.Parallel = half
-	s.note("%d trainings side by side do not fit into the device's memory; from here on it is %d", len(jobs), half)
-	for _, part := range [][]job{jobs[:half], jobs[half:]} {
-		var left []job // of those that were not saved before
-		for _, j := range part {
-			if _, done := s.results[key{j.trial, j.seed, rung}]; !done {
-				left = append(left, j)
-			}
-		}
-		if len(left) == 0 {
-			continue
-		}
-		if err := s.train(ctx, rung, epochs, left); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// trainTogether is train without a second try.
+// trainTogether trains jobs side by side.
 func (s *Search) trainTogether(ctx context.Context, rung, epochs int, jobs []job) error {
 	configs := make([]train.Config, len(jobs))
 	until := 0
@@ -73,7 +71,7 @@ func (s *Search) trainTogether(ctx context.Context, rung, epochs int, jobs []job
 	}
 	saved := make([]bool, len(jobs)) // as results
 	last, step := time.Now(), 1
-	for until < epochs {
+	for {
 		until = min(until+step, epochs)
 		began := time.Now()
 		if err := g.Train(ctx, until); err != nil {
@@ -85,18 +83,17 @@ func (s *Search) trainTogether(ctx context.Context, rung, epochs int, jobs []job
 		if time.Since(began) < saveEvery/4 {
 			step *= 2
 		}
-		if !slices.ContainsFunc(g.Runs, func(r *train.Run) bool { return r.Stopped == "" }) {
-			until = epochs
+		reached := until == epochs || !slices.ContainsFunc(g.Runs, func(r *train.Run) bool { return r.Stopped == "" })
+		if reached || time.Since(last) >= saveEvery {
+			if err := s.saveRuns(g, rung, reached, jobs, saved); err != nil {
+				return err
+			}
+			last = time.Now()
 		}
-		if until < epochs && time.Since(last) < saveEvery {
-			continue
+		if reached {
+			return nil
 		}
-		if err := s.saveRuns(g, rung, until == epochs, jobs, saved); err != nil {
-			return err
-		}
-		last = time.Now()
 	}
-	return nil
 }
 
 // saveRuns saves how the runs of a group stand, all at once: results where a run has ended or the rung is reached, and
