@@ -184,8 +184,8 @@ func (c *Checkpoint) save(r *Run) error {
 	if r.Best.Any {
 		meta.Epoch, meta.ValF1 = r.Best.Epoch, number(r.Best.Value)
 	}
-	m := &Model{Spec: r.Spec, State: r.BestState(), Scaling: r.Scaling, Loss: r.Config.loss()}
-	if err := SaveModel(c.Path, m, r.Config.LearningRate, meta); err != nil {
+	m := r.Model()
+	if err := SaveModel(c.Path, &m, r.Config.LearningRate, meta); err != nil {
 		return err
 	}
 	c.saved = r.BestState()

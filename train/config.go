@@ -79,6 +79,9 @@ type Config struct {
 	Patience      int  // epochs without a better validation F1 after which EarlyStopping ends training
 	TrainOnVal    bool // the validation part is trained on too, and there is no validation; not with EarlyStopping
 
+	// Threshold is how the model's decision threshold is found, by the validation part and the weights that are kept.
+	Threshold ThresholdRule
+
 	SaveBest      bool   // write CheckpointFile at each better validation F1
 	CheckpointDir string // folder of CheckpointFile
 	HistoryDir    string // folder of HistoryFile; empty: not written
@@ -105,7 +108,7 @@ func DefaultConfig() Config {
 		Split: SplitByWindow, Scale: ScaleNone, Seed: 42,
 		Units: []int{64}, Dropout: 0.3, DenseUnits: 32,
 		Epochs: 100, Batch: 32, Augment: AugmentNone, Focal: true, FocalAlpha: 0.25, FocalGamma: 2, ClassWeights: true,
-		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10,
+		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: ThresholdRule{Kind: ThresholdFixed, Value: DefaultThreshold},
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
 		Log: os.Stderr, Out: os.Stdout, LogFormat: LogText,
 	}

@@ -13,13 +13,13 @@ var nan = math.NaN()
 
 // Evaluation is how a model judges windows whose labels are known.
 type Evaluation struct {
-	report.Test           // the scores at threshold 0.5, and the confusion matrix
+	report.Test           // the scores at the model's threshold, and the confusion matrix
 	Y           []float32 // [n], labels
 	Probability []float32 // [n], P(y = 1)
 }
 
-// Evaluate predicts the listed windows of d (nil: all) with m on an engine that factory makes, and scores them. The
-// error wraps model.ErrShape when the windows are not what m reads.
+// Evaluate predicts the listed windows of d (nil: all) with m on an engine that factory makes, and scores them at m's
+// threshold. The error wraps model.ErrShape when the windows are not what m reads.
 func Evaluate(ctx context.Context, m *Model, factory EngineFactory, d *Dataset, windows []int32) (*Evaluation, error) {
 	if err := m.Check(d); err != nil {
 		return nil, err
@@ -29,14 +29,14 @@ func Evaluate(ctx context.Context, m *Model, factory EngineFactory, d *Dataset, 
 		return nil, err
 	}
 	defer p.Close()
-	return evaluate(ctx, p.Predict, d, windows)
+	return evaluate(ctx, p.Predict, d, windows, m.Decision())
 }
 
 // evaluateRows is the most windows that evaluate copies for one call of predict.
 const evaluateRows = 256
 
 // evaluate is Evaluate with what predict returns for windows x[n][T][F].
-func evaluate(ctx context.Context, predict func(ctx context.Context, x []float32) ([]float32, error), d *Dataset, windows []int32) (*Evaluation, error) {
+func evaluate(ctx context.Context, predict func(ctx context.Context, x []float32) ([]float32, error), d *Dataset, windows []int32, threshold float64) (*Evaluation, error) {
 	if d.Y == nil {
 		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
 	}
@@ -45,7 +45,7 @@ func evaluate(ctx context.Context, predict func(ctx context.Context, x []float32
 		if err != nil {
 			return nil, err
 		}
-		return Score(d.Y, p), nil
+		return ScoreAt(d.Y, p, threshold), nil
 	}
 	// A few at a time, for a copy of all would take the part's share of the data's memory.
 	size, x := d.T*d.F, make([]float32, 0, min(len(windows), evaluateRows)*d.T*d.F)
@@ -62,16 +62,19 @@ func evaluate(ctx context.Context, predict func(ctx context.Context, x []float32
 		}
 		p = append(p, part...)
 	}
-	return Score(y, p), nil
+	return ScoreAt(y, p, threshold), nil
 }
 
-// Score compares probabilities p[n] with labels y[n], at threshold 0.5.
-func Score(y, p []float32) *Evaluation {
-	m := ComputeMetrics(y, p, nan, 0.5)
+// Score is ScoreAt the DefaultThreshold.
+func Score(y, p []float32) *Evaluation { return ScoreAt(y, p, DefaultThreshold) }
+
+// ScoreAt compares probabilities p[n] with labels y[n]; a window counts as positive when its own is above threshold.
+func ScoreAt(y, p []float32, threshold float64) *Evaluation {
+	m := ComputeMetrics(y, p, nan, threshold)
 	v := &Evaluation{Y: y, Probability: p}
 	v.Accuracy, v.Precision, v.Recall, v.F1, v.AUC = number(m.Accuracy), number(m.Precision), number(m.Recall), number(m.F1), number(m.AUC)
 	v.Confusion = report.Matrix(m.Confusion)
-	v.Samples = len(y)
+	v.Samples, v.Threshold = len(y), threshold
 	return v
 }
 

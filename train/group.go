@@ -209,10 +209,10 @@ func (r *Run) start(ctx context.Context) (*model.State, error) {
 }
 
 // Evaluate predicts the listed windows (nil: all) with the weights that model k now has, its best ones when it has
-// ended, and scores them.
+// ended, and scores them at its threshold.
 func (g *Group) Evaluate(ctx context.Context, k int, windows []int32) (*Evaluation, error) {
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return g.engine.Predict(ctx, k, x) }
-	return evaluate(ctx, predict, g.Runs[k].Dataset, windows)
+	return evaluate(ctx, predict, g.Runs[k].Dataset, windows, g.Runs[k].Decision().Threshold)
 }
 
 // Progress returns how many steps of the epoch at hand are done, and of how many, the longest of all models'. Any goroutine

@@ -209,7 +209,7 @@ func (s *turn) decide(took time.Duration) error {
 	}
 	best, err := r.State()
 	if err == nil {
-		r.best = best
+		r.best, r.val = best, s.out.EvalProbability
 	}
 	return err
 }

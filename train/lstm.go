@@ -218,7 +218,7 @@ func (g *Group) finish(ctx context.Context, files paths, err error) (*Result, er
 	}
 	if t := res.Test; t != nil {
 		write(files.roc, func(w io.Writer) error { return report.ROC(w, t.curve(), float64(t.AUC)) })
-		write(files.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion) })
+		write(files.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion, t.Threshold) })
 		write(files.metrics, t.Test.WriteJSON)
 	}
 	res.Files = r.files

@@ -268,6 +268,7 @@ type endEvent struct {
 	Reason    string `json:"reason"`
 	BestEpoch *int   `json:"best_epoch"`
 	BestF1    number `json:"best_val_f1"`
+	Threshold number `json:"threshold"`
 }
 
 // OnTrainEnd implements Callback: how training ended, and which weights are kept.
@@ -280,7 +281,7 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 		return nil
 	}
 	if p.json {
-		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: number(nan)}
+		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: number(nan), Threshold: number(r.Decision().Threshold)}
 		if r.Best.Any {
 			e.BestEpoch, e.BestF1 = &r.Best.Epoch, number(r.Best.Value)
 		}
@@ -296,6 +297,9 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 		p.line(fmt.Sprintf("last weights kept: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value))
 	default:
 		p.line(fmt.Sprintf("last weights kept: epoch %d", r.Best.Epoch+1))
+	}
+	if about := r.Decision().About; about != "" {
+		p.line(about)
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ type Run struct {
 	progress  *Progress
 	notes     []string     // warnings found before the log began
 	best      *model.State // weights of Best, or as they are when no epoch was complete
+	val       []float32    // of Parts.Val, by best
 	files     []string
 	begun     bool  // the callbacks have heard of the beginning
 	ended     bool  // the best weights are back, and the callbacks have heard of the end
@@ -69,7 +70,7 @@ func (r *Run) BestState() *model.State { return r.best }
 
 // Model returns the network with the best weights so far; its State is nil before there are any.
 func (r *Run) Model() Model {
-	return Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss()}
+	return Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss(), Threshold: r.Decision().Threshold}
 }
 
 // Wrote adds a file to the list of files that the run names at its end.
@@ -94,6 +95,7 @@ type Snapshot struct {
 	State        *model.State // weights, Adam's moments and step
 	Best         Best         // the epoch whose weights are kept so far
 	BestState    *model.State // its weights; nil before there are any
+	Validation   []float32    // the validation part's probabilities by them; nil: predicted again when they are needed
 	LearningRate float64      // of the next epoch
 	History      History      // the epochs trained; what early stopping and the plateau know follows from them
 	Stopped      Stop         // how training ended; empty: it goes on
@@ -106,13 +108,13 @@ func (r *Run) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{State: s, Best: r.Best, BestState: r.best, LearningRate: r.LearningRate, History: r.History[:len(r.History):len(r.History)],
+	return &Snapshot{State: s, Best: r.Best, BestState: r.best, Validation: r.val, LearningRate: r.LearningRate, History: r.History[:len(r.History):len(r.History)],
 		Stopped: r.Stopped, Reason: r.Reason}, nil
 }
 
 // resume has the run go on from s, or stand as it ended.
 func (r *Run) resume(s *Snapshot) {
-	r.LearningRate, r.Best, r.best = s.LearningRate, s.Best, s.BestState
+	r.LearningRate, r.Best, r.best, r.val = s.LearningRate, s.Best, s.BestState, s.Validation
 	r.History, r.epoch = s.History[:len(s.History):len(s.History)], len(s.History)
 	r.Stopped, r.Reason = s.Stopped, s.Reason
 }
@@ -144,6 +146,12 @@ func (r *Run) settle() {
 	r.ended = true
 	if err := r.restore(); r.err == nil {
 		r.err = err
+	}
+	if r.err == nil {
+		r.err = r.validate()
+	}
+	if why := r.Decision().Problem; r.err == nil && why != "" {
+		r.Warn("%s", why)
 	}
 	if err := r.tell(func(c Callback) error { return c.OnTrainEnd(r) }); r.err == nil {
 		r.err = err

@@ -272,3 +272,15 @@ func TestOptimizerReachesEngine(t *testing.T) {
 		t.Errorf("%v, %+v", err, f.options[0])
 	}
 }
+
+// TestPlateauIsAskedFirst: the next epoch's rate depends on the last one's scores.
+func TestPlateauIsAskedFirst(t *testing.T) {
+	r := &Run{Config: DefaultConfig(), best: &model.State{}}
+	if !mayTrainAhead([]*turn{{run: r}}) {
+		t.Error("a constant rate is known ahead")
+	}
+	r.Config.Schedule.Kind = SchedulePlateau
+	if mayTrainAhead([]*turn{{run: r}}) {
+		t.Error("the plateau's rate is not known ahead")
+	}
+}

@@ -98,8 +98,13 @@ func (c Config) checkSchedule() error {
 }
 
 func (c Config) checkStopping() error {
-	if c.TrainOnVal && c.EarlyStopping {
+	switch err := c.Threshold.Check(); {
+	case c.TrainOnVal && c.EarlyStopping:
 		return fmt.Errorf("train: train-on-val leaves no validation part to stop early by; add no-early-stopping")
+	case err != nil:
+		return fmt.Errorf("train: %w", err)
+	case c.TrainOnVal && c.Threshold.Kind != ThresholdFixed:
+		return fmt.Errorf("train: threshold %v is chosen on the validation part, and train-on-val leaves none; give a number, or train-on-val=false", c.Threshold)
 	}
 	return nil
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"vklstm/train"
 )
@@ -12,15 +14,19 @@ import (
 func evaluateCommand() *cobra.Command {
 	var modelPath, data, device, jsonPath string
 	var keys train.Keys
+	var threshold float64
 	c := &cobra.Command{
 		Use:   "evaluate",
-		Short: "Score a model on labelled windows, at threshold 0.5",
+		Short: "Score a model on labelled windows, at its threshold",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := needed(c, "model", "data"); err != nil {
 				return err
 			}
 			m, _, err := train.LoadModel(modelPath)
 			if err != nil {
+				return err
+			}
+			if err := useThreshold(c, m, threshold); err != nil {
 				return err
 			}
 			if keys.Y == "" {
@@ -65,9 +71,27 @@ func evaluateCommand() *cobra.Command {
 	f.StringVar(&data, "data", "", "npz `file` with X (N,T,F) and y (N)")
 	dataFlags(f, &keys)
 	f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the table")
+	thresholdFlag(f, &threshold)
 	deviceFlag(f, &device)
 	f.SortFlags = false
 	return c
+}
+
+// thresholdFlag adds --threshold, of the commands that judge by a model.
+func thresholdFlag(f *pflag.FlagSet, threshold *float64) {
+	f.Float64Var(threshold, "threshold", 0, "probability above which a window counts as positive (default: the model's own)")
+}
+
+// useThreshold gives the model the threshold that was asked for.
+func useThreshold(c *cobra.Command, m *train.Model, threshold float64) error {
+	switch {
+	case !c.Flags().Changed("threshold"):
+		return nil
+	case !(threshold > 0 && threshold < 1):
+		return fmt.Errorf("--threshold %v: it must be above 0 and below 1", threshold)
+	}
+	m.Threshold = threshold
+	return nil
 }
 
 // needed returns a usage error for the first of the flags that was not given.

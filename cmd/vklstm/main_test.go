@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"vklstm/model"
 	"vklstm/model/npz"
 	"vklstm/train"
 )
@@ -94,6 +95,19 @@ func TestTrainEvaluatePredict(t *testing.T) {
 	if rows, err := csv.NewReader(strings.NewReader(r.out)).ReadAll(); err != nil || len(rows) != 41 {
 		t.Errorf("predict: %d rows, %v\n%s", len(rows), err, r.errout)
 	}
+	const zero = "0.000001" // so low that every window is positive
+	r = vklstm(t, dir, append([]string{"evaluate", "--json", "-", "--threshold", zero}, model...)...)
+	var low struct {
+		Threshold float64 `json:"threshold"`
+		Recall    float64 `json:"recall"`
+	}
+	if err := json.Unmarshal([]byte(r.out), &low); err != nil || low.Threshold != 0.000001 || low.Recall != 1 {
+		t.Errorf("evaluate --threshold %s: %v\n%s%s", zero, err, r.out, r.errout)
+	}
+	r = vklstm(t, dir, append([]string{"predict", "--threshold", zero}, model...)...)
+	if n := strings.Count(r.out, ",1\n"); n != 40 {
+		t.Errorf("predict --threshold %s: %d windows are positive, want 40\n%s", zero, n, r.errout)
+	}
 	for _, name := range []string{"p.npz", "p.csv", "p.jsonl"} {
 		if r := vklstm(t, dir, append([]string{"predict", "--out", name}, model...)...); r.status != 0 {
 			t.Errorf("predict --out %s: %s", name, r.errout)
@@ -131,6 +145,10 @@ func TestBadUse(t *testing.T) {
 	}
 	write(old, []byte("old"))
 	write(filepath.Join(dir, "text.npz"), []byte("this is no zip"))
+	spec := model.Classifier(60, 6, 2, 0, 2)
+	if err := train.SaveModel(filepath.Join(dir, "ok.h5"), &train.Model{Spec: spec, State: spec.Init(1)}, 1e-3, train.Meta{Version: 1}); err != nil {
+		t.Fatal(err)
+	}
 	ok, err := os.ReadFile(filepath.Join(dir, "ok.npz"))
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +193,8 @@ func TestBadUse(t *testing.T) {
 		{[]string{"evaluate", "--data", "ok.npz"}, 2, "--model"},
 		{[]string{"evaluate", "--model", "none.h5", "--data", "ok.npz"}, 1, "none.h5"},
 		{[]string{"evaluate", "--model", "text.npz", "--data", "ok.npz"}, 1, "text.npz"},
+		{[]string{"evaluate", "--model", "ok.h5", "--data", "ok.npz", "--threshold", "1"}, 1, "--threshold 1: it must be above 0 and below 1"},
+		{[]string{"predict", "--model", "ok.h5", "--data", "ok.npz", "--threshold", "NaN"}, 1, "--threshold NaN: it must be above 0 and below 1"},
 		{[]string{"predict", "--model", "none.h5", "--data", "ok.npz", "--out", "p.txt"}, 2, "p.txt"},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {

@@ -19,6 +19,7 @@ func predictCommand() *cobra.Command {
 	var keys train.Keys
 	var stream, jsonLines bool
 	var hop int
+	var threshold float64
 	c := &cobra.Command{
 		Use:   "predict",
 		Short: "Write the probability of each window, of a file or of frames as they come",
@@ -60,6 +61,9 @@ line begins a new recording.`,
 			if err != nil {
 				return err
 			}
+			if err := useThreshold(c, m, threshold); err != nil {
+				return err
+			}
 			if out != "" {
 				if err := train.CheckWritable(out); err != nil {
 					return err
@@ -95,6 +99,7 @@ line begins a new recording.`,
 	f.BoolVar(&stream, "stream", false, "read one frame per line from standard input")
 	f.IntVar(&hop, "hop", 1, "with --stream: frames from one window to the next")
 	f.BoolVar(&jsonLines, "json", false, `with --stream: write {"line": …, "probability": …, "positive": …}, not the probability alone`)
+	thresholdFlag(f, &threshold)
 	deviceFlag(f, &device)
 	f.SortFlags = false
 	return c

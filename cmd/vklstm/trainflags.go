@@ -79,6 +79,7 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 	grouped(f, groupStop, func() {
 		f.IntVar(&cfg.Patience, "patience", cfg.Patience, "epochs without a better validation F1 before training stops")
 		f.BoolVar(&t.noEarlyStopping, "no-early-stopping", false, "train all epochs; the last weights are the model, not the best")
+		f.Var(&cfg.Threshold, "threshold", "probability above which a window counts as positive: a number, or chosen on the validation part: best-f1, 'recall>=X' or 'precision>=X' (in quotes)")
 		f.BoolVar(&cfg.TrainOnVal, "train-on-val", false, "train on the validation part too; needs --no-early-stopping")
 	})
 	grouped(f, groupDevice, func() {

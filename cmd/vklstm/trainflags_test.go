@@ -43,6 +43,7 @@ func TestTrainFlags(t *testing.T) {
 		"--global-clipnorm 2":                func(c *train.Config) { c.GlobalClipNorm = 2 },
 		"--schedule cosine --warmup 1.5":     func(c *train.Config) { c.Schedule.Kind, c.Schedule.Warmup = train.ScheduleCosine, 1.5 },
 		"--schedule cosine --min-lr 1e-4":    func(c *train.Config) { c.Schedule.Kind, c.Schedule.MinLR = train.ScheduleCosine, 1e-4 },
+		"--threshold recall>=.9":             func(c *train.Config) { c.Threshold = train.ThresholdRule{Kind: train.ThresholdRecall, Value: .9} },
 		"--recipe original --lr .01":         func(c *train.Config) { c.LearningRate = .01 },
 		"--recipe pose":                      func(c *train.Config) { c.Scale, c.Recipe = "standard", "recipe pose: --scale standard" },
 		"--lr 1e-2 --recipe imu --scale minmax --no-early-stopping=false --train-on-val=false --patience 3": func(c *train.Config) {
@@ -83,6 +84,9 @@ func TestTrainFlags(t *testing.T) {
 		"--train-on-val":                         "add no-early-stopping",
 		"--clipnorm 1 --global-clipnorm 1":       "give one",
 		"--recipe best":                          `--recipe "best": it must be one of original, imu, pose`,
+		"--threshold recall":                     "it lacks its share: write it in quotes",
+		"--threshold 2":                          "it must be above 0 and below 1",
+		"--recipe imu --threshold best-f1":       "train-on-val leaves none",
 		"--recipe imu --patience 3":              "--no-early-stopping turns off (see what recipe imu sets)",
 		"--recipe imu --no-early-stopping=false": "add no-early-stopping",
 		"--weight-decay -1":                      "weight-decay is -1",

@@ -67,10 +67,10 @@ func (blues) Colors() []color.Color {
 
 var _ palette.Palette = blues{}
 
-// Confusion draws the confusion matrix as PNG: each cell's count and its share of the actual class.
-func Confusion(w io.Writer, m Matrix) error {
+// Confusion draws the confusion matrix at a threshold as PNG: each cell's count and its share of the actual class.
+func Confusion(w io.Writer, m Matrix, threshold float64) error {
 	title := fmt.Sprintf("Confusion matrix, test set (%d windows)", m.Total())
-	q := newPlot(title, "predicted (threshold 0.5)", "actual")
+	q := newPlot(title, fmt.Sprintf("predicted (threshold %.4g)", threshold), "actual")
 	g := grid(m)
 	h := plotter.NewHeatMap(g, blues{})
 	h.Min, h.Max = 0, 1

@@ -35,7 +35,7 @@ func (n Number) Text(decimals int) string {
 	return fmt.Sprintf("%.*f", decimals, float64(n))
 }
 
-// Test is the result on windows that took no part in training, at threshold 0.5: test_metrics.json.
+// Test is the result on windows that took no part in training, at a model's threshold: test_metrics.json.
 type Test struct {
 	Title     string `json:"-"` // of the table; empty: "Test set"
 	Accuracy  Number `json:"-"` // share of windows that are classified rightly; the file leaves it to the matrix
@@ -45,6 +45,8 @@ type Test struct {
 	AUC       Number `json:"roc_auc"` // null when one class is missing
 	Confusion Matrix `json:"confusion_matrix"`
 	Samples   int    `json:"n_samples"`
+
+	Threshold float64 `json:"threshold"` // above which, strictly, a probability counts as positive
 }
 
 // WriteJSON writes t as indented JSON.

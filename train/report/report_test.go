@@ -61,11 +61,11 @@ var pictures = map[string]func(w *bytes.Buffer) error{
 	},
 	"roc perfect":   func(w *bytes.Buffer) error { return ROC(w, [][2]float64{{0, 0}, {0, 1}, {1, 1}}, 1) },
 	"roc undefined": func(w *bytes.Buffer) error { return ROC(w, nil, math.NaN()) },
-	"confusion":     func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 241, FP: 9, FN: 18, TP: 92}) },
+	"confusion":     func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 241, FP: 9, FN: 18, TP: 92}, 0.5) },
 	"confusion large": func(w *bytes.Buffer) error {
-		return Confusion(w, Matrix{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543})
+		return Confusion(w, Matrix{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543}, 0.5)
 	},
-	"confusion one class": func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 7, FP: 1}) },
+	"confusion one class": func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 7, FP: 1}, 0.5) },
 }
 
 // TestPictures draws every shape of result twice: a PNG of the promised width, the same bytes each time. With
@@ -113,7 +113,7 @@ func TestPictures(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
-	r := Test{Precision: 0.5, Recall: 1, F1: Number(2.0 / 3), AUC: Number(math.NaN()), Confusion: Matrix{1, 2, 3, 4}, Samples: 10}
+	r := Test{Precision: 0.5, Recall: 1, F1: Number(2.0 / 3), AUC: Number(math.NaN()), Confusion: Matrix{1, 2, 3, 4}, Samples: 10, Threshold: 0.25}
 	if err := r.WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,8 @@ func TestJSON(t *testing.T) {
     "fn": 3,
     "tp": 4
   },
-  "n_samples": 10
+  "n_samples": 10,
+  "threshold": 0.25
 }
 `
 	if b.String() != want {

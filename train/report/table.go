@@ -88,7 +88,7 @@ func (t Test) Write(w io.Writer) error {
 	if title == "" {
 		title = "Test set"
 	}
-	scores.SetTitle(fmt.Sprintf("%s, %s windows, threshold 0.5", title, Thousands(t.Samples)))
+	scores.SetTitle(fmt.Sprintf("%s, %s windows, threshold %.4g", title, Thousands(t.Samples), t.Threshold))
 	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
 	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
 

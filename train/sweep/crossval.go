@@ -103,6 +103,7 @@ type job struct {
 	model  *Model
 	config train.Config
 	test   []float32 // probabilities of Parts.Test
+	val    []float32 // and of Parts.Val
 }
 
 // Run trains the models of all folds, repeats, seeds and members, as many side by side as there is room for, and predicts
@@ -267,7 +268,8 @@ func (o *Outcome) train(ctx context.Context, log *log, jobs []*job) error {
 			return fmt.Errorf("sweep: %s, %s; there is no result without all models: %w", r.Config.Name, r.Reason, context.Cause(ctx))
 		}
 		m := jobs[i].model
-		m.Epochs, m.Best, m.Stopped, m.Reason, m.Threshold = len(r.History), r.Best, r.Stopped, r.Reason, train.DefaultThreshold
+		m.Epochs, m.Best, m.Stopped, m.Reason, m.Threshold = len(r.History), r.Best, r.Stopped, r.Reason, r.Decision().Threshold
+		jobs[i].val = r.Validation()
 		e, err := g.Evaluate(ctx, i, r.Parts.Test)
 		if err != nil {
 			return err
@@ -284,13 +286,14 @@ func (o *Outcome) assemble(jobs []*job) {
 		if s.Probability == nil {
 			s.Probability, s.Positive = make([]float32, o.Dataset.N), make([]bool, o.Dataset.N)
 		}
-		var members [][]float32
-		threshold := 0.0
+		var members, validations [][]float32
 		for _, j := range jobs[:o.Ensemble] {
-			members = append(members, j.test)
-			threshold += j.model.Threshold
+			members, validations = append(members, j.test), append(validations, j.val)
 		}
-		threshold /= float64(o.Ensemble)
+		threshold := m.Threshold
+		if o.Ensemble > 1 {
+			threshold = o.Config.Threshold.ChooseMean(o.Dataset.Y, m.Parts.Val, validations).Threshold
+		}
 		for i, p := range train.MeanProbability(members) {
 			w := m.Parts.Test[i]
 			s.Probability[w], s.Positive[w] = p, float64(p) > threshold
