@@ -221,14 +221,16 @@ func TestTrainOnVal(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{5}}}
 	cfg, dir := inFolder(t, quietConfig(f.factory))
 	cfg.EarlyStopping, cfg.TrainOnVal = false, true
-	cfg.Parts.Train, cfg.Parts.Val = cfg.Parts.Train[:15:20], append(slices.Clone(cfg.Parts.Val), cfg.Parts.Train[15:]...)
-	before := slices.Clone(cfg.Parts.Train[:20])
+	cfg.Parts.Val = append(slices.Clone(cfg.Parts.Val), cfg.Parts.Train[15:]...)
+	backing := append(slices.Clone(cfg.Parts.Train), make([]int32, 40)...) // with room behind the training part
+	cfg.Parts.Train = backing[:15]
+	before := slices.Clone(backing)
 	res, err := LSTM(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(cfg.Parts.Train[:20], before) {
-		t.Errorf("the caller's list was written over: %v", cfg.Parts.Train[:20])
+	if !slices.Equal(backing, before) {
+		t.Errorf("the caller's list was written over: %v", backing)
 	}
 	for _, p := range f.plans {
 		got := slices.Clone(p.Train)
