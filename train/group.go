@@ -72,6 +72,9 @@ func prepareGroup(configs []Config) (*Group, error) {
 			return nil, fmt.Errorf("train: configuration %d of a group has other data than the first; models side by side need one data set", k)
 		}
 		r, err := prepare(cfg, data)
+		if err != nil && cfg.Name != "" {
+			err = fmt.Errorf("%s: %w", cfg.Name, err)
+		}
 		if err != nil {
 			return nil, err
 		}

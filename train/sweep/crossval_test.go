@@ -340,3 +340,35 @@ func TestLog(t *testing.T) {
 		t.Errorf("events %v", events)
 	}
 }
+
+// TestTerminal draws the bar into memory: whole lines above it, none of the bar left at the end, nothing wider than a
+// terminal but the lines of device and settings.
+func TestTerminal(t *testing.T) {
+	var screen bytes.Buffer
+	c := small()
+	c.Log = &screen
+	l := newLog(c)
+	l.terminal = true
+	o := &Outcome{CrossValidation: c, Dataset: c.Config.Dataset}
+	jobs, err := o.jobs(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.train(t.Context(), l, jobs); err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	text := screen.String()
+	for _, want := range []string{"epoch 1/3, 3 models   0%", "epoch 3/3, 3 models", "\n1/3  3 models  loss "} {
+		if !strings.Contains(strings.ReplaceAll(text, "\r", "\n"), want) {
+			t.Errorf("no %q in\n%q", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		// What a carriage return is followed by replaces what stood in the line; the bar is cleared by spaces.
+		shown := line[strings.LastIndex(strings.TrimRight(line, "\n"), "\r")+1:]
+		if strings.Contains(shown, "%") && strings.Contains(shown, "|") || utf8.RuneCountInString(shown) > 81 && strings.Contains(shown, "models  loss") {
+			t.Errorf("a line of the screen is %q", shown)
+		}
+	}
+}

@@ -3,7 +3,9 @@ package sweep
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
 
 	"vklstm/train"
 	"vklstm/train/report"
@@ -121,17 +123,30 @@ func bootstrap(y []float32, group []int32, series, base []Series, resamples int)
 	list, against := resamplers(y, group, n, series), resamplers(y, group, n, base)
 	interval := Interval{Level: level, Resamples: resamples, Units: units}
 	random := rand.New(rand.NewPCG(1, 2))
-	weight := make([]int, n)
 	var all [5][]float64
-	for range resamples {
-		clear(weight)
-		for range n {
-			weight[random.IntN(n)]++
+	// One goroutine for each core scores a resample at a time; the draws are made here, in order.
+	found := make([][5]float64, runtime.GOMAXPROCS(0))
+	for done := 0; done < resamples; done += len(found) {
+		var scored sync.WaitGroup
+		atOnce := min(len(found), resamples-done)
+		for j := range atOnce {
+			weight := make([]int, n)
+			for range n {
+				weight[random.IntN(n)]++
+			}
+			scored.Go(func() {
+				found[j] = meanScore(list, weight)
+				for i, v := range meanScore(against, weight) {
+					found[j][i] -= v
+				}
+			})
 		}
-		mean, other := meanScore(list, weight), meanScore(against, weight)
-		for i, v := range mean {
-			if v -= other[i]; !math.IsNaN(v) {
-				all[i] = append(all[i], v)
+		scored.Wait()
+		for _, f := range found[:atOnce] {
+			for i, v := range f {
+				if !math.IsNaN(v) {
+					all[i] = append(all[i], v)
+				}
 			}
 		}
 	}

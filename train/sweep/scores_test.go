@@ -155,3 +155,24 @@ func TestBootstrapCovers(t *testing.T) {
 		t.Errorf("of %d intervals %d over groups and %d over windows hold the truth", trials, inside[true], inside[false])
 	}
 }
+
+// BenchmarkBootstrap draws the resamples of a cross-validation of SisFall's size, with three series.
+func BenchmarkBootstrap(b *testing.B) {
+	const windows, groups, series = 16178, 38, 3
+	random := rand.New(rand.NewPCG(7, 8))
+	y, group := make([]float32, windows), make([]int32, windows)
+	var list []Series
+	for s := range series {
+		p := make([]float32, windows)
+		for i := range p {
+			if s == 0 {
+				y[i], group[i] = float32(random.IntN(3)/2), int32(i*groups/windows)
+			}
+			p[i] = random.Float32()
+		}
+		list = append(list, seriesOf(p, Folds{}))
+	}
+	for b.Loop() {
+		bootstrap(y, group, list, nil, Resamples)
+	}
+}
