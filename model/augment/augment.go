@@ -219,8 +219,12 @@ func (in *Input) vary(x []float32, window, epoch uint32) {
 	for i, v := range x {
 		cell := uint32(i)
 		if cell%4 == 0 {
-			noise = philox.Draw([4]uint32{cell / 4, window, epoch, philox.Noise}, in.key)
-			lost = philox.Draw([4]uint32{cell / 4, window, epoch, philox.FeatureDrop}, in.key)
+			if sigma != 0 {
+				noise = philox.Draw([4]uint32{cell / 4, window, epoch, philox.Noise}, in.key)
+			}
+			if drop != 0 {
+				lost = philox.Draw([4]uint32{cell / 4, window, epoch, philox.FeatureDrop}, in.key)
+			}
 		}
 		if v != v {
 			continue

@@ -101,6 +101,10 @@ func (in *Input) move(x []float32, m Move) {
 	copy(in.cells, x)
 	turning := Turning(in.augment)
 	axis, angle := in.tables.Axis[3*m.Axis:][:3], in.angles[2*m.Angle:][:2]
+	var rows [3][3]float32
+	for i := range rows {
+		rows[i] = turnRow(axis, angle[0], angle[1], i)
+	}
 	for t := range in.t {
 		out, from := x[t*in.f:(t+1)*in.f], t-m.Shift
 		if from < 0 || from >= in.t {
@@ -119,23 +123,29 @@ func (in *Input) move(x []float32, m Move) {
 			if v[0] != v[0] || v[1] != v[1] || v[2] != v[2] {
 				continue
 			}
-			for i := range v {
-				out[first+i] = turned(axis, angle[0], angle[1], v, i)
-			}
+			out[first] = turned(rows[0], v[0], v[1], v[2])
+			out[first+1] = turned(rows[1], v[1], v[2], v[0])
+			out[first+2] = turned(rows[2], v[2], v[0], v[1])
 		}
 	}
 }
 
-// turned returns component i of v[3] turned around axis[3] by the angle with this sin θ and 1 − cos θ: row i of
+// turnRow returns row i of the rotation around axis[3] by the angle with this sin θ and 1 − cos θ (Rodrigues),
 //
 //	I + sin θ·K + (1 − cos θ)·K²,  K·v = axis × v
 //
-// times v (Rodrigues). With i, j, k in cyclic order all three rows read alike.
-func turned(axis []float32, sine, versine float32, v []float32, i int) float32 {
+// from the element on the diagonal on: with i, j, k in cyclic order all three rows read alike.
+func turnRow(axis []float32, sine, versine float32, i int) [3]float32 {
 	j, k := (i+1)%3, (i+2)%3
 	part := float32(versine * axis[i])
-	ii := 1 - float32(versine*float32(float32(axis[j]*axis[j])+float32(axis[k]*axis[k])))
-	ij := float32(part*axis[j]) - float32(sine*axis[k])
-	ik := float32(part*axis[k]) + float32(sine*axis[j])
-	return float32(float32(ii*v[i])+float32(ij*v[j])) + float32(ik*v[k])
+	return [3]float32{
+		1 - float32(versine*float32(float32(axis[j]*axis[j])+float32(axis[k]*axis[k]))),
+		float32(part*axis[j]) - float32(sine*axis[k]),
+		float32(part*axis[k]) + float32(sine*axis[j]),
+	}
+}
+
+// turned returns the component that the row stands for of a turned vector, whose components come in the row's order.
+func turned(row [3]float32, a, b, c float32) float32 {
+	return float32(float32(row[0]*a)+float32(row[1]*b)) + float32(row[2]*c)
 }

@@ -324,3 +324,26 @@ func TestVaried(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkWindow prepares windows of the production shape, one after the other.
+func BenchmarkWindow(b *testing.B) {
+	move := model.Augment{MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 30, Triplets: 2}
+	both := move
+	both.Prob, both.Warp, both.Noise = 0.5, 0.1, 0.05
+	for _, c := range []struct {
+		name string
+		a    model.Augment
+	}{{"still", model.Augment{}}, {"moved", move}, {"varied", model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}}, {"moved and varied", both}} {
+		b.Run("T=60/F=6/"+c.name, func(b *testing.B) {
+			o := model.Options{Augment: c.a, Seed: 1}
+			in := augment.NewInput(60, 6, o, augment.NewTables(60, c.a))
+			x, mask, measured := make([]float32, 360), make([]bool, 60), raw(rand.New(rand.NewPCG(29, 29)), 60, 6)
+			n := uint32(0)
+			for b.Loop() {
+				in.Window(x, mask, measured, true, n, 0)
+				n++
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "windows/s")
+		})
+	}
+}
