@@ -151,11 +151,6 @@ func (s *searchFlags) study(c *cobra.Command, cfg train.Config) (*search.Study, 
 	case s.sideBySide < 0:
 		return nil, usagef("--side-by-side %d: it must be at least 0", s.sideBySide)
 	}
-	for _, name := range []string{"train-on-val", "ensemble"} {
-		if c.Flags().Changed(name) {
-			return nil, usagef("--%s does not go with a search: %s", name, notTried[name])
-		}
-	}
 	if s.space != "" {
 		space, err := search.ReadSpace(s.space, s.flag)
 		if err != nil {
@@ -183,14 +178,16 @@ func (s *searchFlags) study(c *cobra.Command, cfg train.Config) (*search.Study, 
 	if err != nil {
 		return nil, err
 	}
+	if _, err := t.config(); err != nil {
+		return nil, err
+	}
 	f.VisitAll(func(flag *pflag.Flag) {
 		tried := slices.ContainsFunc(study.Space, func(d search.Dimension) bool { return d.Name == flag.Name })
 		if !tried && !slices.Contains([]string{"data", "seed", "quiet", "log-format"}, flag.Name) {
 			study.Flags = append(study.Flags, search.Setting{Name: flag.Name, Value: flag.Value.String()})
 		}
 	})
-	_, err = t.config()
-	return study, err
+	return study, nil
 }
 
 // trials makes every trial ready: the same parser and the same checks as of train's command line.
@@ -244,22 +241,29 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// command returns the line that trains a trial again.
-func (s *searchFlags) command(settings []search.Setting) string {
+// command returns the line that trains a trial again, and whether a recipe would train on the validation part too.
+func (s *searchFlags) command(settings []search.Setting) (line string, onVal bool) {
+	f := pflag.NewFlagSet("train", pflag.ContinueOnError)
+	t := addTrainFlags(f)
+	splitFlag(f, &t.cfg.Split)
 	words := []string{"vklstm train"}
-	train, _, err := s.fresh()
-	if err != nil {
-		return "" // they were set before
+	add := func(v search.Setting) {
+		_ = f.Set(v.Name, v.Value) // it was set before
+		words = append(words, trialText([]search.Setting{v}))
 	}
-	s.set.Visit(func(f *pflag.Flag) {
-		if train.set.Lookup(f.Name) != nil && f.Name != "quiet" && f.Name != "log-format" {
-			words = append(words, trialText([]search.Setting{{Name: f.Name, Value: f.Value.String()}}))
+	s.set.Visit(func(given *pflag.Flag) {
+		if f.Lookup(given.Name) != nil && !slices.Contains([]string{"quiet", "log-format", "train-on-val"}, given.Name) {
+			add(search.Setting{Name: given.Name, Value: given.Value.String()})
 		}
 	})
-	if len(settings) > 0 {
-		words = append(words, trialText(settings))
+	for _, v := range settings {
+		add(v)
 	}
-	return strings.Join(append(words, "--save-best"), " ")
+	if cfg, err := t.config(); err == nil && cfg.TrainOnVal {
+		add(search.Setting{Name: "train-on-val", Value: "false"})
+		onVal = true
+	}
+	return strings.Join(append(words, "--save-best"), " "), onVal
 }
 
 // load reads the data and divides them, as train does.
@@ -278,8 +282,21 @@ func (s *searchFlags) load(cfg train.Config) (*train.Dataset, *train.Parts, []st
 	return d, &parts, notes, err
 }
 
+// validate keeps the validation part for choosing, whatever a recipe says.
+func (s *searchFlags) validate() error {
+	for _, name := range []string{"train-on-val", "ensemble"} {
+		if s.set.Changed(name) {
+			return usagef("--%s does not go with a search: %s", name, notTried[name])
+		}
+	}
+	return setFlag(s.set, "train-on-val", "false")
+}
+
 // run is the command.
 func (s *searchFlags) run(c *cobra.Command) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
 	cfg, err := s.config()
 	if err != nil {
 		return err
@@ -370,7 +387,7 @@ func (s *searchFlags) finish(c *cobra.Command, work *search.Search, list []searc
 		"f1": float64(t.F1), "roc_auc": float64(t.AUC), "windows": float64(t.Samples)}); err != nil {
 		return err
 	}
-	command := s.command(best.Settings)
+	command, onVal := s.command(best.Settings)
 	result := func(w io.Writer) error {
 		return work.Study.WriteJSON(w, list, search.Best{Trial: best.Trial, Command: command, Seed: work.Study.Seed, Test: &t})
 	}
@@ -385,6 +402,9 @@ func (s *searchFlags) finish(c *cobra.Command, work *search.Search, list []searc
 	}
 	if table {
 		_, err = fmt.Printf("Trial %d is best; this trains its model again:\n  %s\n", best.Trial, command)
+		if err == nil && onVal {
+			_, err = fmt.Println("Without --train-on-val=false it trains on the validation part too, as the recipe has it.")
+		}
 	}
 	return err
 }
