@@ -37,6 +37,11 @@ type Model struct {
 	Scaling Scaling        // applied to measured values before the network sees them
 	Loss    model.Loss     // that it was trained with; Kind is empty when not known
 
+	// Optimizer is what the model was trained with; Kind is empty when not known, which stands for Keras's Adam. Only
+	// .keras files hold it.
+	Optimizer    model.Optimizer
+	LearningRate float64 // of the file, 0 when not known
+
 	// Threshold is the probability above which a window counts as positive, above 0 and below 1. 0 stands for
 	// DefaultThreshold; LoadModel never leaves it 0.
 	Threshold float64
@@ -65,7 +70,7 @@ func LoadModel(path string) (*Model, *Meta, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &Model{Spec: f.Spec, Loss: f.Loss, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone},
+	m := &Model{Spec: f.Spec, Loss: f.Loss, Optimizer: f.Rule, LearningRate: f.LearningRate, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone},
 		Threshold: DefaultThreshold}
 	copy(m.State.Params, f.Params)
 	for _, params := range f.Others {
@@ -102,10 +107,11 @@ func (m Meta) check(f int) error {
 	return m.Scaling.Check(f)
 }
 
-// SaveModel writes a model as Keras HDF5, learning rate, threshold and Meta included; see WriteFile for what happens to
+// SaveModel writes a model as Keras HDF5, or, where path ends in .keras, in Keras 3's own format with the state of the
+// optimizer, so that training can go on from it; learning rate, threshold and Meta included; see WriteFile for what happens to
 // an older file. An ensemble is one file too.
 func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
-	b, err := encodeModel(m, learningRate, meta)
+	b, err := encodeModel(path, m, learningRate, meta)
 	if err != nil {
 		return fmt.Errorf("train: write %s: %w", path, err)
 	}
@@ -116,7 +122,7 @@ func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
 }
 
 // encodeModel returns the bytes of SaveModel's file.
-func encodeModel(m *Model, learningRate float64, meta Meta) ([]byte, error) {
+func encodeModel(path string, m *Model, learningRate float64, meta Meta) ([]byte, error) {
 	meta.Threshold = m.Decision()
 	if !(meta.Threshold > 0 && meta.Threshold < 1) {
 		return nil, fmt.Errorf("threshold %v; it must be above 0 and below 1", meta.Threshold)
@@ -125,12 +131,18 @@ func encodeModel(m *Model, learningRate float64, meta Meta) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate,
+	f := &keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate, Rule: m.Optimizer,
 		Extra: map[string]string{Attribute: string(text)}}
 	for _, s := range m.Others {
 		f.Others = append(f.Others, s.Params)
 	}
-	return keras.Encode(f)
+	if !isArchive(path) {
+		return keras.Encode(f)
+	}
+	if s := m.State; s.Step > 0 {
+		f.Optimizer = &keras.Optimizer{M: s.M, V: s.V, Step: s.Step}
+	}
+	return keras.EncodeKeras(f)
 }
 
 // Check returns an error that wraps model.ErrShape when d's windows are not what m reads.
@@ -208,8 +220,8 @@ func (c *Checkpoint) OnTrainBegin(r *Run) error {
 	if err != nil {
 		return err
 	}
-	m := &Model{Spec: r.Spec, State: s, Scaling: r.Scaling, Loss: r.Config.loss()}
-	if _, err := encodeModel(m, r.Config.LearningRate, Meta{Version: 1, Scaling: r.Scaling.forPrediction()}); err != nil {
+	m := &Model{Spec: r.Spec, State: s, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer()}
+	if _, err := encodeModel(c.Path, m, r.Config.LearningRate, Meta{Version: 1, Scaling: r.Scaling.forPrediction()}); err != nil {
 		return fmt.Errorf("train: this model cannot be saved as %s: %w; use fewer features, or train without saving", c.Path, err)
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 
 // The formats of Export.
 const (
-	FormatKeras  = "keras"  // .h5: SaveModel
+	FormatKeras  = "keras"  // .h5: SaveModel; or .keras, with the optimizer's state
 	FormatTFLite = "tflite" // .tflite, for LiteRT on phones
 	FormatONNX   = "onnx"   // .onnx
 	FormatNPZ    = "npz"    // .npz, one NumPy array per variable
@@ -32,8 +32,14 @@ func FormatOf(path string) string {
 			return f.Name
 		}
 	}
+	if isArchive(path) {
+		return FormatKeras
+	}
 	return ""
 }
+
+// isArchive reports whether a path names a file in Keras 3's own format.
+func isArchive(path string) bool { return strings.EqualFold(filepath.Ext(path), ".keras") }
 
 // Trained returns what the writers of file formats take.
 func (m *Model) Trained() model.Trained {
@@ -47,7 +53,7 @@ func (m *Model) Trained() model.Trained {
 // Export writes m in another format, its kernels kept as q says, and returns the file's size; see WriteFile for what
 // happens to an older file. meta goes into the formats that hold it, keras and npz, which hold float32 alone.
 func Export(path string, m *Model, meta Meta, format string, q model.Quantization) (int, error) {
-	b, err := encodeExport(m, meta, format, q)
+	b, err := encodeExport(path, m, meta, format, q)
 	if err != nil {
 		return 0, fmt.Errorf("train: write %s: %w", path, err)
 	}
@@ -57,7 +63,7 @@ func Export(path string, m *Model, meta Meta, format string, q model.Quantizatio
 	})
 }
 
-func encodeExport(m *Model, meta Meta, format string, q model.Quantization) ([]byte, error) {
+func encodeExport(path string, m *Model, meta Meta, format string, q model.Quantization) ([]byte, error) {
 	switch format {
 	case FormatTFLite:
 		return tflite.Encode(m.Trained(), q)
@@ -68,7 +74,7 @@ func encodeExport(m *Model, meta Meta, format string, q model.Quantization) ([]b
 			return nil, fmt.Errorf("%s holds float32 alone, not %s; choose tflite or onnx for that", format, q)
 		}
 		if format == FormatKeras {
-			return encodeModel(m, 0, meta)
+			return encodeModel(path, m, m.LearningRate, meta)
 		}
 		return encodeNPZ(m, meta)
 	}

@@ -70,7 +70,7 @@ func (r *Run) BestState() *model.State { return r.best }
 
 // Model returns the network with the best weights so far; its State is nil before there are any.
 func (r *Run) Model() Model {
-	return Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss(), Threshold: r.Decision().Threshold}
+	return Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer(), LearningRate: r.Config.LearningRate, Threshold: r.Decision().Threshold}
 }
 
 // Wrote adds a file to the list of files that the run names at its end.

@@ -25,7 +25,7 @@ func exportCommand() *cobra.Command {
 		Short: "Write a model for Keras, phones (TFLite) and servers (ONNX)",
 		Long: `Write a model for Keras, phones (TFLite) and servers (ONNX).
 
-  keras   .h5, which keras.models.load_model opens; scaling and threshold are an attribute
+  keras   .h5, or .keras with the optimizer's state, which keras.models.load_model opens
   tflite  .tflite for LiteRT: x[1][T][F] float32 → y[1][1], one window a call
   onnx    .onnx, opset 13: x[N][T][F] float32 → y[N][1]
   npz     .npz, one NumPy array per variable, which every command here reads too
@@ -88,7 +88,7 @@ func convertCommand() *cobra.Command {
 	var modelPath, out string
 	c := &cobra.Command{
 		Use:     "convert",
-		Short:   "Write a model that Keras or export wrote (.h5, .keras, .npz) as .h5",
+		Short:   "Write a model that Keras or export wrote (.h5, .keras, .npz) as .h5 or .keras",
 		Example: "  vklstm convert --model old.keras --out lstm.h5",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := needed(c, "model", "out"); err != nil {

@@ -398,6 +398,7 @@ type compile struct {
 	lossName  string
 	rate      float64 // learning rate, 0 when it is not one number
 	optimizer string  // class in lower case, without its package
+	rule      model.Optimizer
 }
 
 // parseCompile reads training_config (optimizerKey "optimizer_config") or compile_config ("optimizer"). What it does
@@ -415,6 +416,9 @@ func parseCompile(text []byte, optimizerKey string) compile {
 		if config.get("learning_rate", &c.rate) != nil || !(c.rate > 0 && c.rate <= math.MaxFloat32) {
 			c.rate = 0
 		}
+	}
+	if c.optimizer == "adam" || c.optimizer == "adamw" {
+		c.rule = adamRule(config)
 	}
 	o, c.lossName = objectOrName(s["loss"])
 	class := strings.ReplaceAll(strings.ToLower(c.lossName), "_", "")
@@ -446,6 +450,25 @@ func parseCompile(text []byte, optimizerKey string) compile {
 		}
 	}
 	return c
+}
+
+// adamRule returns the settings of Adam and AdamW, those of Keras where config has none; without kind where they are none
+// of ours.
+func adamRule(config settings) model.Optimizer {
+	o := model.DefaultAdam()
+	for _, v := range []struct {
+		name string
+		to   *float64
+	}{{"beta_1", &o.Beta1}, {"beta_2", &o.Beta2}, {"epsilon", &o.Epsilon}, {"weight_decay", &o.WeightDecay},
+		{"clipnorm", &o.ClipNorm}, {"global_clipnorm", &o.GlobalClipNorm}} {
+		if config.get(v.name, v.to) != nil {
+			return model.Optimizer{}
+		}
+	}
+	if o.Check() != nil || config.set("amsgrad") || config.set("clipvalue") || config.set("use_ema") {
+		return model.Optimizer{}
+	}
+	return o
 }
 
 // objectOrName reads a Keras object, or a name that stands for one with its defaults. The name is the class without

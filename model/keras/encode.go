@@ -59,31 +59,11 @@ func Encode(f *File) ([]byte, error) {
 }
 
 func encode(f *File) ([]byte, error) {
-	if _, err := f.Spec.Chain(); err != nil {
+	if err := f.check(); err != nil {
 		return nil, err
 	}
 	layout := f.Spec.Layout()
 	members := append([][]float32{f.Params}, f.Others...)
-	for k, params := range members {
-		where := ""
-		if len(members) > 1 {
-			where = fmt.Sprintf("member %d of the ensemble: ", k+1)
-		}
-		if len(params) != layout.Size {
-			return nil, fmt.Errorf("%s%d parameters for a network of %d: %w", where, len(params), layout.Size, model.ErrShape)
-		}
-		for _, v := range layout.Variables {
-			if i := slices.IndexFunc(v.Of(params), notFinite); i >= 0 {
-				return nil, fmt.Errorf("%s%s holds %v at element %d; the training diverged, try a lower learning rate", where, v.Name, v.Of(params)[i], i)
-			}
-		}
-	}
-	if len(members) > MaxMembers {
-		return nil, fmt.Errorf("an ensemble of %d members; at most %d", len(members), MaxMembers)
-	}
-	if err := checkNames(f.Spec); err != nil {
-		return nil, err
-	}
 	config, err := modelConfig(f.Spec, len(members))
 	if err != nil {
 		return nil, err
@@ -138,6 +118,33 @@ func encode(f *File) ([]byte, error) {
 	weights.SetStrings("layer_names", names)
 	weights.Group("top_level_model_weights").SetStrings("weight_names", nil)
 	return root.Encode()
+}
+
+// check returns an error that says what of f cannot be written.
+func (f *File) check() error {
+	if _, err := f.Spec.Chain(); err != nil {
+		return err
+	}
+	layout := f.Spec.Layout()
+	members := append([][]float32{f.Params}, f.Others...)
+	for k, params := range members {
+		where := ""
+		if len(members) > 1 {
+			where = fmt.Sprintf("member %d of the ensemble: ", k+1)
+		}
+		if len(params) != layout.Size {
+			return fmt.Errorf("%s%d parameters for a network of %d: %w", where, len(params), layout.Size, model.ErrShape)
+		}
+		for _, v := range layout.Variables {
+			if i := slices.IndexFunc(v.Of(params), notFinite); i >= 0 {
+				return fmt.Errorf("%s%s holds %v at element %d; the training diverged, try a lower learning rate", where, v.Name, v.Of(params)[i], i)
+			}
+		}
+	}
+	if len(members) > MaxMembers {
+		return fmt.Errorf("an ensemble of %d members; at most %d", len(members), MaxMembers)
+	}
+	return checkNames(f.Spec)
 }
 
 // writeLayer adds a layer's arrays to its group and returns their names there.
@@ -258,10 +265,7 @@ func trainingConfig(f *File) (string, error) {
 	if err := f.Loss.Check(); err != nil {
 		return "", err
 	}
-	rate := f.LearningRate
-	if rate == 0 {
-		rate = 0.001
-	}
+	rate := f.rate()
 	if !(rate > 0 && rate <= math.MaxFloat32) {
 		return "", fmt.Errorf("learning rate %v; it must be above 0", rate)
 	}

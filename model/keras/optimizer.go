@@ -12,7 +12,7 @@ import (
 // compiled sets what a file's compile configuration says, and the state of Adam from the optimizer's arrays in the
 // file's order. The network predicts without them, so what is wrong with them is a sentence in Ignored, no error.
 func (f *File) compiled(c compile, slots func() ([]*hdf5.Object, error)) {
-	f.Loss, f.LossName, f.LearningRate = c.loss, c.lossName, c.rate
+	f.Loss, f.LossName, f.LearningRate, f.Rule = c.loss, c.lossName, c.rate, c.rule
 	if c.optimizer != "adam" && c.optimizer != "adamw" {
 		return
 	}

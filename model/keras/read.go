@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"vklstm/model"
 	"vklstm/model/keras/internal/hdf5"
@@ -221,16 +222,24 @@ func decodeKeras(data []byte) (*File, error) {
 	if f.Spec, members, f.Ignored, err = parseModel(string(text)); err != nil {
 		return nil, err
 	}
+	for _, e := range z.File {
+		name, ok := strings.CutSuffix(e.Name, extraEnding)
+		if !ok || slices.Contains(archiveFiles, e.Name) || len(f.Extra) >= maxNames {
+			continue
+		}
+		content, err := entry(z, e.Name, 1<<20)
+		if err != nil {
+			return nil, err
+		}
+		f.Extra[name] = string(content)
+	}
 	root, err := open(weights)
 	if err != nil {
 		return nil, err
 	}
-	prefixes := []string{"layers/"}
+	prefixes := memberPrefixes(1)
 	if members != nil {
-		prefixes = nil
-		for k := range members {
-			prefixes = append(prefixes, "layers/"+counted("sequential", k)+"/layers/")
-		}
+		prefixes = memberPrefixes(len(members))
 	}
 	var all [][]*hdf5.Object
 	for _, prefix := range prefixes {
@@ -278,32 +287,15 @@ func counted(class string, n int) string {
 	return fmt.Sprintf("%s_%d", class, n)
 }
 
-// variables returns the arrays of a Sequential's layers in model.weights.h5, one per variable; prefix is the layers' group. Its groups are named by the layers' classes and
-// counted, whatever the layers' names are.
+// variables returns the arrays of a Sequential's layers in model.weights.h5, one per variable; prefix is the layers' group.
 func variables(root *hdf5.Object, spec model.Spec, prefix string) ([]*hdf5.Object, error) {
 	var arrays []*hdf5.Object
-	count := map[string]int{}
-	for _, l := range spec.Layers {
-		class, parts, n := "", []string{""}, 0
-		switch {
-		case l.Kind == model.LSTM && l.Bidirectional:
-			class, parts, n = "bidirectional", []string{"forward_layer/cell/", "backward_layer/cell/"}, 3
-		case l.Kind == model.LSTM:
-			class, parts, n = "lstm", []string{"cell/"}, 3
-		case l.Kind == model.Dense:
-			class, n = "dense", 2
+	for _, path := range weightPaths(spec) {
+		a, err := root.Child(prefix + path)
+		if err != nil {
+			return nil, err
 		}
-		group := counted(class, count[class])
-		count[class]++
-		for _, part := range parts {
-			for i := range n {
-				a, err := root.Child(fmt.Sprintf("%s%s/%svars/%d", prefix, group, part, i))
-				if err != nil {
-					return nil, err
-				}
-				arrays = append(arrays, a)
-			}
-		}
+		arrays = append(arrays, a)
 	}
 	return arrays, nil
 }

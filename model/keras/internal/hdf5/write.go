@@ -79,6 +79,21 @@ func (g *Group) Array(path string, shape []int, data []float32) {
 	g.add(parts[len(parts)-1], &array{shape, data})
 }
 
+// Scalar adds a float32 at a path below g, as Array does.
+func (g *Group) Scalar(path string, value float32) { g.Array(path, nil, []float32{value}) }
+
+// Int adds an int64 at a path below g, as Array does.
+func (g *Group) Int(path string, value int64) {
+	parts := strings.Split(path, "/")
+	for _, p := range parts[:len(parts)-1] {
+		g = g.Group(p)
+	}
+	g.add(parts[len(parts)-1], integer(value))
+}
+
+// integer is an int64 that is to be written.
+type integer int64
+
 func (g *Group) add(name string, child any) {
 	if name == "" || name == "." || strings.ContainsAny(name, "/\x00") {
 		g.fail(fmt.Errorf("%q cannot be a name in an HDF5 file", name))
@@ -174,6 +189,8 @@ func (w *writer) group(g *Group) (header, tree, heap uint64, err error) {
 			l.header, l.tree, l.heap, err = w.group(c)
 		case *array:
 			l.header, err = w.array(c)
+		case integer:
+			l.header = w.data(nil, int64LE, binary.LittleEndian.AppendUint64(nil, uint64(c)))
 		}
 		if err != nil {
 			return 0, 0, 0, fmt.Errorf("%s: %w", l.name, err)
@@ -320,25 +337,34 @@ func dataspace(shape []int) []byte {
 // float32LE is the body of a datatype message: IEEE 754 binary32, little-endian.
 var float32LE = []byte{0x10 | classFloat, 0x20, 31, 0, 4, 0, 0, 0, 0, 0, 32, 0, 23, 8, 0, 23, 127, 0, 0, 0, 0, 0, 0, 0}
 
+// int64LE is the body of a datatype message: a signed integer of 8 bytes, little-endian.
+var int64LE = []byte{0x10 | classInteger, 8, 0, 0, 8, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0, 0}
+
 // array writes an array in one piece, then its header.
 func (w *writer) array(a *array) (uint64, error) {
 	if len(a.data) == 0 || len(a.shape) > maxRank {
 		return 0, fmt.Errorf("array of shape %v", a.shape)
 	}
-	at := w.pos()
-	w.buf = slices.Grow(w.buf, 4*len(a.data)+8)
+	raw := make([]byte, 0, 4*len(a.data))
 	for _, v := range a.data {
-		w.u32(int(math.Float32bits(v)))
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
+	return w.data(a.shape, float32LE, raw), nil
+}
+
+// data writes the bytes of an array of a type, then its header.
+func (w *writer) data(shape []int, datatype, raw []byte) uint64 {
+	at := w.pos()
+	w.bytes(raw)
 	w.align()
 	layout := &writer{buf: []byte{3, 1}}
 	layout.u64(at)
-	layout.u64(4 * uint64(len(a.data)))
+	layout.u64(uint64(len(raw)))
 	layout.align()
 	return w.header([]message{
-		{kind: msgDataspace, body: dataspace(a.shape)},
-		{kind: msgDatatype, body: float32LE},
+		{kind: msgDataspace, body: dataspace(shape)},
+		{kind: msgDatatype, body: datatype},
 		{kind: msgFillValue, body: []byte{2, 2, 2, 1, 0, 0, 0, 0}}, // the default
 		{kind: msgLayout, body: layout.buf},
-	}), nil
+	})
 }
