@@ -73,7 +73,8 @@ type Series struct {
 	Shuffle     *uint32 // what drew the folds; nil: they follow from the data
 	Folds       Folds
 	Probability []float32 // [N], out of fold
-	Positive    []bool    // [N], whether the window counts as positive: its probability is above its model's threshold
+	Positive    []bool    // [N], whether the window counts as positive: its probability is above its fold's threshold
+	Thresholds  []float64 // of each fold, by Config.Threshold: of its model, or of its members' mean
 	Models      []Model   // fold by fold, the members of each one behind the other
 }
 
@@ -86,7 +87,7 @@ type Model struct {
 	Best      train.Best // the epoch whose weights predict, and its validation F1 (NaN without validation)
 	Stopped   train.Stop
 	Reason    string
-	Threshold float64 // above which a window counts as positive
+	Threshold float64 // its own; that of its fold's members together may be another
 }
 
 // Outcome is a whole cross-validation.
@@ -294,6 +295,7 @@ func (o *Outcome) assemble(jobs []*job) {
 		if o.Ensemble > 1 {
 			threshold = o.Config.Threshold.ChooseMean(o.Dataset.Y, m.Parts.Val, validations).Threshold
 		}
+		s.Thresholds = append(s.Thresholds, threshold)
 		for i, p := range train.MeanProbability(members) {
 			w := m.Parts.Test[i]
 			s.Probability[w], s.Positive[w] = p, float64(p) > threshold

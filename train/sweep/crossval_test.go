@@ -309,6 +309,38 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestThresholds has a number as the threshold, and one that each fold finds on its validation part: what counts as
+// positive follows from it, and so do the scores. Members have one threshold together.
+func TestThresholds(t *testing.T) {
+	for _, rule := range []string{"0.3", "best-f1", "recall>=0.9"} {
+		c := small()
+		c.Ensemble, c.Config.Epochs, c.Config.LearningRate = 2, 6, 0.01
+		var err error
+		if c.Config.Threshold, err = train.ParseThreshold(rule); err != nil {
+			t.Fatal(err)
+		}
+		o := run(t, c)
+		r, s := o.Report(), o.Series[0]
+		different := map[float64]bool{}
+		for fold, threshold := range s.Thresholds {
+			different[threshold] = true
+			var m train.Confusion
+			for _, w := range s.Folds.Test(fold) {
+				if s.Positive[w] != (float64(s.Probability[w]) > threshold) {
+					t.Errorf("%s, fold %d: window %d has %v, positive %v", rule, fold, w, s.Probability[w], s.Positive[w])
+				}
+				m.Add(o.Dataset.Y[w], s.Probability[w], threshold)
+			}
+			if got := r.Series[0].Folds[fold]; got.Threshold != threshold || float64(got.Scores.F1) != m.F1() {
+				t.Errorf("%s, fold %d: %+v, want threshold %v and F1 %v", rule, fold, got, threshold, m.F1())
+			}
+		}
+		if len(s.Thresholds) != c.K || r.Threshold != rule || rule == "0.3" && !(len(different) == 1 && different[0.3]) || rule != "0.3" && len(different) == 1 {
+			t.Errorf("%s: thresholds %v, rule %q", rule, s.Thresholds, r.Threshold)
+		}
+	}
+}
+
 // TestLog reads the log for people and for programs.
 func TestLog(t *testing.T) {
 	c := small()

@@ -27,7 +27,9 @@ type Report struct {
 	Shuffled bool   `json:"shuffled"`
 	Repeats  int    `json:"repeats"`
 	Seeds    int    `json:"seeds"`
-	Ensemble int    `json:"ensemble"`
+	// Threshold is the rule by which the threshold of each fold is found: a number, or as the flag has it.
+	Threshold string `json:"threshold"`
+	Ensemble  int    `json:"ensemble"`
 	// Settings say how the models are trained, as the log does.
 	Settings []string `json:"settings"`
 	Series   []Whole  `json:"series"` // repeat by repeat, seed by seed
@@ -64,6 +66,7 @@ type Fold struct {
 	Groups     int           `json:"groups"`     // in the fold
 	Train      int           `json:"train"`      // windows trained on
 	Validation int           `json:"validation"` // windows of the validation part
+	Threshold  float64       `json:"threshold"`  // above which a window counts as positive
 	Scores     Scores        `json:"scores"`
 	Confusion  report.Matrix `json:"confusion_matrix"`
 	Members    []Member      `json:"members"`
@@ -75,7 +78,7 @@ type Member struct {
 	Epochs    int           `json:"epochs"`
 	BestEpoch int           `json:"best_epoch"` // whose weights predict, counted from 0; −1: of no whole epoch
 	ValF1     report.Number `json:"val_f1"`     // of that epoch
-	Threshold float64       `json:"threshold"`
+	Threshold float64       `json:"threshold"`  // its own; the fold's is that of all members together
 	Stopped   train.Stop    `json:"stopped"`
 }
 
@@ -84,7 +87,7 @@ func (o *Outcome) Report() *Report {
 	d := o.Dataset
 	names, group := d.Groups()
 	r := &Report{Data: d.Path, Windows: d.N, Groups: len(names), GroupKey: d.GroupKey, Device: o.Device, Folds: o.folds(), Rule: o.Rule,
-		Shuffled: o.Series[0].Shuffle != nil, Repeats: o.Repeats, Seeds: o.Seeds, Ensemble: o.Ensemble, Settings: o.Config.Settings()}
+		Shuffled: o.Series[0].Shuffle != nil, Repeats: o.Repeats, Seeds: o.Seeds, Ensemble: o.Ensemble, Threshold: o.Config.Threshold.String(), Settings: o.Config.Settings()}
 	if o.Given != nil {
 		r.Rule = "given"
 	}
@@ -116,7 +119,7 @@ func (o *Outcome) Report() *Report {
 // fold returns the scores of one fold of a series.
 func (o *Outcome) fold(s Series, fold int, group []int32) Fold {
 	test := s.Folds.Test(fold)
-	f := Fold{Fold: fold, Windows: len(test), Positive: o.Dataset.Positives(test)}
+	f := Fold{Fold: fold, Windows: len(test), Positive: o.Dataset.Positives(test), Threshold: s.Thresholds[fold]}
 	f.Scores, f.Confusion = score(o.Dataset.Y, s.Probability, s.Positive, test)
 	_, f.Groups = densely(group, test)
 	for _, m := range s.Models {
@@ -238,7 +241,7 @@ func (r *Report) seriesTable() string {
 // summary has a line for each score.
 func (r *Report) summary() string {
 	t := report.NewTable()
-	t.SetTitle(fmt.Sprintf("All %s windows out of fold, threshold 0.5", report.Thousands(r.Windows)))
+	t.SetTitle(fmt.Sprintf("All %s windows out of fold, threshold %s", report.Thousands(r.Windows), r.Threshold))
 	interval := fmt.Sprintf("%.0f %% over %s", 100*r.Interval.Level, r.Interval.Units)
 	head := table.Row{"Score", "Pooled", interval, "Folds, mean ± sd"}
 	if len(r.Series) > 1 {
