@@ -174,7 +174,7 @@ func TestEnsembleWeights(t *testing.T) {
 	many := ensemble()
 	many.Others = slices.Repeat(many.Others[:1], MaxMembers)
 	for says, f := range map[string]*File{
-		"member 3 of the ensemble: lstm/kernel holds NaN at element 7": nan, "member 2 of the ensemble: ": short, "257 members; at most 256": many,
+		"member 3 of the ensemble: lstm/kernel holds NaN at element 7": nan, "member 2 of the ensemble: ": short, "65 members; at most 64": many,
 	} {
 		if _, err := Encode(f); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("error %v, want one with %q", err, says)

@@ -27,8 +27,8 @@ const (
 	averageName = "average"
 )
 
-// MaxMembers bounds the members of an ensemble in one file.
-const MaxMembers = 256
+// MaxMembers bounds the members of an ensemble in one file, whose configuration HDF5 holds up to 64 KiB.
+const MaxMembers = 64
 
 // memberName is the name of member k of an ensemble, from 0.
 func memberName(k int) string { return fmt.Sprintf("member_%d", k+1) }

@@ -17,11 +17,7 @@ func (f *File) compiled(c compile, slots func() ([]*hdf5.Object, error)) {
 		return
 	}
 	list, err := slots()
-	switch {
-	case err != nil || len(list) == 0:
-	case len(f.Others) > 0:
-		err = bad("it is that of an ensemble")
-	default:
+	if err == nil && len(list) > 0 {
 		err = f.adam(list)
 	}
 	if err != nil {
