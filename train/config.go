@@ -26,6 +26,7 @@ const (
 // The names of the files that a run writes.
 const (
 	CheckpointFile   = "lstm_best.h5"
+	KerasFile        = "lstm_best.keras"
 	HistoryFile      = "lstm_history.csv"
 	HistoryPlotFile  = "training_history.png"
 	ROCPlotFile      = "roc_curve.png"
@@ -84,12 +85,14 @@ type Config struct {
 
 	SaveBest      bool   // write CheckpointFile at each better validation F1
 	CheckpointDir string // folder of CheckpointFile
+	SaveKeras     bool   // write KerasFile, with the optimizer's state, in place of CheckpointFile
 	HistoryDir    string // folder of HistoryFile; empty: not written
 	PlotDir       string // folder of the pictures and TestMetricsFile; empty: not written
 
 	Engine    EngineFactory // nil: the best device, as OpenDevice("auto") finds it
 	Callbacks []Callback    // called after the built-in ones
 	From      *Snapshot     // go on from here; nil: from initial weights
+	Init      *Model        // start from its weights, its scaling, and its optimizer's moments and step, not from initial weights
 
 	// DropWindows lets go of the windows that were read from Data once the test part is scored, before the pictures are
 	// drawn, which need memory too: Result.Dataset then holds labels and groups, and no X.
@@ -140,6 +143,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: dropout is %v; it must be at least 0 and below 1 (0.3 is usual)", c.Dropout)
 	case c.Data != "" && c.Dataset != nil:
 		return fmt.Errorf("train: both a data file and a data set in memory are given; give one")
+	case c.Init != nil && c.From != nil:
+		return fmt.Errorf("train: both a model to start from and a run to go on with are given; give one")
 	case c.SaveBest && c.CheckpointDir == "":
 		return fmt.Errorf("train: the best model is to be saved, but checkpoint-dir is empty; name a folder")
 	}
@@ -218,7 +223,11 @@ type paths struct{ checkpoint, history, historyPlot, roc, confusion, metrics str
 func (c Config) paths() paths {
 	var p paths
 	if c.SaveBest {
-		p.checkpoint = filepath.Join(c.CheckpointDir, CheckpointFile)
+		name := CheckpointFile
+		if c.SaveKeras {
+			name = KerasFile
+		}
+		p.checkpoint = filepath.Join(c.CheckpointDir, name)
 	}
 	if c.HistoryDir != "" {
 		p.history = filepath.Join(c.HistoryDir, HistoryFile)

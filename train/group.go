@@ -133,6 +133,15 @@ func prepare(cfg Config, d *Dataset) (*Run, error) {
 	if r.Spec, err = cfg.Network(d); err != nil {
 		return nil, err
 	}
+	if cfg.Init != nil {
+		note, err := r.useInit()
+		if err != nil {
+			return nil, err
+		}
+		if note != "" {
+			r.notes = append(r.notes, note)
+		}
+	}
 	r.order = func(epoch int) []int32 {
 		order := Permutation(len(r.Parts.Train), uint64(cfg.Seed), epoch)
 		for i, j := range order {
@@ -200,6 +209,9 @@ func (g *Group) open(ctx context.Context) error {
 func (r *Run) start(ctx context.Context) (*model.State, error) {
 	if from := r.Config.From; from != nil {
 		return from.State, nil
+	}
+	if r.Config.Init != nil {
+		return r.Config.initial(), nil
 	}
 	done := make(chan *model.State, 1)
 	go func() { done <- r.Spec.Init(uint64(r.Config.Seed)) }()

@@ -29,18 +29,30 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 	flags := addTrainFlags(f)
 	splitFlag(f, &flags.cfg.Split)
 	files := &flags.cfg
+	var start, format string
 	grouped(f, groupFiles, func() {
 		f.BoolVar(&files.SaveBest, "save-best", false, "write "+train.CheckpointFile+" at each better validation F1; with --no-early-stopping at the end")
+		f.StringVar(&start, "init", "", "start from this model `file`: its weights, scaling and network, and the optimizer's state and settings where it has them (.keras)")
+		f.StringVar(&format, "checkpoint-format", "h5", "h5, or keras: "+train.KerasFile+" with the optimizer's state, from which Keras and --init go on")
 		f.StringVar(&files.CheckpointDir, "checkpoint-dir", files.CheckpointDir, "`folder` of "+train.CheckpointFile)
 		f.StringVar(&files.HistoryDir, "history-dir", files.HistoryDir, "`folder` of "+train.HistoryFile)
 		f.StringVar(&files.PlotDir, "plot-dir", files.PlotDir, "`folder` of the pictures and "+train.TestMetricsFile)
 	})
 	groupedHelp(c, groupData, groupNetwork, groupTraining, groupRate, groupStop, groupFiles, groupDevice)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if format != "h5" && format != "keras" {
+			return usagef("--checkpoint-format %q: it must be h5 or keras", format)
+		}
+		if start != "" {
+			if err := flags.init(start); err != nil {
+				return err
+			}
+		}
 		cfg, err := flags.config()
 		if err != nil {
 			return err
 		}
+		cfg.SaveKeras = format == "keras"
 		d, err := flags.open()
 		if err != nil {
 			return err

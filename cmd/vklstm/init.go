@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+
+	"vklstm/model"
+	"vklstm/train"
+)
+
+// init has training start from a model file: settings that no flag names are the file's.
+func (t *trainFlags) init(path string) error {
+	m, _, err := train.LoadModel(path)
+	if err != nil {
+		return err
+	}
+	c, err := m.Spec.Chain()
+	if err != nil {
+		return err
+	}
+	cfg := &t.cfg
+	cfg.Init = m
+	if !t.set.Changed("lstm-units") {
+		cfg.Units = nil
+		for _, l := range c.LSTMs {
+			cfg.Units = append(cfg.Units, l.Units)
+		}
+	}
+	if !t.set.Changed("bidirectional") {
+		cfg.Bidirectional = c.LSTMs[0].Bidirectional
+		for _, l := range c.LSTMs {
+			if l.Bidirectional != cfg.Bidirectional {
+				return fmt.Errorf("--init %s: some of its LSTM layers walk both directions and some one; training needs all alike", path)
+			}
+		}
+	}
+	if !t.set.Changed("dense-units") {
+		cfg.DenseUnits = c.D
+	}
+	if !t.set.Changed("dropout") {
+		cfg.Dropout = m.Spec.Rate()
+	}
+	if !t.set.Changed("lr") && m.LearningRate > 0 {
+		cfg.LearningRate = m.LearningRate
+	}
+	if l := m.Loss; l.Kind != "" && !t.set.Changed("no-focal-loss") && !t.set.Changed("focal-alpha") && !t.set.Changed("focal-gamma") {
+		if t.noFocal = l.Kind != model.BinaryFocal; !t.noFocal {
+			cfg.FocalAlpha, cfg.FocalGamma = l.Alpha, l.Gamma
+		}
+	}
+	if o := m.Optimizer; o.Kind != "" {
+		for name, to := range map[string]struct {
+			to   *float64
+			from float64
+		}{"weight-decay": {&cfg.WeightDecay, o.WeightDecay}, "clipnorm": {&cfg.ClipNorm, o.ClipNorm}, "global-clipnorm": {&cfg.GlobalClipNorm, o.GlobalClipNorm}} {
+			if !t.set.Changed(name) {
+				*to.to = to.from
+			}
+		}
+	}
+	return nil
+}

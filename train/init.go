@@ -1,0 +1,58 @@
+package train
+
+import (
+	"fmt"
+	"reflect"
+
+	"vklstm/model"
+)
+
+// initial returns the state that training starts from where Config.Init names a model: its weights, and the optimizer's
+// moments and step where it has them. It fits spec: useInit saw to that.
+func (c Config) initial() *model.State { return c.Init.State.Clone() }
+
+// useInit checks that the run's network is that of Config.Init, and takes its scaling, which its weights know. The note
+// says what of it differs from the flags.
+func (r *Run) useInit() (note string, err error) {
+	m := r.Config.Init
+	if len(m.Others) > 0 {
+		return "", fmt.Errorf("train: the model to start from is an ensemble of %d members; start from one network", len(m.Members()))
+	}
+	want, err := m.Spec.Chain()
+	if err != nil {
+		return "", err
+	}
+	got, err := r.Spec.Chain()
+	if err != nil {
+		return "", err
+	}
+	if want.T != got.T || want.F != got.F {
+		return "", wrongShape(r.Dataset.Path, got.T, got.F, want.T, want.F)
+	}
+	if !reflect.DeepEqual(want, got) {
+		return "", fmt.Errorf("train: the model to start from has %s, and the network to train %s; leave out what names the network, or name the same",
+			describe(want), describe(got))
+	}
+	if m.Scaling.Kind != ScaleNone {
+		if r.Config.Scale != ScaleNone && !reflect.DeepEqual(m.Scaling.Scaling, r.Scaling.forPrediction().Scaling) {
+			note = "the data is scaled as the model to start from has it, not anew"
+		}
+		r.Scaling = m.Scaling // without bounds of augmentation's noise, which files do not hold
+	}
+	return note, nil
+}
+
+// describe says of a network what flags name.
+func describe(c model.Chain) string {
+	text := "LSTM layers of "
+	for i, l := range c.LSTMs {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprint(l.Units)
+		if l.Bidirectional {
+			text += " in both directions"
+		}
+	}
+	return fmt.Sprintf("%s, %d dense units", text, c.D)
+}

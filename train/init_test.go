@@ -1,0 +1,81 @@
+package train
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"vklstm/model"
+)
+
+// atBegin keeps the state that training begins with.
+type atBegin struct {
+	NoCallback
+	state   *model.State
+	scaling Scaling
+}
+
+func (a *atBegin) OnTrainBegin(r *Run) (err error) {
+	a.scaling = r.Scaling
+	a.state, err = r.State()
+	return err
+}
+
+// small returns a quick run that keeps its last weights in dir.
+func quick(dir string) Config {
+	c := DefaultConfig()
+	c.Dataset, c.Engine, c.Log, c.Out = Sample(60, 3), float64Engine, nil, nil
+	c.Epochs, c.Units, c.DenseUnits, c.EarlyStopping, c.Scale = 1, []int{3}, 2, false, ScaleStandard
+	c.WeightDecay, c.GlobalClipNorm, c.LearningRate = 0.01, 1, 2e-3
+	c.SaveBest, c.SaveKeras, c.CheckpointDir, c.HistoryDir, c.PlotDir = true, true, dir, "", ""
+	return c
+}
+
+// A training that starts from a file begins with its weights, moments, step and scaling.
+func TestInit(t *testing.T) {
+	dir := t.TempDir()
+	res, err := LSTM(t.Context(), quick(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := LoadModel(filepath.Join(dir, KerasFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.State.Step == 0 || !reflect.DeepEqual(m.State, res.State) || m.Optimizer.WeightDecay != 0.01 || m.Optimizer.GlobalClipNorm != 1 || float32(m.LearningRate) != 2e-3 {
+		t.Errorf("the file has step %d, optimizer %+v, learning rate %v", m.State.Step, m.Optimizer, m.LearningRate)
+	}
+	var seen atBegin
+	c := quick(dir)
+	c.Init, c.SaveBest, c.Seed, c.Callbacks = m, false, 7, []Callback{&seen}
+	after, err := LSTM(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(seen.state, m.State) || !reflect.DeepEqual(seen.scaling.Scaling, m.Scaling.Scaling) {
+		t.Error("training began with another state or scaling than the file's")
+	}
+	if after.State.Step != m.State.Step+(len(after.Parts.Train)+31)/32 {
+		t.Errorf("step %d behind %d", after.State.Step, m.State.Step)
+	}
+	if reflect.DeepEqual(after.State.Params, m.State.Params) {
+		t.Error("nothing was trained")
+	}
+
+	for want, change := range map[string]func(*Config, *Model){
+		"LSTM layers of 3":    func(c *Config, _ *Model) { c.Units = []int{4} },
+		"in both directions":  func(c *Config, _ *Model) { c.Bidirectional = true },
+		"2 dense units":       func(c *Config, _ *Model) { c.DenseUnits = 3 },
+		"the model reads 60":  func(c *Config, _ *Model) { c.Dataset = Sample(60, 3); c.Dataset.T, c.Dataset.F = 30, 12 },
+		"ensemble of 2":       func(_ *Config, m *Model) { m.Others = []*model.State{m.State} },
+		"a run to go on with": func(c *Config, _ *Model) { c.From = &Snapshot{} },
+	} {
+		c, other := c, *m
+		change(&c, &other)
+		c.Init = &other
+		if _, err := LSTM(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+}
