@@ -12,7 +12,7 @@ const (
 	AugmentNone     = "none"
 	AugmentModerate = "moderate" // half of the windows: time ±10 %, noise 0.05, 10 % of the cells missing
 	AugmentStrong   = "strong"   // 70 % of the windows: time ±15 %, noise 0.07, 10 % of the cells missing
-	AugmentIMU      = "imu"      // motion sensors: all windows turned by up to 30°, ±10 % in magnitude and in time; half of them time ±10 %, noise 0.05
+	AugmentIMU      = "imu"      // motion sensors: all windows turned by up to 90°, ±10 % in magnitude and in time; half of them time ±10 %, noise 0.05
 )
 
 // augments are the presets' names.
@@ -31,7 +31,7 @@ func AugmentPreset(name string, features, triplets int) (model.Augment, error) {
 		return model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}, nil
 	case AugmentIMU:
 		n, err := turning(features, triplets)
-		return model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 30, Triplets: n}, err
+		return model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 90, Triplets: n}, err
 	}
 	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s", short(name), strings.Join(augments, ", "))
 }

@@ -104,6 +104,9 @@ func (r *Run) introduction() []string {
 	split += fmt.Sprintf(": %s training, %s validation, %s test windows", report.Thousands(len(r.Parts.Train)),
 		report.Thousands(len(r.Parts.Val)), report.Thousands(len(r.Parts.Test)))
 	lines := append([]string{r.Device, data, split}, r.settings()...)
+	if m := c.Init; m != nil {
+		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", count(m.State.Step, "step")))
+	}
 	if bounds := r.bounds(); bounds != "" {
 		lines = append(lines, bounds)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
 	"vklstm/model"
 	"vklstm/train"
@@ -40,7 +41,7 @@ func (t *trainFlags) init(path string) error {
 		cfg.Dropout = m.Spec.Rate()
 	}
 	if !t.set.Changed("lr") && m.LearningRate > 0 {
-		cfg.LearningRate = m.LearningRate
+		cfg.LearningRate, _ = strconv.ParseFloat(strconv.FormatFloat(m.LearningRate, 'g', -1, 32), 64) // files hold float32
 	}
 	if l := m.Loss; l.Kind != "" && !t.set.Changed("no-focal-loss") && !t.set.Changed("focal-alpha") && !t.set.Changed("focal-gamma") {
 		if t.noFocal = l.Kind != model.BinaryFocal; !t.noFocal {

@@ -45,12 +45,16 @@ func TestTrainFlags(t *testing.T) {
 		"--schedule cosine --min-lr 1e-4":    func(c *train.Config) { c.Schedule.Kind, c.Schedule.MinLR = train.ScheduleCosine, 1e-4 },
 		"--threshold recall>=.9":             func(c *train.Config) { c.Threshold = train.ThresholdRule{Kind: train.ThresholdRecall, Value: .9} },
 		"--recipe original --lr .01":         func(c *train.Config) { c.LearningRate = .01 },
-		"--recipe pose":                      func(c *train.Config) { c.Scale, c.Recipe = "standard", "recipe pose: --scale standard" },
+		"--recipe pose": func(c *train.Config) {
+			c.Recipe = "recipe pose: --batch 32 --augment moderate --scale standard --no-focal-loss --no-class-weights --lr 0.003 --schedule cosine --epochs 60 --weight-decay 0.01 --global-clipnorm 1 --no-early-stopping --train-on-val"
+			c.Scale, c.Focal, c.ClassWeights, c.Augment, c.LearningRate, c.Schedule.Kind = "standard", false, false, train.AugmentModerate, .003, train.ScheduleCosine
+			c.Epochs, c.WeightDecay, c.GlobalClipNorm, c.EarlyStopping, c.TrainOnVal = 60, .01, 1, false, true
+		},
 		"--lr 1e-2 --recipe imu --scale minmax --no-early-stopping=false --train-on-val=false --patience 3": func(c *train.Config) {
-			c.Recipe = "recipe imu: --no-focal-loss --no-class-weights --batch 64 --schedule cosine --epochs 30 --weight-decay 0.01 --clipnorm 1 --augment imu; " +
+			c.Recipe = "recipe imu: --batch 64 --augment imu --no-focal-loss --no-class-weights --schedule cosine --epochs 60 --weight-decay 0.01 --global-clipnorm 1; " +
 				"as given: --scale minmax --lr 0.01 --no-early-stopping=false --train-on-val=false"
 			c.Scale, c.Focal, c.ClassWeights, c.Batch, c.LearningRate = "minmax", false, false, 64, .01
-			c.Schedule.Kind, c.Epochs, c.WeightDecay, c.ClipNorm, c.Augment, c.Patience = train.ScheduleCosine, 30, .01, 1, train.AugmentIMU, 3
+			c.Schedule.Kind, c.Epochs, c.WeightDecay, c.GlobalClipNorm, c.Augment, c.Patience = train.ScheduleCosine, 60, .01, 1, train.AugmentIMU, 3
 		},
 		"--schedule plateau --plateau-factor .5 --plateau-patience 3 --plateau-min-delta .01 --plateau-cooldown 2": func(c *train.Config) {
 			c.Schedule = train.Schedule{Kind: train.SchedulePlateau, Factor: .5, Patience: 3, MinDelta: .01, Cooldown: 2}
