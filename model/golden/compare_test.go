@@ -181,6 +181,9 @@ func TestSabotage(t *testing.T) {
 		{"the same augmentation in every epoch", "own_augment: probability"},
 		{"augmentation by row, not by window", "own_augment: probability"},
 		{"no weight decay", "own_side_by_side: model 2 final parameters"},
+		{"the same dropout in every step", "own_stack: model 1 probability"},
+		{"no dropout in backward", "own_stack: model 1 gradient"},
+		{"directions exchanged", "own_stack: model 2 val_probability"},
 	} {
 		caught := false
 		for _, c := range cases {

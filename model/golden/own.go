@@ -37,12 +37,19 @@ var ownCases = sync.OnceValue(func() []*Case {
 			model.Augment{MoveProb: 0.8, Shift: 0.3, Magnitude: 0.3, Rotate: 90, Triplets: 1}, true),
 		newOwn("own_side_by_side", "three models with seeds, losses and plans of their own", 3, 0.4,
 			model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}, true),
+		newOwn("own_stack", "the same of stacked networks, of one direction, then both", 3, 0.4,
+			model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}, true, 9, 6),
 	}
 })
 
-func newOwn(name, about string, models int, rate float64, a model.Augment, scaled bool) *Case {
+// newOwn returns a case of one LSTM of 21 units, or with units of one of these in one direction and the others in both.
+func newOwn(name, about string, models int, rate float64, a model.Augment, scaled bool, units ...int) *Case {
 	const T, F, H, D, N, val, epochs, batch = 11, 5, 21, 6, 23, 4, 3, 8
 	o := &ownCase{spec: model.Classifier(T, F, H, rate, D)}
+	if len(units) > 0 {
+		o.spec = model.Stack(T, F, units, true, rate, D)
+		o.spec.Layers[1].Bidirectional, o.spec.Layers[1].Name = false, "lstm"
+	}
 	rng := rand.New(rand.NewPCG(uint64(len(name)), 0x6f776e))
 	for n := range N + val {
 		y := float32(n % 3 / 2)
@@ -97,7 +104,7 @@ func newOwn(name, about string, models int, rate float64, a model.Augment, scale
 		o.epochs = append(o.epochs, plans)
 	}
 	return &Case{Name: name, Kind: own, About: about, own: o,
-		Shape: map[string]int{"B": batch, "T": T, "F": F, "H": H, "D": D}}
+		Shape: map[string]int{"B": batch, "T": T, "F": F, "H": o.spec.Layers[1].Units, "D": D}}
 }
 
 // trainer is what a case of Own asks of an engine, in float64.
