@@ -40,13 +40,9 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 		f.BoolVar(&cv.Shuffle, "shuffle-folds", false, "draw the folds by --seed, as scikit-learn's shuffle=True, random_state=SEED")
 		f.IntVar(&cv.Repeats, "repeats", cv.Repeats, "times with other folds each, drawn by --seed and the numbers after it")
 		f.IntVar(&cv.Seeds, "seeds", cv.Seeds, "times on the same folds with other initial weights and orders")
+		f.IntVar(&cv.Ensemble, "ensemble", cv.Ensemble, "models for each fold, with different seeds, whose probabilities are averaged")
 		f.IntVar(&cv.SideBySide, "side-by-side", 0, "most models that train at once; 0: all, or what the device has memory for")
 	})
-	if f.Lookup("ensemble") == nil {
-		grouped(f, groupFolds, func() {
-			f.IntVar(&cv.Ensemble, "ensemble", cv.Ensemble, "models for each fold, with different seeds, whose probabilities are averaged")
-		})
-	}
 	grouped(f, groupFiles, func() {
 		f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the tables")
 		f.StringVar(&against, "against", "", "`file` that --out wrote for other settings (.npz): say how much better or worse these are")

@@ -238,11 +238,12 @@ func TestGivenFolds(t *testing.T) {
 	}
 	var log bytes.Buffer
 	c.Log, c.Quiet = &log, true
+	c.Config.Dataset.GroupKey = "subject"
 	o := run(t, c)
 	if !slices.Equal(o.Series[0].Folds.Of, c.Given.Of) || len(o.Series[0].Models) != 4 {
 		t.Error("other folds than given")
 	}
-	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "windows of one group lie on both sides of a fold") {
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "windows of one subject lie on both sides of a fold") {
 		t.Errorf("log:\n%s", text)
 	}
 }

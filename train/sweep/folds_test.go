@@ -207,6 +207,33 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestValidationHoldsBothClasses takes the first inner fold with both classes, where there is one.
+func TestValidationHoldsBothClasses(t *testing.T) {
+	of := []int32{0, 0, 1, 1, 2, 2}
+	for _, tc := range []struct {
+		y    []float32
+		want int
+	}{
+		{[]float32{0, 0, 0, 1, 1, 0}, 1}, {[]float32{1, 0, 0, 1, 1, 0}, 0}, {[]float32{1, 1, 0, 0, 0, 1}, 2}, {[]float32{1, 1, 0, 0, 0, 0}, 0},
+	} {
+		if got := (Folds{K: 3, Of: of}).firstWhole(tc.y); got != tc.want {
+			t.Errorf("labels %v: fold %d, want %d", tc.y, got, tc.want)
+		}
+	}
+	// The large group fills the first inner fold; the one with positive windows goes to another.
+	d := lettered("aaaaaaaaaaaaaaaabbbbccccddddeeeegGGhH")
+	f := Folds{K: 2, Of: make([]int32, d.N)}
+	for i, g := range d.Group {
+		if g == "h" {
+			f.Of[i] = 1
+		}
+	}
+	p, err := Stratified.Parts(d, f, 1, true, nil)
+	if pos := d.Positives(p.Val); err != nil || pos == 0 || pos == len(p.Val) {
+		t.Errorf("%d of %d validation windows are positive (%v)", pos, len(p.Val), err)
+	}
+}
+
 // TestRankValidates has the validation part of the peers' figures: of the sorted other groups, every fifth from the third.
 func TestRankValidates(t *testing.T) {
 	d := lettered("AbCdEfGhIjKlMn")
