@@ -86,6 +86,7 @@ var notTried = map[string]string{
 	"train-on-val": "a search needs the validation part to choose by", "device": "a search is on one device",
 	"ensemble": "trials are single models, and --seeds repeats them; train the best one as an ensemble afterwards",
 	"quiet":    "it is about the log", "log-format": "it is about the log",
+	"threshold": "trials are compared at 0.5, and the threshold is chosen when training has ended",
 }
 
 // fresh returns the flags of training as the command line has them, in a set of their own, so that a trial's can be set.

@@ -129,9 +129,10 @@ func TestKilledSearch(t *testing.T) {
 // the test part was not looked at before the end.
 func TestSearchModel(t *testing.T) {
 	for name, extra := range map[string][]string{
-		"rungs":  {"--asha", "--min-epochs", "2", "--seeds", "2", "--scale", "minmax"},
-		"recipe": {"--recipe", "pose", "--no-class-weights"},
-		"last":   {"--no-early-stopping", "--schedule", "cosine"},
+		"rungs":     {"--asha", "--min-epochs", "2", "--seeds", "2", "--scale", "minmax"},
+		"recipe":    {"--recipe", "pose", "--no-class-weights"},
+		"last":      {"--no-early-stopping", "--schedule", "cosine"},
+		"threshold": {"--threshold", "best-f1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -140,10 +141,14 @@ func TestSearchModel(t *testing.T) {
 			if r.status != 0 {
 				t.Fatalf("status %d\n%s", r.status, r.errout)
 			}
-			lines := strings.Split(strings.TrimSpace(r.out), "\n")
-			command := strings.Fields(lines[len(lines)-1])
-			if len(command) < 2 || command[0] != "vklstm" || command[1] != "train" {
-				t.Fatalf("no command: %s", lines[len(lines)-1])
+			var command []string
+			for line := range strings.Lines(r.out) {
+				if strings.HasPrefix(line, "  vklstm train ") {
+					command = strings.Fields(line)
+				}
+			}
+			if command == nil {
+				t.Fatalf("no command:\n%s", r.out)
 			}
 			if r := vklstm(t, dir, command[1:]...); r.status != 0 {
 				t.Fatalf("%v: status %d\n%s", command, r.status, r.errout)
@@ -257,6 +262,7 @@ func TestBadSearches(t *testing.T) {
 		{"--try split=random,group", 2, "one validation part"},
 		{"--try device=cpu,0", 2, "--device cannot be tried"},
 		{"--try train-on-val=true,false", 2, "needs the validation part"},
+		{"--try threshold=0.4,0.5", 2, "trials are compared at 0.5"},
 		{"--try save-best=true,false", 2, "no flag --save-best"},
 		{"--try lr=1e-3,many", 2, "many"},
 		{"--try lr=1e-3,1e-2 --lr 1", 2, "--lr is given and tried"},

@@ -327,6 +327,40 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestFullInTheMiddle lets searches run into a full disk again and again, each a page later, so that every transaction is cut
+// in its middle: nothing of it is kept, and the search ends as one that always had room.
+func TestFullInTheMiddle(t *testing.T) {
+	study := small(t, halved)
+	study.Trials = 4
+	cfg := base(newCounted(t))
+	want, content := finished(t, ready(t, filepath.Join(t.TempDir(), "a.sqlite"), study, cfg))
+	path := filepath.Join(t.TempDir(), "b.sqlite")
+	full := 0
+	for pages := 1; ; pages++ {
+		w := ready(t, path, study, cfg)
+		w.SideBySide = 3
+		if err := w.Store.exec(fmt.Sprintf("PRAGMA max_page_count=%d", pages)); err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.Run(t.Context())
+		if err == nil {
+			if got := dump(t, w.Store); inText(list) != inText(want) || got != content {
+				t.Errorf("after %d times full: %s", full, firstDifference(got, content))
+			}
+			w.Store.Close()
+			break
+		}
+		w.Store.Close()
+		if !strings.Contains(err.Error(), "the disk is full") {
+			t.Fatal(err)
+		}
+		full++
+	}
+	if full < 10 {
+		t.Errorf("the disk was full %d times only", full)
+	}
+}
+
 func TestUnwritable(t *testing.T) {
 	study := small(t, nil)
 	dir := t.TempDir()
