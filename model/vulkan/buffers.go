@@ -84,12 +84,15 @@ func (s shape) passes() int { return s.B / s.R }
 
 // planShape chooses the rows per pass for a batch: all of them, or as few passes as keep every activation buffer
 // within the device's binding range and the sum of them within a quarter of its memory.
-func planShape(c model.Chain, k, p, batch int, limits gpu.Limits, memory uint64) (shape, error) {
+func planShape(c model.Chain, walkers bool, k, p, batch int, limits gpu.Limits, memory uint64) (shape, error) {
 	// Of a row: the largest buffer, and all of them.
 	widest, total := c.F, uint64(c.T)*uint64(2*c.F+2)+uint64(2*c.Out()+4*c.D)
 	for i, r := range c.LSTMs {
 		widest = max(widest, 4*r.Units)
 		walk := uint64(c.T)*uint64(4*r.Units) + uint64(c.T+1)*uint64(2*r.Units) + uint64(2*r.Units)
+		if walkers { // pairs in place of c
+			walk += uint64(c.T-1) * uint64(r.Units)
+		}
 		if i+1 < len(c.LSTMs) {
 			walk += uint64(c.T) * uint64(r.Units)
 		}
@@ -126,22 +129,24 @@ type activations struct {
 }
 
 // newActivations makes the buffers of shape s; those of the backward pass only with train set.
-func newActivations(a *alloc, c model.Chain, s shape, train bool) activations {
+func newActivations(a *alloc, c model.Chain, s shape, train, walkers bool) activations {
 	rows := s.K * s.R
 	v := activations{
 		cells:   a.words("lstm.x", rows*s.T*s.F),
 		mask:    a.words("lstm.mask", rows*s.T),
-		rows:    a.words("lstm.rows", rows*s.T),
-		count:   a.words("lstm.count", s.K*s.T),
 		dropped: a.floats("dropout.out", rows*c.Out()),
 		dense:   a.floats("dense.out", rows*s.D),
 		logit:   a.floats("dense_1.logit", rows),
 		dLogit:  a.floats("dense_1.dlogit", rows),
 	}
+	if !walkers {
+		v.rows = a.words("lstm.rows", rows*s.T)
+		v.count = a.words("lstm.count", s.K*s.T)
+	}
 	for i, r := range c.LSTMs {
 		var both []walk
 		for range r.Directions() {
-			both = append(both, newWalk(a, r.Units, s, train, i+1 < len(c.LSTMs)))
+			both = append(both, newWalk(a, r.Units, s, train, i+1 < len(c.LSTMs), walkers))
 		}
 		v.walks = append(v.walks, both)
 	}

@@ -24,6 +24,9 @@
 // Under clipping, gradient_norm and an update of its own follow the sum. The windows of a batch come by length, the longest
 // first, so that workgroups have equal work; masked steps cost nothing, since they are not there.
 //
+// A network of several layers, or of both directions, takes the resident path a layer at a time: its steps, in each direction, are
+// one dispatch (resident_walk_forward) and one back (resident_walk_backward), and all else is as on the general path.
+//
 // The general path runs every T, F, H, D and B, and networks of several LSTM layers and of both directions. Products that need
 // no history are one matmul over all steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both.
 // The directions of a layer take turns, with no barrier between their steps; the second walks from the last step to the first,

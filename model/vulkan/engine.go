@@ -25,7 +25,8 @@ type Engine struct {
 
 	want     string    // the path that was asked for
 	tuning   Tuning    // of the resident path
-	resident *resident // nil: the general path
+	resident *resident // nil: the general path, or walkers
+	walkers  []walker  // the resident path of each layer of a stack; nil: the general path, or resident
 	why      string    // the path
 
 	// Tests lower these to have several chunks, passes and submissions on little data; 0: the device's limits alone.
@@ -130,7 +131,7 @@ func (e *Engine) shapeFor(b int) (s shape, err error) {
 	if e.resident != nil {
 		s, err = planResident(e.chain, e.resident, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 	} else {
-		s, err = planShape(e.chain, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+		s, err = planShape(e.chain, e.walkers != nil, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 	}
 	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
 		passes := (b + e.rowLimit - 1) / e.rowLimit
@@ -168,7 +169,7 @@ func (e *Engine) evalShape(n int) (shape, error) {
 	if e.resident != nil {
 		return newShape(d, k, e.stride, b, b), nil
 	}
-	return planShape(d, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+	return planShape(d, e.walkers != nil, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
 }
 
 // augmentTables are the tables for the longest warp of the models.

@@ -304,18 +304,21 @@ func TestPlanShape(t *testing.T) {
 		{"the range allows one row", 5, 61 * 256 * 4, 1, 5},
 		{"ragged passes are filled up", 10, 4 * 61 * 256 * 4, 4, 12},
 	} {
-		s, err := planShape(d, 1, 20352, tc.batch, gpu.Limits{StorageRange: tc.limit}, 0)
+		s, err := planShape(d, false, 1, 20352, tc.batch, gpu.Limits{StorageRange: tc.limit}, 0)
 		if err != nil || s.R != tc.rows || s.B != tc.all {
 			t.Errorf("%s: R %d, B %d, %v; want %d, %d", tc.name, s.R, s.B, err, tc.rows, tc.all)
 		}
 	}
-	if _, err := planShape(d, 1, 20352, 1, gpu.Limits{StorageRange: 1000}, 0); err == nil {
+	if _, err := planShape(d, false, 1, 20352, 1, gpu.Limits{StorageRange: 1000}, 0); err == nil {
 		t.Error("a window that fits no binding was accepted")
 	}
 	// The largest buffer is that of the widest layer; all layers and directions share the memory.
 	stack, err := model.Stack(60, 6, []int{32, 64}, true, 0, 32).Chain()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s, err := planShape(stack, true, 1, 20352, 32, gpu.Limits{StorageRange: 1 << 40}, 4*32*4*(2*(60*(128+32+64+32)+61*32+64)+2*(60*(256+128)+61*64+128)+60*14+2*128+4*32)); err != nil || s.R != 32 {
+		t.Errorf("stacked, resident: R %d, %v; want 32", s.R, err)
 	}
 	const row = 4 * (2*(60*128+61*64+64+60*32) + 2*(60*256+61*128+128) + 60*14 + 2*128 + 4*32)
 	for _, tc := range []struct {
@@ -328,7 +331,7 @@ func TestPlanShape(t *testing.T) {
 		{"the memory allows all rows", 1 << 40, 4 * 32 * row, 32},
 		{"and a word less one row less", 1 << 40, 4*32*row - 4, 16},
 	} {
-		if s, err := planShape(stack, 1, 20352, 32, gpu.Limits{StorageRange: tc.limit}, tc.memory); err != nil || s.R != tc.rows {
+		if s, err := planShape(stack, false, 1, 20352, 32, gpu.Limits{StorageRange: tc.limit}, tc.memory); err != nil || s.R != tc.rows {
 			t.Errorf("stacked, %s: R %d, %v; want %d", tc.name, s.R, err, tc.rows)
 		}
 	}

@@ -20,7 +20,8 @@ type network struct {
 	cursor  u32 // [1]
 	batch   batch
 	act     activations // general path
-	path    *resident   // nil: general path
+	path    *resident   // nil: general path, or walkers
+	walkers []walker    // of each layer, on the resident path of a stack
 	kept    kept        // resident path
 	input   input       // resident path
 	half    bool        // general path: recurrent products of float16
@@ -69,7 +70,7 @@ func (n *network) recordInput(rec *gpu.Recording, row0 int, train, warp bool) {
 func (n *network) recordForward(rec *gpu.Recording, row0 int, train bool) {
 	R, out, head := n.R, n.chain.Out(), n.chain.Head()
 	for i := range n.chain.LSTMs {
-		n.recordLayer(rec, i)
+		n.recordLayer(rec, i, train)
 	}
 	H := n.chain.LSTMs[len(n.chain.LSTMs)-1].Units
 	for d, w := range n.act.walks[len(n.act.walks)-1] {

@@ -15,7 +15,7 @@ import (
 const (
 	PathAuto     = "auto"     // resident where shape and device allow and it counts well, else general
 	PathGeneral  = "general"  // a matmul and a cell for every step of time: any shape, any device
-	PathResident = "resident" // one dispatch for all steps of a window, the recurrent weights in registers
+	PathResident = "resident" // one dispatch for all steps, the recurrent weights in registers
 )
 
 // ErrPath is wrapped by New's error when the device cannot take the shape on the path that was asked for.
@@ -28,24 +28,30 @@ func Path(name string) Setting { return func(e *Engine) { e.want = name } }
 type Tuning struct {
 	Lanes  int // that share a sum on the way back: 4, 8 or 16, at most the device's smallest subgroup
 	Groups int // workgroups at once, of all models; a workgroup takes several windows when there are more
-	Parts  int // of the weight gradient, which are made at once and then added
-	Ahead  int // steps whose input is prepared at once
+	Parts  int // of the weight gradient, which are made at once and then added; of a network with one LSTM of one direction
+	Ahead  int // steps whose input is prepared at once; of the same
 }
 
 // Tune sets the resident path's numbers.
 func Tune(t Tuning) Setting { return func(e *Engine) { e.tuning = t } }
 
-// resident says how windows take the resident path on a device.
-type resident struct {
-	kernel.ResidentNet
+// walker says how workgroups hold the recurrent weights of an LSTM layer in their registers.
+type walker struct {
+	hp     int // H rounded up; a workgroup has 4·hp threads
 	lanes  int // LG
 	groups int // workgroups that the device runs at once
-	parts  int
-	ahead  int // 0: as many as fit inputBytes
+}
+
+// resident says how windows of a network with one LSTM of one direction take the resident path on a device.
+type resident struct {
+	kernel.ResidentNet
+	walker
+	parts int
+	ahead int // 0: as many as fit inputBytes
 }
 
 // rounds is how many windows a workgroup takes at most when there are so many: as few as the device's workgroups allow.
-func (r resident) rounds(windows int) int { return (windows + r.groups - 1) / r.groups }
+func (r walker) rounds(windows int) int { return (windows + r.groups - 1) / r.groups }
 
 // What the kernels of the resident path do with subgroups: basic, ballot, shuffle and quad, as VkSubgroupFeatureFlags.
 const residentOps = 1 | 8 | 0x10 | 0x80
@@ -57,56 +63,80 @@ const residentParts = 128
 // inputBytes bounds the input that is prepared at once.
 const inputBytes = 32 << 20
 
-// newResident plans the path for a network. The error says what it is that the network or the device lacks.
-func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
-	if len(c.LSTMs) != 1 || c.LSTMs[0].Bidirectional {
-		return resident{}, fmt.Errorf("it takes one LSTM layer of one direction, and this network has %s", units(c))
-	}
-	l, h := info.Limits, c.LSTMs[0].Units
-	n := kernel.ResidentNet{H: h, F: c.F, D: c.D, HP: (h + 15) / 16 * 16, Plain: info.Software}
+// newWalker plans the workgroups for a layer of h units. The error says what the device lacks.
+func newWalker(h int, info gpu.Info, t Tuning) (walker, error) {
+	l := info.Limits
+	w := walker{hp: (h + 15) / 16 * 16, lanes: 16}
 	switch {
 	case h > 128:
-		return resident{}, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", h)
+		return w, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", h)
 	case l.SubgroupSmallest < 4 || l.SubgroupLargest < l.SubgroupSmallest:
-		return resident{}, fmt.Errorf("the device does not promise full subgroups of 4 lanes or more")
+		return w, fmt.Errorf("the device does not promise full subgroups of 4 lanes or more")
 	case l.SubgroupOps&residentOps != residentOps:
-		return resident{}, fmt.Errorf("the device's subgroups lack ballot, shuffle or quad operations")
-	case c.D > 1<<20 || c.F > 1<<20:
-		return resident{}, fmt.Errorf("%d features and %d dense units", c.F, c.D)
+		return w, fmt.Errorf("the device's subgroups lack ballot, shuffle or quad operations")
 	}
-	for 4*n.HP%int(l.SubgroupLargest) != 0 {
-		n.HP += 16
+	for 4*w.hp%int(l.SubgroupLargest) != 0 {
+		w.hp += 16
 	}
-	shared := 4 * (2*n.HP + 8*n.HP + n.DenseRoom())
-	switch {
-	case 4*n.HP > int(l.MaxInvocations) || 4*n.HP > int(l.MaxWorkgroupSizeX):
-		return resident{}, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", h, 4*n.HP, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
-	case shared > int(l.SharedMemory):
-		return resident{}, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
-	case l.StorageBuffers < 13:
-		return resident{}, fmt.Errorf("a kernel reads 13 buffers, the device allows %d", l.StorageBuffers)
+	if 4*w.hp > int(l.MaxInvocations) || 4*w.hp > int(l.MaxWorkgroupSizeX) {
+		return w, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", h, 4*w.hp, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
 	}
-	r := resident{ResidentNet: n, lanes: 16, parts: residentParts, ahead: t.Ahead}
-	for r.lanes > int(l.SubgroupSmallest) {
-		r.lanes /= 2
+	for w.lanes > int(l.SubgroupSmallest) {
+		w.lanes /= 2
 	}
 	if info.Software {
-		r.lanes = 4 // shuffles between lanes cost much there
+		w.lanes = 4 // shuffles between lanes cost much there
 	}
 	if t.Lanes != 0 {
 		if t.Lanes != 4 && t.Lanes != 8 && t.Lanes != 16 || t.Lanes > int(l.SubgroupSmallest) {
-			return resident{}, fmt.Errorf("%d lanes cannot share a sum; 4, 8 or 16 can, and not more than the smallest subgroup, %d", t.Lanes, l.SubgroupSmallest)
+			return w, fmt.Errorf("%d lanes cannot share a sum; 4, 8 or 16 can, and not more than the smallest subgroup, %d", t.Lanes, l.SubgroupSmallest)
 		}
-		r.lanes = t.Lanes
+		w.lanes = t.Lanes
 	}
 	// Two workgroups of 256 threads and 128 registers fill a multiprocessor of NVIDIA's; AMD's compute units hold more.
 	units := int(l.Multiprocessors)
 	if units == 0 {
 		units = 64
 	}
-	r.groups = max(1, 2*units*64/n.HP)
+	w.groups = max(1, 2*units*64/w.hp)
 	if t.Groups > 0 {
-		r.groups = t.Groups
+		w.groups = t.Groups
+	}
+	return w, nil
+}
+
+// newWalkers plans the workgroups for each layer of a network of several, or of both directions.
+func newWalkers(c model.Chain, info gpu.Info, t Tuning) ([]walker, error) {
+	var list []walker
+	for _, r := range c.LSTMs {
+		w, err := newWalker(r.Units, info, t)
+		if err != nil {
+			return nil, err
+		}
+		if shared := 4 * 8 * w.hp; shared > int(info.Limits.SharedMemory) {
+			return nil, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, info.Limits.SharedMemory)
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+// newResident plans the path for a network of one LSTM of one direction. The error says what the device lacks.
+func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
+	h := c.LSTMs[0].Units
+	w, err := newWalker(h, info, t)
+	if err != nil {
+		return resident{}, err
+	}
+	r := resident{ResidentNet: kernel.ResidentNet{H: h, F: c.F, D: c.D, HP: w.hp, Plain: info.Software}, walker: w, parts: residentParts, ahead: t.Ahead}
+	shared := 4 * (2*r.HP + 8*r.HP + r.DenseRoom())
+	switch l := info.Limits; {
+	case c.D > 1<<20 || c.F > 1<<20:
+		return resident{}, fmt.Errorf("%d features and %d dense units", c.F, c.D)
+	case shared > int(l.SharedMemory):
+		return resident{}, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
+	case l.StorageBuffers < 13:
+		return resident{}, fmt.Errorf("a kernel reads 13 buffers, the device allows %d", l.StorageBuffers)
 	}
 	if t.Parts > 0 {
 		r.parts = t.Parts
@@ -114,28 +144,43 @@ func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
 	return r, nil
 }
 
-// wellCounted says why the path does not count well for this shape on this vendor's registers, "" when it does. A lane
-// holds HP recurrent weights, F of the input, and about 50 values more. What was counted: RADV's compiler holds HP + F up
-// to 136 in 240 registers of RDNA without spilling, and HP + F up to 116 on GCN, whose compute unit, as a multiprocessor
-// of NVIDIA's, has 65,536 registers for 4·HP threads; Intel's compiler gives a lane 128. RDNA is told by its smallest
-// subgroup. On AMD the inputs of two steps lie in scalar registers, which spill beyond 48 values a step on GCN and 56 on RDNA.
-func (r resident) wellCounted(info gpu.Info) string {
-	most, units, width := 80, 64, r.InputWidth()
+// registers says how many weights a lane holds on this vendor's GPUs, how many units a workgroup may have, and how wide the
+// input of a step may be, 0 where that does not matter. A lane holds HP recurrent weights, of one network's only layer F of the
+// input, and about 50 values more. What was counted: RADV's compiler holds HP + F up to 136 in 240 registers of RDNA without
+// spilling, and HP + F up to 116 on GCN, whose compute unit, as a multiprocessor of NVIDIA's, has 65,536 registers for 4·HP threads;
+// Intel's compiler gives a lane 128. RDNA is told by its smallest subgroup. On AMD the inputs of two steps lie in scalar registers,
+// which spill beyond 48 values a step on GCN and 56 on RDNA.
+func registers(info gpu.Info) (most, units, width int) {
 	switch {
 	case info.Software:
-		most = 128
+		return 128, 64, 0
 	case info.Vendor == "AMD" && info.Limits.SubgroupSmallest == 32:
-		most, units, width = 136, 128, 56
+		return 136, 128, 56
 	case info.Vendor == "AMD":
-		most, width = 116, 48
+		return 116, 64, 48
 	case info.Vendor == "NVIDIA":
-		most = 116
+		return 116, 64, 0
 	}
+	return 80, 64, 0
+}
+
+// wellCounted says why the path does not count well for this layer on this vendor's registers, "" when it does.
+func (w walker) wellCounted(h int, info gpu.Info) string {
+	if _, units, _ := registers(info); w.hp > units {
+		return fmt.Sprintf("%d units want more registers than a multiprocessor has", h)
+	}
+	return ""
+}
+
+// wellCounted says why the path does not count well for this shape on this vendor's registers, "" when it does.
+func (r resident) wellCounted(info gpu.Info) string {
+	most, _, width := registers(info)
+	why := r.walker.wellCounted(r.H, info)
 	switch {
-	case r.InputWidth() > width:
+	case width > 0 && r.InputWidth() > width:
 		return fmt.Sprintf("the inputs of %d features do not fit this vendor's scalar registers", r.F)
-	case r.HP > units:
-		return fmt.Sprintf("%d units want more registers than a multiprocessor has", r.H)
+	case why != "":
+		return why
 	case r.HP+r.F > most:
 		return fmt.Sprintf("weights of %d units and %d features do not fit the registers", r.H, r.F)
 	}
@@ -145,7 +190,23 @@ func (r resident) wellCounted(info gpu.Info) string {
 // choosePath decides which way e goes, and says why.
 func (e *Engine) choosePath() error {
 	info := e.dev.Info()
-	r, err := newResident(e.chain, info, e.tuning)
+	var take func() // the resident path
+	var counts string
+	var err error
+	if c := e.chain; len(c.LSTMs) == 1 && !c.LSTMs[0].Bidirectional {
+		var r resident
+		r, err = newResident(c, info, e.tuning)
+		take, counts = func() { e.resident = &r }, r.wellCounted(info)
+	} else {
+		var list []walker
+		list, err = newWalkers(c, info, e.tuning)
+		take = func() { e.walkers = list }
+		for i, w := range list {
+			if counts == "" {
+				counts = w.wellCounted(c.LSTMs[i].Units, info)
+			}
+		}
+	}
 	if err == nil && e.half {
 		err = fmt.Errorf("mixed precision is the general path's")
 	}
@@ -157,16 +218,18 @@ func (e *Engine) choosePath() error {
 		if err != nil {
 			return fmt.Errorf("vulkan: %w: %w", ErrPath, err)
 		}
-		e.resident, e.why = &r, "it was asked for"
+		take()
+		e.why = "it was asked for"
 		return nil
 	case PathAuto, "":
 		switch {
 		case err != nil:
 			e.why = err.Error()
-		case r.wellCounted(info) != "":
-			e.why = r.wellCounted(info)
+		case counts != "":
+			e.why = counts
 		default:
-			e.resident, e.why = &r, "the weights fit the registers"
+			take()
+			e.why = "the weights fit the registers"
 		}
 		return nil
 	}
@@ -192,6 +255,14 @@ func units(c model.Chain) string {
 
 // String says which device computes, by which path, and why.
 func (e *Engine) String() string {
+	if e.walkers != nil {
+		var threads, lanes []string
+		for _, w := range e.walkers {
+			threads, lanes = append(threads, fmt.Sprint(4*w.hp)), append(lanes, fmt.Sprint(w.lanes))
+		}
+		return fmt.Sprintf("%s · resident path (%s, float32), because %s: a dispatch for all steps of a layer's direction, workgroups of %s threads, sums over %s lanes",
+			e.dev, units(e.chain), e.why, strings.Join(slices.Compact(threads), ", "), strings.Join(slices.Compact(lanes), ", "))
+	}
 	if e.resident == nil {
 		precision := "float32"
 		if e.half {

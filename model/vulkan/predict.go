@@ -48,7 +48,7 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 		}
 	}
 	p := &predictor{network: network{
-		shape: s, chain: e.chain, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, half: e.half,
+		shape: s, chain: e.chain, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, walkers: e.walkers, half: e.half,
 	}, k: k, pass: alloc{dev: e.dev}}
 	a := &p.pass
 	p.options, p.scaling, p.cursor = a.words("predict.options", optionWords), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
@@ -75,7 +75,7 @@ func (e *Engine) predictShape(rows int) (shape, error) {
 		rows = max(1, min(rows, int(e.dev.Limits().StorageRange)/(4*e.chain.T*max(r.InputWidth(), e.chain.F))))
 		return newShape(e.chain, 1, e.stride, rows, rows), nil
 	}
-	s, err := planShape(e.chain, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
+	s, err := planShape(e.chain, e.walkers != nil, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
 	s.B = s.R
 	return s, err
 }

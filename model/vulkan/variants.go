@@ -62,17 +62,37 @@ func residentVariants(info Info) []Variant {
 			list = append(list, weight)
 		}
 	}
+	walk := func(h, lanes int) {
+		w, err := newWalker(h, info, Tuning{Lanes: lanes})
+		if err != nil || w.wellCounted(h, info) != "" {
+			return
+		}
+		both := kernel.ResidentWalk{HP: w.hp}
+		variants := []Variant{{Kernel: "resident_walk_backward", Constants: kernel.ResidentWalkBackward{ResidentWalk: both, LG: w.lanes}.Constants()}}
+		if lanes == 0 {
+			for _, train := range []bool{true, false} {
+				variants = append(variants, Variant{Kernel: "resident_walk_forward", Constants: kernel.ResidentWalkForward{ResidentWalk: both, Train: train}.Constants()})
+			}
+		}
+		for _, v := range variants {
+			if !slices.ContainsFunc(list, func(w Variant) bool { return w.String() == v.String() }) {
+				list = append(list, v)
+			}
+		}
+	}
 	plan := func(h, f, lanes int) (resident, bool) {
 		r, err := newResident(oneLayer(60, f, h, 32), info, Tuning{Lanes: lanes})
 		return r, err == nil && r.wellCounted(info) == ""
 	}
 	const features = 6
 	for _, lanes := range []int{4, 8, 16} {
+		walk(64, lanes)
 		if r, ok := plan(64, features, lanes); ok {
 			add(r)
 		}
 	}
 	for _, h := range []int{10, 64, 96, 128} {
+		walk(h, 0)
 		most := 0
 		for f := 1; f <= 256; f++ {
 			if _, ok := plan(h, f, 0); ok {

@@ -126,11 +126,16 @@ func TestPipelinesListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
-	for _, kind := range []model.OptimizerKind{model.Adam, model.SGD, "resident", "stacked"} {
+	for _, kind := range []model.OptimizerKind{model.Adam, model.SGD, "resident", "stacked", "stacked, resident"} {
 		s := newSmall(8, 1)
 		path := PathGeneral
-		if kind == "stacked" {
-			kind, s = model.Adam, s.stacked(8, 9, 5)
+		if kind == "stacked" || kind == "stacked, resident" {
+			s = s.stacked(8, 9, 5)
+			if kind == "stacked" {
+				kind = model.Adam
+			} else {
+				kind = "resident"
+			}
 		}
 		if kind == "resident" {
 			if kind, path = model.Adam, PathResident; dev.Limits().SubgroupSmallest == 0 {
@@ -151,7 +156,7 @@ func TestPipelinesListed(t *testing.T) {
 	}
 	made := dev.Pipelines()
 	for _, v := range made {
-		if v.Kernel == "resident_lstm" || v.Kernel == "resident_weight" {
+		if slices.Contains([]string{"resident_lstm", "resident_weight", "resident_walk_forward", "resident_walk_backward"}, v.Kernel) {
 			continue // for every size another; TestVariants holds the number of their constants
 		}
 		if !listed[v.String()] {

@@ -10,24 +10,35 @@ import (
 // first, and keeps them in their places: what it puts out at step t is slot t of h, the first direction's is slot t + 1.
 type walk struct {
 	gates  f32 // [K][T][R][4H]: z, then activated gates, then dz
-	h, c   f32 // [K][T+1][R][H], 0 in the slot where the walk begins
-	dh, dc f32 // [K][R][H]
+	h, c   f32 // [K][T+1][R][H], 0 in the slot where the walk begins; c on the general path alone
+	pairs  f32 // [K][T][R][H][2], what BPTT multiplies with; on the resident path alone, where it replaces c
+	dh, dc f32 // [K][R][H]; dc on the general path alone
 	flow   f32 // [K][T][R][H], the gradient by what the layer puts out; none for the last layer, of which the end alone is read
 	scale  f32 // [K][2]: what dz is multiplied by in float16, and the inverse
 }
 
-// newWalk makes the buffers of a direction of so many units; inner is set for layers with another above them.
-func newWalk(a *alloc, units int, s shape, train, inner bool) walk {
+// newWalk makes the buffers of a direction of so many units; inner is set for layers with another above them, resident where one
+// dispatch takes all steps.
+func newWalk(a *alloc, units int, s shape, train, inner, resident bool) walk {
 	rows := s.K * s.R
 	w := walk{
 		gates: a.floats("lstm.gates", rows*s.T*4*units),
 		h:     a.floats("lstm.h", rows*(s.T+1)*units),
-		c:     a.floats("lstm.c", rows*(s.T+1)*units),
+	}
+	switch {
+	case !resident:
+		w.c = a.floats("lstm.c", rows*(s.T+1)*units)
+	case train:
+		w.pairs = a.floats("lstm.pairs", rows*s.T*2*units)
+	default:
+		w.pairs = a.floats("unused.pairs", 4)
 	}
 	if train {
 		w.dh = a.floats("lstm.dh", rows*units)
-		w.dc = a.floats("lstm.dc", rows*units)
-		w.scale = a.floats("grads.scale", s.K*2)
+		if !resident {
+			w.dc = a.floats("lstm.dc", rows*units)
+			w.scale = a.floats("grads.scale", s.K*2)
+		}
 		if inner {
 			w.flow = a.floats("lstm.flow", rows*s.T*units)
 		}
@@ -65,7 +76,7 @@ func (n *network) last(d int, w walk, units int) gemmInput {
 
 // recordLayer records layer i forward: z[T·R][4H] = x·kernel + bias for all steps at once, then the steps, both directions side
 // by side.
-func (n *network) recordLayer(rec *gpu.Recording, i int) {
+func (n *network) recordLayer(rec *gpu.Recording, i int, train bool) {
 	R, T, layer := n.R, n.T, n.chain.LSTMs[i]
 	H, walks := layer.Units, n.act.walks[i]
 	for d, w := range walks {
@@ -78,6 +89,12 @@ func (n *network) recordLayer(rec *gpu.Recording, i int) {
 				OffsetBias: n.offset(first + model.Bias), StrideBias: n.P,
 			}.Record(rec)
 		}
+	}
+	if n.walkers != nil {
+		for d, w := range walks {
+			kernel.ResidentWalkForward{ResidentWalk: n.residentWalk(i, d), Hidden: w.h, Train: train}.Record(rec)
+		}
+		return
 	}
 	if i == 0 {
 		kernel.ActiveRows{Mask: n.act.mask, Rows: n.act.rows, Count: n.act.count, K: n.K, R: R, T: T}.Record(rec)
@@ -105,6 +122,41 @@ func taken(s, t, d int) int {
 // gradients of its kernels and biases, and to what flows into the layer below.
 func (n *network) recordLayerBack(rec *gpu.Recording, grads f32, add bool, i int) {
 	R, T, layer := n.R, n.T, n.chain.LSTMs[i]
+	H, walks := layer.Units, n.act.walks[i]
+	if n.walkers != nil {
+		for d, w := range walks {
+			kernel.ResidentWalkBackward{ResidentWalk: n.residentWalk(i, d), DHidden: w.dh, Flow: w.flow, LG: n.walkers[i].lanes}.Record(rec)
+		}
+	} else {
+		n.recordStepsBack(rec, i)
+	}
+	for d, w := range walks {
+		first, dz, slot := layer.First+3*d, gemmInput{w.gates, 0, T * R * 4 * H}, R*H
+		for _, x := range n.inputs(i) {
+			n.recordWeight(rec, grads, add, n.offset(first+model.Kernel)+x.first*4*H, x.gemmInput, x.width, dz, 4*H, T*R, f32{})
+		}
+		before := gemmInput{w.h, slot * d, (T + 1) * slot} // h before each step
+		n.recordWeight(rec, grads, add, n.offset(first+model.RecurrentKernel), before, H, dz, 4*H, T*R, w.scale)
+		n.recordBias(rec, grads, add, first+model.Bias, w.gates, 4*H, T*R)
+	}
+	if i == 0 {
+		return
+	}
+	below := n.chain.LSTMs[i-1]
+	for e, to := range n.act.walks[i-1] {
+		for d, w := range walks {
+			kernel.Matmul{ // dx[T·R][H below] of this part = dz·kernelᵀ
+				A: w.gates, B: n.params, C: to.flow, TransposeB: true, Accumulate: d > 0,
+				M: T * R, N: below.Units, Inner: 4 * H, Models: n.K,
+				StrideA: T * R * 4 * H, OffsetB: n.offset(layer.First+3*d+model.Kernel) + e*below.Units*4*H, StrideB: n.P, StrideC: T * R * below.Units,
+			}.Record(rec)
+		}
+	}
+}
+
+// recordStepsBack records the steps of layer i back through time on the general path, both directions side by side.
+func (n *network) recordStepsBack(rec *gpu.Recording, i int) {
+	R, T, layer := n.R, n.T, n.chain.LSTMs[i]
 	H, walks, inner := layer.Units, n.act.walks[i], i+1 < len(n.chain.LSTMs)
 	for _, w := range walks {
 		rec.Fill(w.dc, 0)
@@ -129,26 +181,16 @@ func (n *network) recordLayerBack(rec *gpu.Recording, grads f32, add bool, i int
 			}.Record(rec)
 		}
 	}
-	for d, w := range walks {
-		first, dz, slot := layer.First+3*d, gemmInput{w.gates, 0, T * R * 4 * H}, R*H
-		for _, x := range n.inputs(i) {
-			n.recordWeight(rec, grads, add, n.offset(first+model.Kernel)+x.first*4*H, x.gemmInput, x.width, dz, 4*H, T*R, f32{})
-		}
-		before := gemmInput{w.h, slot * d, (T + 1) * slot} // h before each step
-		n.recordWeight(rec, grads, add, n.offset(first+model.RecurrentKernel), before, H, dz, 4*H, T*R, w.scale)
-		n.recordBias(rec, grads, add, first+model.Bias, w.gates, 4*H, T*R)
-	}
-	if i == 0 {
-		return
-	}
-	below := n.chain.LSTMs[i-1]
-	for e, to := range n.act.walks[i-1] {
-		for d, w := range walks {
-			kernel.Matmul{ // dx[T·R][H below] of this part = dz·kernelᵀ
-				A: w.gates, B: n.params, C: to.flow, TransposeB: true, Accumulate: d > 0,
-				M: T * R, N: below.Units, Inner: 4 * H, Models: n.K,
-				StrideA: T * R * 4 * H, OffsetB: n.offset(layer.First+3*d+model.Kernel) + e*below.Units*4*H, StrideB: n.P, StrideC: T * R * below.Units,
-			}.Record(rec)
-		}
+}
+
+// residentWalk is direction d of layer i, in as few rounds as the device's workgroups allow, and then no more workgroups than those
+// rounds need.
+func (n *network) residentWalk(i, d int) kernel.ResidentWalk {
+	layer, p, w := n.chain.LSTMs[i], n.walkers[i], n.act.walks[i][d]
+	rounds := p.rounds(n.R * n.K * layer.Directions())
+	return kernel.ResidentWalk{
+		Params: n.params, Mask: n.act.mask, Gates: w.gates, Pairs: w.pairs,
+		K: n.K, R: n.R, T: n.T, W: (n.R + rounds - 1) / rounds, H: layer.Units, P: n.P, HP: p.hp,
+		KernelOffset: n.offset(layer.First + 3*d + model.RecurrentKernel), Reverse: d == 1,
 	}
 }

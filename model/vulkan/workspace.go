@@ -67,7 +67,7 @@ func (v *evaluation) forget() {
 func (e *Engine) network(s shape) network {
 	return network{
 		shape: s, chain: e.chain, layout: e.layout, params: e.params, options: e.options, scaling: e.scaling, tables: e.tables,
-		chunks: e.chunks, label: e.label, path: e.resident, half: e.half,
+		chunks: e.chunks, label: e.label, path: e.resident, walkers: e.walkers, half: e.half,
 	}
 }
 
@@ -158,7 +158,7 @@ func (n *network) activate(a *alloc, train bool) {
 		n.kept = newKept(a, n.path, n.shape, train)
 		return
 	}
-	n.act = newActivations(a, n.chain, n.shape, train)
+	n.act = newActivations(a, n.chain, n.shape, train, n.walkers != nil)
 }
 
 // evaluationBuffers makes what an evaluation keeps from epoch to epoch.
@@ -182,7 +182,9 @@ func (n *network) recordStart(rec *gpu.Recording) {
 	for _, layer := range n.act.walks {
 		for _, w := range layer {
 			rec.Fill(w.h, 0)
-			rec.Fill(w.c, 0)
+			if n.walkers == nil {
+				rec.Fill(w.c, 0)
+			}
 		}
 	}
 }
