@@ -190,13 +190,18 @@ func (c *Checkpoint) OnTrainEnd(r *Run) error {
 	return nil
 }
 
-func (c *Checkpoint) save(r *Run) error {
+// meta is what a checkpoint says of the run.
+func (r *Run) meta() Meta {
 	meta := Meta{Version: 1, Scaling: r.Scaling.forPrediction(), Epoch: -1, ValF1: number(nan), Seed: r.Config.Seed,
 		Split: r.Config.Split, Augment: r.Config.Augment, ClassWeights: r.Config.ClassWeights}
 	if r.Best.Any {
 		meta.Epoch, meta.ValF1 = r.Best.Epoch, number(r.Best.Value)
 	}
-	m := r.Model()
+	return meta
+}
+
+func (c *Checkpoint) save(r *Run) error {
+	m, meta := r.Model(), r.meta()
 	if err := SaveModel(c.Path, &m, r.Config.LearningRate, meta); err != nil {
 		return err
 	}

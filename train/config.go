@@ -83,6 +83,12 @@ type Config struct {
 	// Threshold is how the model's decision threshold is found, by the validation part and the weights that are kept.
 	Threshold ThresholdRule
 
+	// Ensemble is how many models LSTM trains side by side, whose probabilities are averaged: with seeds Seed, Seed + 1, …
+	// for weights, order, dropout and augmentation, on the parts that Seed gives. A Group has its own runs, and does not
+	// look at it.
+	Ensemble     int
+	partsOfSplit bool // Parts were made as Split says
+
 	SaveBest      bool   // write CheckpointFile at each better validation F1
 	CheckpointDir string // folder of CheckpointFile
 	SaveKeras     bool   // write KerasFile, with the optimizer's state, in place of CheckpointFile
@@ -111,7 +117,7 @@ func DefaultConfig() Config {
 		Split: SplitByWindow, Scale: ScaleNone, Seed: 42,
 		Units: []int{64}, Dropout: 0.3, DenseUnits: 32,
 		Epochs: 100, Batch: 32, Augment: AugmentNone, Focal: true, FocalAlpha: 0.25, FocalGamma: 2, ClassWeights: true,
-		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: ThresholdRule{Kind: ThresholdFixed, Value: DefaultThreshold},
+		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: ThresholdRule{Kind: ThresholdFixed, Value: DefaultThreshold}, Ensemble: 1,
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
 		Log: os.Stderr, Out: os.Stdout, LogFormat: LogText,
 	}

@@ -104,15 +104,7 @@ func prepare(cfg Config, d *Dataset) (*Run, error) {
 	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
 	r.progress.name = cfg.Name
 	var err error
-	switch {
-	case cfg.Parts != nil:
-		r.Parts = *cfg.Parts
-	case cfg.Split == SplitByGroup:
-		r.Parts, err = SplitGroup(d, cfg.Seed)
-	default:
-		r.Parts = SplitRandom(d.N, cfg.Seed)
-	}
-	if err != nil {
+	if r.Parts, err = cfg.divide(d); err != nil {
 		return nil, err
 	}
 	if cfg.TrainOnVal {

@@ -14,8 +14,9 @@ import (
 // Result is what a run of LSTM leaves. The Model has the best weights.
 type Result struct {
 	Model
-	History   History
-	BestEpoch int         // of the weights, counted from 0; −1: from no whole epoch
+	History   History     // of an ensemble's first member
+	Histories []History   // of each member of an ensemble; of a single model, its own
+	BestEpoch int         // of the weights, counted from 0; −1: from no whole epoch; of an ensemble's first member
 	Test      *Evaluation // of the test part, which took no part in training; nil when there was an error before
 	Dataset   *Dataset
 	Parts     Parts
@@ -35,7 +36,11 @@ type Result struct {
 // Result, if it is not nil, holds what was reached; its Model has a State, and its Test is set, as far as they could
 // be saved.
 func LSTM(ctx context.Context, cfg Config) (*Result, error) {
-	g, err := prepareGroup([]Config{cfg})
+	configs, err := cfg.members()
+	if err != nil {
+		return nil, err
+	}
+	g, err := prepareGroup(configs)
 	if err != nil {
 		return nil, err
 	}
@@ -50,22 +55,35 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer g.Close()
-	r := g.Runs[0]
-	r.write(files)
-	if err = g.Train(ctx, cfg.Epochs); err == nil {
-		err = r.err
+	if len(g.Runs) > 1 {
+		g.follow()
+		if files.checkpoint != "" {
+			if err := g.canSave(files.checkpoint); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return g.finish(ctx, files, err)
+	for _, r := range g.Runs {
+		r.write(files)
+	}
+	err = g.Train(ctx, cfg.Epochs)
+	for _, r := range g.Runs {
+		if err == nil {
+			err = r.err
+		}
+	}
+	return g.finish(ctx, cfg, files, err)
 }
 
-// write has the run write its checkpoint and its history; the callbacks stand before the caller's.
+// write has the run write its checkpoint, if it is no member of an ensemble, and its history; the callbacks stand before
+// the caller's.
 func (r *Run) write(files paths) {
 	var own []Callback
-	if files.checkpoint != "" {
+	if files.checkpoint != "" && r.Config.Ensemble == 1 {
 		own = append(own, &Checkpoint{Path: files.checkpoint})
 	}
 	if files.history != "" {
-		own = append(own, &CSVLogger{Path: files.history})
+		own = append(own, &CSVLogger{Path: ofMember(files.history, r.k, r.Config.Seed)})
 	}
 	r.callbacks = slices.Insert(r.callbacks, len(r.callbacks)-len(r.Config.Callbacks), own...)
 }
@@ -98,7 +116,7 @@ func (r *Run) introduction() []string {
 	data := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, report.Thousands(d.N), d.T, d.F,
 		100*float64(d.Positives(all(d.N)))/float64(d.N))
 	split := fmt.Sprintf("split %s, seed %d", c.Split, c.Seed)
-	if c.Parts != nil {
+	if c.Parts != nil && !c.partsOfSplit {
 		split = "split as given"
 	}
 	split += fmt.Sprintf(": %s training, %s validation, %s test windows", report.Thousands(len(r.Parts.Train)),
@@ -106,6 +124,9 @@ func (r *Run) introduction() []string {
 	lines := append([]string{r.Device, data, split}, r.settings()...)
 	if m := c.Init; m != nil {
 		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", count(m.State.Step, "step")))
+	}
+	if c.Ensemble > 1 {
+		lines = append(lines, fmt.Sprintf("ensemble of %d members, seeds %d to %d, whose probabilities are averaged", c.Ensemble, c.Seed, c.Seed+uint32(c.Ensemble)-1))
 	}
 	if bounds := r.bounds(); bounds != "" {
 		lines = append(lines, bounds)
@@ -170,10 +191,17 @@ func (r *Run) bounds() string {
 }
 
 // finish scores the test part with the best weights, writes the pictures and the metrics, and reports. err is what
-// training ended with; it goes first.
-func (g *Group) finish(ctx context.Context, files paths, err error) (*Result, error) {
+// training ended with; it goes first. cfg is what LSTM was asked for.
+func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) (*Result, error) {
 	r := g.Runs[0]
-	res := &Result{Model: r.Model(),
+	if cfg.Ensemble > 1 {
+		r.progress.name = "" // of all members from here on
+	}
+	m, decision, e := g.outcome(cfg.Threshold)
+	if err == nil {
+		err = e
+	}
+	res := &Result{Model: m, Histories: g.histories(),
 		History: r.History, BestEpoch: -1, Dataset: r.Dataset, Parts: r.Parts, Device: r.Device,
 		Stopped: r.Stopped, Reason: r.Reason}
 	if r.Best.Any {
@@ -190,15 +218,26 @@ func (g *Group) finish(ctx context.Context, files paths, err error) (*Result, er
 			r.Warn("%v", e)
 		}
 	}
-	if r.best != nil {
+	if cfg.Ensemble > 1 && m.State != nil {
+		switch {
+		case decision.Problem != "":
+			r.Warn("%s", decision.Problem)
+		case decision.About != "":
+			r.Note("%s", decision.About)
+		}
+		if files.checkpoint != "" {
+			note(g.save(files.checkpoint, m))
+		}
+	}
+	if m.State != nil {
 		// An interruption ends training, not the work that makes it worth while.
-		test, e := g.Evaluate(context.WithoutCancel(ctx), 0, r.Parts.Test)
+		test, e := g.test(context.WithoutCancel(ctx), m.Threshold)
 		if res.Test = test; err == nil || e == nil {
 			note(e)
 		}
 	}
 	g.Close() // the pictures need the memory
-	if r.Config.DropWindows && r.Config.Dataset == nil {
+	if cfg.DropWindows && cfg.Dataset == nil {
 		r.Dataset.X = nil
 		runtime.GC()
 	}
@@ -224,13 +263,20 @@ func (g *Group) finish(ctx context.Context, files paths, err error) (*Result, er
 		write(files.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion, t.Threshold) })
 		write(files.metrics, t.Test.WriteJSON)
 	}
+	for _, run := range g.Runs[1:] {
+		for _, path := range run.files {
+			r.Wrote(path)
+		}
+	}
 	res.Files = r.files
 	note(r.progress.result(r.Config.Out, res.Test, r.files))
 	if files.checkpoint == "" && err == nil {
 		r.Note("the model was not saved; --save-best keeps it")
 	}
-	if r.Stopped == StoppedDiverged && err == nil {
-		r.Warn("%s: training went wrong after the best epoch; a lower learning rate than %v may help", r.Reason, r.Config.LearningRate)
+	for _, run := range g.Runs {
+		if run.Stopped == StoppedDiverged && err == nil {
+			run.Warn("%s: training went wrong after the best epoch; a lower learning rate than %v may help", run.Reason, run.Config.LearningRate)
+		}
 	}
 	return res, err
 }

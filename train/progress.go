@@ -27,6 +27,7 @@ type Progress struct {
 
 	w        io.Writer
 	name     string // of the model that the lines are about; empty: there is one only
+	follows  bool   // another log has told what begins, and this one tells of its model alone
 	json     bool
 	quiet    bool
 	terminal bool // a bar can be drawn
@@ -123,7 +124,7 @@ type number = report.Number
 
 // OnTrainBegin implements Callback: the device on the first line, then data, settings and the model's summary.
 func (p *Progress) OnTrainBegin(r *Run) error {
-	if p.quiet {
+	if p.quiet || p.follows {
 		return nil
 	}
 	d := r.Dataset
@@ -173,6 +174,7 @@ type epochEvent struct {
 	Improved     bool    `json:"improved"`
 	Seconds      float64 `json:"seconds"`
 	Rate         number  `json:"windows_per_second"`
+	Model        string  `json:"model,omitempty"` // Config.Name
 }
 
 // OnEpochEnd implements Callback: the epoch's line.
@@ -184,7 +186,7 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 		t, v := e.Train, e.Val
 		p.event(epochEvent{"epoch", e.Epoch, number(t.Accuracy), number(t.AUC), number(t.F1), number(t.Loss),
 			number(t.Precision), number(t.Recall), number(v.Accuracy), number(v.AUC), number(v.F1), number(v.Loss),
-			number(v.Precision), number(v.Recall), e.Improved, e.Time.Seconds(), number(e.rate())})
+			number(v.Precision), number(v.Recall), e.Improved, e.Time.Seconds(), number(e.rate()), p.name})
 		return nil
 	}
 	text := e.line(r.Config.Epochs, len(r.Parts.Val) > 0)
@@ -194,7 +196,7 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 	if e.Improved {
 		text += "  best"
 	}
-	p.line(text)
+	p.line(p.named(text))
 	if p.bar != nil {
 		p.show(int64(e.Epoch+1) * int64(e.Windows))
 		p.drawing.Lock()
@@ -269,6 +271,7 @@ type endEvent struct {
 	BestEpoch *int   `json:"best_epoch"`
 	BestF1    number `json:"best_val_f1"`
 	Threshold number `json:"threshold"`
+	Model     string `json:"model,omitempty"` // Config.Name
 }
 
 // OnTrainEnd implements Callback: how training ended, and which weights are kept.
@@ -281,25 +284,25 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 		return nil
 	}
 	if p.json {
-		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: number(nan), Threshold: number(r.Decision().Threshold)}
+		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: number(nan), Threshold: number(r.Decision().Threshold), Model: p.name}
 		if r.Best.Any {
 			e.BestEpoch, e.BestF1 = &r.Best.Epoch, number(r.Best.Value)
 		}
 		p.event(e)
 		return nil
 	}
-	p.line("training ended: " + r.Reason)
+	p.line(p.named("training ended: " + r.Reason))
 	switch {
 	case !r.Best.Any:
 	case r.Config.EarlyStopping:
-		p.line(fmt.Sprintf("best weights restored: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value))
+		p.line(p.named(fmt.Sprintf("best weights restored: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value)))
 	case len(r.Parts.Val) > 0:
-		p.line(fmt.Sprintf("last weights kept: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value))
+		p.line(p.named(fmt.Sprintf("last weights kept: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value)))
 	default:
-		p.line(fmt.Sprintf("last weights kept: epoch %d", r.Best.Epoch+1))
+		p.line(p.named(fmt.Sprintf("last weights kept: epoch %d", r.Best.Epoch+1)))
 	}
 	if about := r.Decision().About; about != "" {
-		p.line(about)
+		p.line(p.named(about))
 	}
 	return nil
 }

@@ -215,7 +215,15 @@ func (r *Run) Validation() []float32 { return r.val }
 // validate predicts the validation part by the weights that are on the device, where the threshold needs it and no epoch
 // has left it.
 func (r *Run) validate() error {
-	if r.best == nil || r.val != nil || r.Config.Threshold.Kind == ThresholdFixed {
+	if r.best == nil || r.Config.Threshold.Kind == ThresholdFixed {
+		return nil
+	}
+	return r.predictValidation()
+}
+
+// predictValidation sees to it that there are probabilities of Parts.Val by the weights that are on the device.
+func (r *Run) predictValidation() error {
+	if r.val != nil {
 		return nil
 	}
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, r.k, x) }

@@ -99,6 +99,10 @@ func (c Config) checkSchedule() error {
 
 func (c Config) checkStopping() error {
 	switch err := c.Threshold.Check(); {
+	case c.Ensemble < 1 || c.Ensemble > maxMembers:
+		return fmt.Errorf("train: ensemble is %d; it must be at least 1 and at most %d", c.Ensemble, maxMembers)
+	case c.Ensemble > 1 && c.From != nil:
+		return fmt.Errorf("train: an ensemble of %d cannot go on from one run's snapshot; train a Group of its members", c.Ensemble)
 	case c.TrainOnVal && c.EarlyStopping:
 		return fmt.Errorf("train: train-on-val leaves no validation part to stop early by; add no-early-stopping")
 	case err != nil:

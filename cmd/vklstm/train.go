@@ -38,6 +38,9 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 		f.StringVar(&files.HistoryDir, "history-dir", files.HistoryDir, "`folder` of "+train.HistoryFile)
 		f.StringVar(&files.PlotDir, "plot-dir", files.PlotDir, "`folder` of the pictures and "+train.TestMetricsFile)
 	})
+	grouped(f, groupTraining, func() {
+		f.IntVar(&files.Ensemble, "ensemble", files.Ensemble, "models trained side by side, with --seed and the seeds after it, whose probabilities are averaged: one file")
+	})
 	groupedHelp(c, groupData, groupNetwork, groupTraining, groupRate, groupStop, groupFiles, groupDevice)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if format != "h5" && format != "keras" {

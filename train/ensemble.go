@@ -1,0 +1,171 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// members returns the configurations of a run's models: one, or those of an ensemble, which differ in their seeds and are
+// trained on the same parts of the same data.
+func (c Config) members() ([]Config, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Ensemble == 1 {
+		return []Config{c}, nil
+	}
+	d, err := c.LoadData()
+	if err != nil {
+		return nil, err
+	}
+	parts, err := c.divide(d)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Config, c.Ensemble)
+	for k := range list {
+		m := c
+		m.Dataset, m.Data, m.Parts, m.partsOfSplit = d, "", &parts, c.Parts == nil
+		m.Seed += uint32(k)
+		m.Name = fmt.Sprintf("seed %d", m.Seed)
+		// The members' mean has a threshold, and they have none of their own.
+		m.Threshold = ThresholdRule{Kind: ThresholdFixed, Value: DefaultThreshold}
+		list[k] = m
+	}
+	return list, nil
+}
+
+// divide returns the parts of the data that the configuration names.
+func (c Config) divide(d *Dataset) (Parts, error) {
+	switch {
+	case c.Parts != nil:
+		return *c.Parts, nil
+	case c.Split == SplitByGroup:
+		return SplitGroup(d, c.Seed)
+	}
+	return SplitRandom(d.N, c.Seed), nil
+}
+
+// follow has the runs after the first leave out of the log what they share with it.
+func (g *Group) follow() {
+	for k, r := range g.Runs {
+		r.progress.follows = k > 0
+		r.progress.terminal = false // as many bars as members would write over each other
+		for _, c := range r.callbacks {
+			if w, ok := c.(*warningsCallback); ok && k > 0 {
+				w.list = nil
+			}
+		}
+	}
+}
+
+// kept are the runs that have weights.
+func (g *Group) kept() []*Run {
+	return slices.DeleteFunc(slices.Clone(g.Runs), func(r *Run) bool { return r.best == nil })
+}
+
+// outcome returns the model of a single run or, of an ensemble, that of all members, with the threshold that rule finds by
+// their mean on the validation part, and what is to be said of it. Its State is nil when nothing was trained.
+func (g *Group) outcome(rule ThresholdRule) (Model, Decision, error) {
+	if len(g.Runs) == 1 {
+		return g.Runs[0].Model(), g.Runs[0].Decision(), nil
+	}
+	m := g.Runs[0].Model()
+	var members [][]float32
+	for i, r := range g.kept() {
+		if i == 0 {
+			m.State = r.best
+		} else {
+			m.Others = append(m.Others, r.best)
+		}
+		if rule.Kind != ThresholdFixed {
+			if err := r.predictValidation(); err != nil {
+				return m, Decision{}, err
+			}
+		}
+		members = append(members, r.val)
+	}
+	d := Decision{Threshold: DefaultThreshold}
+	if m.State != nil {
+		d = rule.ChooseMean(g.Runs[0].Dataset.Y, g.Runs[0].Parts.Val, members)
+	}
+	m.Threshold = d.Threshold
+	return m, d, nil
+}
+
+// test scores the test part by the mean of the runs that have weights.
+func (g *Group) test(ctx context.Context, threshold float64) (*Evaluation, error) {
+	var members [][]float32
+	var one *Evaluation
+	for _, r := range g.kept() {
+		var err error
+		if one, err = g.Evaluate(ctx, r.k, r.Parts.Test); err != nil {
+			return nil, err
+		}
+		members = append(members, one.Probability)
+	}
+	return ScoreAt(one.Y, MeanProbability(members), threshold), nil
+}
+
+// save writes an ensemble as one file. Meta tells of the first member, but for the validation F1, which is that of the
+// mean.
+func (g *Group) save(path string, m Model) error {
+	r := g.Runs[0]
+	meta := r.meta()
+	meta.ValF1 = number(nan)
+	var members [][]float32
+	for _, run := range g.kept() {
+		if len(run.val) == len(r.Parts.Val) && len(run.val) > 0 {
+			members = append(members, run.val)
+		}
+	}
+	if len(members) == len(m.Members()) {
+		meta.ValF1 = number(validationF1(labelsOf(r.Dataset.Y, r.Parts.Val), MeanProbability(members)))
+	}
+	if err := SaveModel(path, &m, r.Config.LearningRate, meta); err != nil {
+		return err
+	}
+	r.Wrote(path)
+	return nil
+}
+
+// canSave returns an error, before hours of training, when so many members do not fit a file.
+func (g *Group) canSave(path string) error {
+	m := g.Runs[0].Model()
+	for i, r := range g.Runs {
+		s, err := r.State()
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			m.State = s
+		} else {
+			m.Others = append(m.Others, s)
+		}
+	}
+	if _, err := encodeModel(path, &m, g.Runs[0].Config.LearningRate, Meta{Version: 1, Scaling: m.Scaling.forPrediction()}); err != nil {
+		return fmt.Errorf("train: this ensemble cannot be saved as %s: %w; use fewer members, or train without saving", path, err)
+	}
+	return nil
+}
+
+// ofMember is the path of a file that each member of an ensemble has: the first has that of a single model.
+func ofMember(path string, k int, seed uint32) string {
+	if path == "" || k == 0 {
+		return path
+	}
+	ending := filepath.Ext(path)
+	return fmt.Sprintf("%s_seed%d%s", strings.TrimSuffix(path, ending), seed, ending)
+}
+
+// histories are those of all runs.
+func (g *Group) histories() []History {
+	var list []History
+	for _, r := range g.Runs {
+		list = append(list, r.History)
+	}
+	return list
+}
