@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ func evaluateCommand() *cobra.Command {
 	var modelPath, data, device, jsonPath string
 	var keys train.Keys
 	var threshold float64
+	var eventKey string
 	c := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Score a model on labelled windows, at its threshold",
@@ -32,9 +35,18 @@ func evaluateCommand() *cobra.Command {
 			if keys.Y == "" {
 				keys.Y = "y"
 			}
+			if eventKey != "" {
+				keys.Group = eventKey
+			}
 			d, err := train.LoadWindows(data, keys)
 			if err != nil {
 				return err
+			}
+			var timing *train.Timing
+			if eventKey != "" {
+				if timing, err = train.LoadTiming(data, d.N); err != nil {
+					return err
+				}
 			}
 			if err := m.Check(d); err != nil {
 				return err
@@ -54,16 +66,22 @@ func evaluateCommand() *cobra.Command {
 				return err
 			}
 			e.Title = "All windows"
+			table, object := e.Write, e.WriteJSON
+			if eventKey != "" {
+				v := train.ScoreEvents(e, d.Group, eventKey, d.T, timing)
+				table = func(w io.Writer) error { return errors.Join(e.Write(w), v.Write(w)) }
+				object = func(w io.Writer) error { return v.WriteJSON(w, e) }
+			}
 			switch jsonPath {
 			case "":
-				return e.Write(os.Stdout)
+				return table(os.Stdout)
 			case "-":
-				return e.WriteJSON(os.Stdout)
+				return object(os.Stdout)
 			}
-			if err := e.Write(os.Stdout); err != nil {
+			if err := table(os.Stdout); err != nil {
 				return err
 			}
-			return train.WriteFile(jsonPath, e.WriteJSON)
+			return train.WriteFile(jsonPath, object)
 		},
 	}
 	f := c.Flags()
@@ -71,6 +89,7 @@ func evaluateCommand() *cobra.Command {
 	f.StringVar(&data, "data", "", "npz `file` with X (N,T,F) and y (N)")
 	dataFlags(f, &keys)
 	f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the table")
+	f.StringVar(&eventKey, "event-key", "", "array of each window's recording (such as video_names): judge recordings too, detected when any window is; false alarms an hour where the file has fs")
 	thresholdFlag(f, &threshold)
 	deviceFlag(f, &device)
 	f.SortFlags = false

@@ -1,0 +1,192 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"vklstm/model/npz"
+	"vklstm/train/report"
+)
+
+// Timing is when the windows of a file were recorded.
+type Timing struct {
+	Rate  float64   // fs, steps per second (Hz)
+	Start []float64 // [N], seconds from the beginning of the window's recording; nil: not known
+}
+
+// LoadTiming reads the array fs of an npz file, and when its n windows start: start_time in seconds, or start_frame in steps.
+// It returns nil when there is no fs.
+func LoadTiming(path string, n int) (*Timing, error) {
+	f, err := npz.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !f.Has("fs") {
+		return nil, nil
+	}
+	fs, _, err := f.Float64("fs")
+	if err != nil {
+		return nil, err
+	}
+	if len(fs) != 1 || !(fs[0] > 0 && finite(fs[0])) {
+		return nil, fmt.Errorf("%s: fs is %v; it must be one number above 0, the steps per second", path, fs)
+	}
+	t := &Timing{Rate: fs[0]}
+	for _, key := range []string{"start_time", "start_frame"} {
+		if !f.Has(key) {
+			continue
+		}
+		start, _, err := f.Float64(key)
+		if err != nil {
+			return nil, err
+		}
+		if len(start) != n || slices.ContainsFunc(start, func(s float64) bool { return !finite(s) }) {
+			return nil, fmt.Errorf("%s: %s must hold one finite number for each of the %d windows", path, key, n)
+		}
+		if key == "start_frame" {
+			for i := range start {
+				start[i] /= t.Rate
+			}
+		}
+		t.Start = start
+		break
+	}
+	return t, nil
+}
+
+// Events is how a model judges recordings. A recording is positive when any of its windows is, and detected when any of them
+// fires. An alarm is a run of windows of one recording, behind each other without a gap, that fire; it is false when none of
+// them is labelled positive.
+type Events struct {
+	Precision   number        `json:"precision"`
+	Recall      number        `json:"recall"`
+	F1          number        `json:"f1"`
+	Confusion   report.Matrix `json:"confusion_matrix"`
+	N           int           `json:"n_events"`
+	Key         string        `json:"key"`
+	FalseAlarms int           `json:"false_alarms"`
+	Hours       number        `json:"hours"`                 // that the windows cover; null without fs
+	PerHour     number        `json:"false_alarms_per_hour"` // null without fs
+	Overlap     bool          `json:"starts_known"`          // false: Hours counts windows as if none overlapped
+}
+
+// ScoreEvents judges the windows of e by recording: event[n] names each window's. steps is T, timing may be nil. Windows of a
+// recording are in the order of their starts where these are known, else in the file's, each the neighbour of the one before.
+func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *Timing) *Events {
+	windows := map[string][]int{}
+	for i, name := range event {
+		windows[name] = append(windows[name], i)
+	}
+	v := &Events{N: len(windows), Key: key, Hours: number(nan), PerHour: number(nan)}
+	var start []float64
+	length, seconds := 0.0, 0.0
+	if timing != nil {
+		start, length, v.Overlap = timing.Start, float64(steps)/timing.Rate, timing.Start != nil
+	}
+	var c Confusion
+	names := make([]string, 0, len(windows))
+	for name := range windows {
+		names = append(names, name)
+	}
+	slices.Sort(names) // the sum of seconds has one order
+	for _, name := range names {
+		list := windows[name]
+		if start != nil {
+			slices.SortStableFunc(list, func(i, j int) int {
+				switch {
+				case start[i] < start[j]:
+					return -1
+				case start[i] > start[j]:
+					return 1
+				}
+				return 0
+			})
+		}
+		positive, detected := false, false
+		firing, justified := false, false // the alarm at hand, and whether one of its windows is positive
+		end := func() {
+			if firing && !justified {
+				v.FalseAlarms++
+			}
+			firing, justified = false, false
+		}
+		covered := 0.0 // until when
+		for n, i := range list {
+			if start == nil {
+				seconds += length
+			} else {
+				from := start[i]
+				if n > 0 && from > covered {
+					end() // a gap
+				}
+				if n > 0 {
+					from = max(from, covered)
+				}
+				covered = start[i] + length
+				seconds += max(0, covered-from)
+			}
+			positive = positive || e.Y[i] == 1
+			if !(float64(e.Probability[i]) > e.Threshold) {
+				end()
+				continue
+			}
+			detected, firing = true, true
+			justified = justified || e.Y[i] == 1
+		}
+		end()
+		switch {
+		case positive && detected:
+			c.TP++
+		case positive:
+			c.FN++
+		case detected:
+			c.FP++
+		default:
+			c.TN++
+		}
+	}
+	v.Confusion = report.Matrix(c)
+	v.Precision, v.Recall, v.F1 = number(c.Precision()), number(c.Recall()), number(c.F1())
+	if timing != nil && seconds > 0 {
+		v.Hours = number(seconds / 3600)
+		v.PerHour = number(float64(v.FalseAlarms) * 3600 / seconds)
+	}
+	return v
+}
+
+// Write writes the result as a table.
+func (v *Events) Write(w io.Writer) error {
+	t := report.NewTable()
+	t.SetTitle(fmt.Sprintf("Events by %s, %s recordings", v.Key, report.Thousands(v.N)))
+	row := func(a ...any) { t.AppendRow(a) }
+	t.AppendHeader([]any{"Precision", "Recall", "F1", "TN", "FP", "FN", "TP"})
+	m := v.Confusion
+	row(v.Precision.Text(4), v.Recall.Text(4), v.F1.Text(4), m.TN, m.FP, m.FN, m.TP)
+	text := fmt.Sprintf("%d false alarms (neighbouring windows that fire, none of them positive)", v.FalseAlarms)
+	switch {
+	case v.Hours != v.Hours:
+		text += "; the file has no fs, so there is no rate"
+	case v.Overlap:
+		text += fmt.Sprintf("\n%s an hour, of %s hours that the windows cover", v.PerHour.Text(2), v.Hours.Text(3))
+	default:
+		text += fmt.Sprintf("\n%s an hour, of %s hours if no windows overlap: the file has neither start_time nor start_frame", v.PerHour.Text(2), v.Hours.Text(3))
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s\n", t.Render(), text)
+	return err
+}
+
+// WriteJSON writes the evaluation, and the events below "events", as indented JSON.
+func (v *Events) WriteJSON(w io.Writer, e *Evaluation) error {
+	b, err := json.MarshalIndent(struct {
+		report.Test
+		Events *Events `json:"events"`
+	}{e.Test, v}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("train: encode the result: %w", err)
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}

@@ -1,0 +1,59 @@
+package train
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+)
+
+// TestScoreEvents counts by hand: windows of 2 s that start every second, threshold 0.5.
+func TestScoreEvents(t *testing.T) {
+	event := []string{"fall", "fall", "fall", "miss", "quiet", "quiet", "noisy", "noisy", "noisy", "noisy", "noisy"}
+	y := []float32{0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0}
+	p := []float32{.9, .9, .1, .5, .2, .5, .8, .7, .1, .9, .9}
+	start := []float64{0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 10} // noisy's last window stands behind a gap
+	e := ScoreAt(y, p, 0.5)
+	v := ScoreEvents(e, event, "video", 50, &Timing{Rate: 25, Start: start})
+	if m := v.Confusion; m.TP != 1 || m.FN != 1 || m.FP != 1 || m.TN != 1 || v.N != 4 || v.Precision != .5 || v.Recall != .5 || v.F1 != .5 {
+		t.Errorf("%+v", v)
+	}
+	// noisy: .8 and .7 are one alarm, .9 another, .9 behind the gap a third; fall's alarm has a positive window.
+	if seconds := float64(v.Hours) * 3600; v.FalseAlarms != 3 || math.Abs(seconds-(4+2+3+7)) > 1e-9 || math.Abs(float64(v.PerHour)-3*3600/16.) > 1e-6 {
+		t.Errorf("%d false alarms in %v s, %v an hour", v.FalseAlarms, seconds, v.PerHour)
+	}
+	// Without starts, neighbours in the file are neighbours, and every window counts whole.
+	v = ScoreEvents(e, event, "video", 50, &Timing{Rate: 25})
+	if seconds := float64(v.Hours) * 3600; v.FalseAlarms != 2 || math.Abs(seconds-22) > 1e-9 || v.Overlap {
+		t.Errorf("without starts: %d false alarms in %v s", v.FalseAlarms, seconds)
+	}
+	v = ScoreEvents(e, event, "video", 50, nil)
+	var b bytes.Buffer
+	if err := v.WriteJSON(&b, e); err != nil || !strings.Contains(b.String(), `"false_alarms_per_hour": null`) || !strings.Contains(b.String(), `"n_samples": 11`) {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+	// Windows in another order are the same recordings where starts are known.
+	swap := func(i, j int) {
+		event[i], event[j], y[i], y[j], p[i], p[j], start[i], start[j] = event[j], event[i], y[j], y[i], p[j], p[i], start[j], start[i]
+	}
+	swap(0, 7)
+	swap(1, 9)
+	if again := ScoreEvents(ScoreAt(y, p, 0.5), event, "video", 50, &Timing{Rate: 25, Start: start}); again.FalseAlarms != 3 || math.Abs(float64(again.Hours)*3600-16) > 1e-9 {
+		t.Errorf("in another order: %+v", again)
+	}
+}
+
+// TestLoadTiming reads what the shared data say of theirs.
+func TestLoadTiming(t *testing.T) {
+	got, err := LoadTiming(shared(t, "data", "urfd_movenet_6feat.npz"), 624)
+	if err != nil || got.Rate != 30 || math.Abs(got.Start[1]-11./30) > 1e-12 {
+		t.Errorf("%v, %+v", err, got)
+	}
+	got, err = LoadTiming(shared(t, "data", "weda_fall_25hz.npz"), 7570)
+	if err != nil || got.Rate != 25 || math.Abs(got.Start[1]-1.2) > 1e-6 {
+		t.Errorf("%v", err)
+	}
+	if _, err := LoadTiming(shared(t, "data", "weda_fall_25hz.npz"), 5); err == nil || !strings.Contains(err.Error(), "start_time must hold one finite number for each of the 5 windows") {
+		t.Errorf("error %v", err)
+	}
+}
