@@ -132,6 +132,8 @@ func TestEnsembleConfig(t *testing.T) {
 		{"Keras 3's nodes", average, `"inbound_nodes":[{"args":[[` + tensor("member_1") + "," + tensor("member_2") + "," + tensor("member_3") + `]],"kwargs":{}}]`, nil, ""},
 		{"Keras 3's input", input, `"name":"member_2","inbound_nodes":[{"args":[` + tensor("input_layer") + `],"kwargs":{}}]`, nil, ""},
 		{"Keras 3's output", `"output_layers":[["average",0,0]]`, `"output_layers":["average",0,0]`, nil, ""},
+		{"no shape", `"batch_input_shape":[null,5,3],`, ``, ErrUnsupported, "shape none"},
+		{"a member of another shape", `"name":"member_2"},`, `"name":"member_2","build_input_shape":[null,5,4]},`, ErrUnsupported, "differs in its layers"},
 		{"another rate", `"rate":0.25`, `"rate":0.5`, nil, ""},
 		{"a member less in the mean", `,["member_3",0,0,{}]`, ``, ErrUnsupported, "averages"},
 		{"a member twice in the mean", `["member_3",0,0,{}]`, `["member_2",0,0,{}]`, ErrUnsupported, "averages"},

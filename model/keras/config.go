@@ -44,7 +44,7 @@ func parseModel(text string) (spec model.Spec, members, ignored []string, err er
 	}
 	switch top.Class {
 	case "Sequential":
-		spec, ignored, err = parseSequential(top.Config)
+		spec, ignored, err = parseSequential(top.Config, nil)
 		return spec, nil, ignored, err
 	case "Functional", "Model":
 		return parseEnsemble(top.Config)
@@ -52,8 +52,9 @@ func parseModel(text string) (spec model.Spec, members, ignored []string, err er
 	return spec, nil, nil, unsupported("the model is of class %q; supported is Sequential, or as an ensemble %s", top.Class, ensembleForm)
 }
 
-// parseSequential turns a Sequential's configuration into a Spec, and lists what is not kept.
-func parseSequential(config json.RawMessage) (model.Spec, []string, error) {
+// parseSequential turns a Sequential's configuration into a Spec, and lists what is not kept. shape is that of what it
+// reads, where it does not say so itself.
+func parseSequential(config, shape json.RawMessage) (model.Spec, []string, error) {
 	var body struct {
 		Layers []object        `json:"layers"`
 		Shape  json.RawMessage `json:"build_input_shape"`
@@ -64,7 +65,10 @@ func parseSequential(config json.RawMessage) (model.Spec, []string, error) {
 			return model.Spec{}, nil, bad("model_config lists no layers: %v", err)
 		}
 	}
-	return parseLayers(body.Layers, body.Shape)
+	if len(body.Shape) > 0 {
+		shape = body.Shape
+	}
+	return parseLayers(body.Layers, shape)
 }
 
 // supported says in errors which models are read.
@@ -126,11 +130,7 @@ func (p *parser) layer(i int, o object) error {
 		return err
 	}
 	if i == 0 {
-		for _, name := range []string{"batch_input_shape", "batch_shape"} {
-			if raw, ok := s[name]; ok {
-				p.shape = raw
-			}
-		}
+		p.shape = inputShape(s, p.shape)
 	}
 	where := fmt.Sprintf("layer %q (%s)", l.Name, o.Class)
 	sequences := false
@@ -190,6 +190,16 @@ func (p *parser) ignore(where string, s settings) {
 			p.ignored = append(p.ignored, fmt.Sprintf("%s has %s, which acts in Keras's training only and is not kept", where, name))
 		}
 	}
+}
+
+// inputShape returns the shape of a batch that a layer's settings give, else the one given.
+func inputShape(s settings, shape json.RawMessage) json.RawMessage {
+	for _, name := range []string{"batch_input_shape", "batch_shape"} {
+		if raw, ok := s[name]; ok {
+			shape = raw
+		}
+	}
+	return shape
 }
 
 // cell is what an LSTM's settings say beside that it computes as this program's does.

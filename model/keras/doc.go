@@ -15,9 +15,8 @@
 //
 // The network must be one that model.Spec describes: Sequential with Masking(0), LSTMs in a row, each plain or inside
 // Bidirectional (concat), Dropout (which may be missing), Dense(relu), Dense(1, sigmoid). An ensemble is a Functional
-// model of such Sequentials: one Input that each reads, and the Average of what they return. Keras 3 opens it, Keras 2
-// does not. Flat copies of the layers would not do: Keras 3 saves such a graph with the operations of its masks, and
-// then cannot load it.
+// model of such Sequentials: one Input that each reads, and the Average of what they return. Flat copies of the layers
+// would not do: Keras 3 saves such a graph with the operations of its masks, and then cannot load it.
 //
 // Anything in a file that would make it predict otherwise is refused with a sentence that names it; what only acts in
 // Keras's training (regularizers, constraints, dropout inside the LSTM) is listed in File.Ignored.

@@ -45,8 +45,7 @@ func WriteH5(w io.Writer, f *File) error {
 	return nil
 }
 
-// Encode returns f as an .h5 file that Keras 2 and Keras 3 open, an ensemble as one that Keras 3 opens; the same f gives
-// the same bytes. With a Loss the file is compiled: both go on training with Adam at LearningRate, with fresh moments.
+// Encode returns f as an .h5 file that Keras 2 and Keras 3 open; the same f gives the same bytes. With a Loss the file is compiled: both go on training with Adam at LearningRate, with fresh moments.
 // The error says what of f cannot be written: a network that Spec.Chain refuses, more than MaxMembers members,
 // parameters that are not finite or not as many as the Spec's (it then wraps model.ErrShape), names or Extra values that
 // HDF5 cannot hold (64 KiB each).
@@ -223,7 +222,7 @@ func modelConfig(s model.Spec, members int) (string, error) {
 	var names []string
 	for k := range members {
 		names = append(names, memberName(k))
-		layers = append(layers, node{sequential(s, memberName(k), input), memberName(k), from(inputName)})
+		layers = append(layers, node{sequential(renamed(s, k), memberName(k), nil), memberName(k), from(inputName)})
 	}
 	layers = append(layers, node{layerOut{"Average", map[string]any{"name": averageName}}, averageName, from(names...)})
 	return marshal(layerOut{"Functional", map[string]any{
@@ -231,9 +230,26 @@ func modelConfig(s model.Spec, members int) (string, error) {
 	}})
 }
 
-// sequential returns the network as a Keras layer.
+// renamed returns the network with layers named as member k's: Keras 2 saves the optimizer's arrays by the layers' names
+// alone.
+func renamed(s model.Spec, k int) model.Spec {
+	if k == 0 {
+		return s
+	}
+	s.Layers = slices.Clone(s.Layers)
+	for i := range s.Layers {
+		s.Layers[i].Name += "_" + memberName(k)
+	}
+	return s
+}
+
+// sequential returns the network as a Keras layer, with the settings of its input. A member of an ensemble has none
+// (nil): Keras 2 and Keras 3 count the calls of a model with an input of its own differently.
 func sequential(s model.Spec, name string, input map[string]any) layerOut {
-	layers := []layerOut{{"InputLayer", input}}
+	var layers []layerOut
+	if input != nil {
+		layers = append(layers, layerOut{"InputLayer", input})
+	}
 	for i, l := range s.Layers {
 		class, c := string(l.Kind), map[string]any{"name": l.Name}
 		switch l.Kind {

@@ -32,6 +32,7 @@ func parseEnsemble(config json.RawMessage) (spec model.Spec, members, ignored []
 		return unsupported("the model is Functional, and %s; supported is Sequential, or as an ensemble %s", fmt.Sprintf(format, args...), ensembleForm)
 	}
 	input, average := "", ""
+	var shape json.RawMessage // of the input
 	var averaged []string
 	for _, l := range body.Layers {
 		from, ok := inbound(l.Inbound)
@@ -41,11 +42,15 @@ func parseEnsemble(config json.RawMessage) (spec model.Spec, members, ignored []
 				return spec, nil, nil, refuse("has two inputs, %q and %q", input, l.Name)
 			}
 			input = l.Name
+			s := settings{}
+			if json.Unmarshal(l.Config, &s) == nil {
+				shape = inputShape(s, nil)
+			}
 		case "Sequential":
 			if !ok || len(from) != 1 || from[0] != input || input == "" {
 				return spec, nil, nil, refuse("%q does not read its input alone", l.Name)
 			}
-			one, more, err := parseSequential(l.Config)
+			one, more, err := parseSequential(l.Config, shape)
 			if err != nil {
 				return spec, nil, nil, fmt.Errorf("member %q: %w", l.Name, err)
 			}

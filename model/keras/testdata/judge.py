@@ -1,7 +1,7 @@
 """Loads .h5 files written by package keras in Keras 3 and in Keras 2 (tf_keras), and does with them what users do.
 
 Usage: python judge.py CASES.json, a list of {"file", "x" [N][T][F], "y" [N], "probability" [N], "learning_rate", "loss",
-"loss_value" (both null for a file that is not compiled), "vklstm", "arrays", "ensemble", "graph", "out"}. For each file and each Keras: load with
+"loss_value" (both null for a file that is not compiled), "vklstm", "arrays", "graph", "out"}. For each file and each Keras: load with
 compile=False and compile=True, predict, evaluate, train one step. After the step the model is saved as OUT_k3.h5,
 OUT_k3.keras, OUT_k2.h5 and OUT_k2.keras, its predictions as OUT_k3.json and OUT_k2.json. Prints what fails and then exits with 1.
 """
@@ -77,7 +77,7 @@ for case in json.load(open(sys.argv[1])):
         seen = []
         f.visititems(lambda n, o: seen.append(n) if isinstance(o, h5py.Dataset) else None)
         check(len(seen) == case["arrays"], case["file"], "arrays", seen)
-    for K, name in ((keras, "k3"), (tf_keras, "k2"))[:1 if case["ensemble"] else 2]:
+    for K, name in ((keras, "k3"), (tf_keras, "k2")):
         try:
             judge(K, name, case)
         except Exception as e:
