@@ -46,7 +46,7 @@ func newWalk(a *alloc, units int, s shape, train, inner, resident bool) walk {
 	return w
 }
 
-// input is a part of the columns of what comes into an LSTM layer: a direction of the layer below, or the network's input.
+// columns are a part of those of what comes into an LSTM layer: a direction of the layer below, or the network's input.
 type columns struct {
 	gemmInput
 	first, width int
