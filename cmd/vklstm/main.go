@@ -1,6 +1,7 @@
 // Command vklstm trains LSTM sequence classifiers on any Vulkan GPU, or on the CPU.
 //
 //	vklstm train --data data.npz --save-best
+//	vklstm search --data data.npz --try lr=1e-4:1e-2:log --try lstm-units=32,64
 //	vklstm evaluate --model checkpoints/lstm_best.h5 --data test.npz
 //	vklstm predict --model checkpoints/lstm_best.h5 --data new.npz --out probability.csv
 //	vklstm devices
