@@ -119,8 +119,8 @@ func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *T
 				seconds += length
 			} else {
 				from := start[i]
-				if n > 0 && from > covered {
-					end() // a gap
+				if n > 0 && from > covered+0.5/timing.Rate {
+					end() // a gap: half a step is rounding, such as that of a start in float32
 				}
 				if n > 0 {
 					from = max(from, covered)

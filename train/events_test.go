@@ -22,6 +22,12 @@ func TestScoreEvents(t *testing.T) {
 	if seconds := float64(v.Hours) * 3600; v.FalseAlarms != 3 || math.Abs(seconds-(4+2+3+7)) > 1e-9 || math.Abs(float64(v.PerHour)-3*3600/16.) > 1e-6 {
 		t.Errorf("%d false alarms in %v s, %v an hour", v.FalseAlarms, seconds, v.PerHour)
 	}
+	// A window that starts where the one before ends is its neighbour, however its start is rounded.
+	next := ScoreEvents(ScoreAt([]float32{0, 0}, []float32{.9, .9}, 0.5), []string{"a", "a"}, "video", 60,
+		&Timing{Rate: 25, Start: []float64{0, float64(float32(2.4))}})
+	if next.FalseAlarms != 1 || math.Abs(float64(next.Hours)*3600-4.8) > 1e-6 {
+		t.Errorf("behind each other: %+v", next)
+	}
 	// Without starts, neighbours in the file are neighbours, and every window counts whole.
 	v = ScoreEvents(e, event, "video", 50, &Timing{Rate: 25})
 	if seconds := float64(v.Hours) * 3600; v.FalseAlarms != 2 || math.Abs(seconds-22) > 1e-9 || v.Overlap {

@@ -194,6 +194,7 @@ func TestBadUse(t *testing.T) {
 		{[]string{"evaluate", "--model", "none.h5", "--data", "ok.npz"}, 1, "none.h5"},
 		{[]string{"evaluate", "--model", "text.npz", "--data", "ok.npz"}, 1, "text.npz"},
 		{[]string{"evaluate", "--model", "ok.h5", "--data", "ok.npz", "--threshold", "1"}, 1, "--threshold 1: it must be above 0 and below 1"},
+		{[]string{"evaluate", "--model", "ok.h5", "--data", "ok.npz", "--event-key", "video"}, 1, `no array "video"`},
 		{[]string{"predict", "--model", "ok.h5", "--data", "ok.npz", "--threshold", "NaN"}, 1, "--threshold NaN: it must be above 0 and below 1"},
 		{[]string{"predict", "--model", "none.h5", "--data", "ok.npz", "--out", "p.txt"}, 2, "p.txt"},
 	} {
