@@ -50,7 +50,7 @@ type Config struct {
 	Dataset *Dataset // data in memory, instead of Data
 	Split   string   // SplitByWindow or SplitByGroup
 	Parts   *Parts   // the three parts, instead of Split
-	Scale   string   // "none", "minmax" or "standard", fitted on the training part
+	Scale   string   // ScaleNone, ScaleMinMax or ScaleStandard, fitted on the training part, or ScaleFile
 	Seed    uint32   // of the split, the initial parameters, the order of windows, dropout and augmentation
 
 	Units         []int   // of each LSTM layer, from the input on
@@ -160,7 +160,7 @@ func (c Config) Validate() error {
 	}{
 		{"augment", c.Augment, augments},
 		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
-		{"scale", c.Scale, []string{ScaleNone, ScaleMinMax, ScaleStandard}},
+		{"scale", c.Scale, scales},
 		{"log-format", c.LogFormat, []string{LogText, LogJSON}},
 	} {
 		if !contains(v.known, v.value) {

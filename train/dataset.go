@@ -21,6 +21,10 @@ type Dataset struct {
 	GroupKey string    // name of the array that Group came from, "" if from none
 	N, T, F  int
 
+	// Divisor [F] is what ScaleFile divides features by, all above 0: the file's array "scale_div", nil where it has none
+	// of such a shape.
+	Divisor []float64
+
 	groupNumbers bool // the groups are numbers
 }
 
@@ -69,7 +73,38 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 	if err := d.loadY(f, k.Y); err != nil {
 		return nil, err
 	}
+	if err := d.loadDivisor(f); err != nil {
+		return nil, err
+	}
 	return d, d.loadGroup(f, k.Group)
+}
+
+// divisorKey is the array of what to divide features by.
+const divisorKey = "scale_div"
+
+// loadDivisor reads Divisor. An array of that name that is no row of F numbers is something else.
+func (d *Dataset) loadDivisor(f *npz.File) error {
+	if !f.Has(divisorKey) {
+		return nil
+	}
+	h, err := f.Header(divisorKey)
+	if err != nil {
+		return err
+	}
+	if !h.Number() || len(h.Shape) != 1 || h.Shape[0] != d.F {
+		return nil
+	}
+	v, _, err := f.Float64(divisorKey)
+	if err != nil {
+		return err
+	}
+	for i, x := range v {
+		if !(x > 0 && x <= math.MaxFloat32) {
+			return fmt.Errorf("%s: %s holds %v at [%d]; what features are divided by is above 0: save it so, or under another name", d.Path, divisorKey, x, i)
+		}
+	}
+	d.Divisor = v
+	return nil
 }
 
 // LoadWindows reads windows that need no labels, as LoadNPZ reads its X; Keys.X "" is "X". Y and Group are read too

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"vklstm/model"
 	"vklstm/model/augment"
@@ -13,6 +14,7 @@ const (
 	ScaleNone     = "none"
 	ScaleMinMax   = "minmax"   // each feature's training range becomes [0,1]
 	ScaleStandard = "standard" // each feature's training values get mean 0 and standard deviation 1
+	ScaleFile     = "file"     // each feature is divided by the file's number for it, Dataset.Divisor
 )
 
 // Scaling is what was fitted to a training part: scaled = (x − Offset)·Factor per feature. Low and High are the
@@ -22,6 +24,9 @@ type Scaling struct {
 	Kind string `json:"kind"`
 	model.Scaling
 }
+
+// scales are the kinds of scaling.
+var scales = []string{ScaleNone, ScaleMinMax, ScaleStandard, ScaleFile}
 
 // span is what FitScaling learns of a feature.
 type span struct {
@@ -35,8 +40,12 @@ type span struct {
 // feature whose range is beyond float32.
 func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, error) {
 	s := Scaling{Kind: kind}
-	if kind != ScaleNone && kind != ScaleMinMax && kind != ScaleStandard {
-		return s, nil, fmt.Errorf("train: unknown scaling %q; known are %s, %s and %s", kind, ScaleNone, ScaleMinMax, ScaleStandard)
+	if !contains(scales, kind) {
+		return s, nil, fmt.Errorf("train: unknown scaling %q; known are %s", kind, strings.Join(scales, ", "))
+	}
+	if kind == ScaleFile && d.Divisor == nil {
+		return s, nil, fmt.Errorf("%s: scale %s needs an array %q with a number above 0 for each of the %d features, which the data do not have; choose %s or %s",
+			d.Path, ScaleFile, divisorKey, d.F, ScaleStandard, ScaleMinMax)
 	}
 	spans := make([]span, d.F)
 	for f := range spans {
@@ -61,7 +70,7 @@ func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, erro
 	var warnings []string
 	inUnit := true
 	for f, p := range spans {
-		if p.n == 0 {
+		if p.n == 0 && kind != ScaleFile {
 			s.add(0, 1, 0, 1)
 			warnings = append(warnings, fmt.Sprintf("%s: feature %d has no value in the training part; it is left unscaled and teaches nothing", d.Path, f))
 			continue
@@ -72,11 +81,13 @@ func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, erro
 			offset, factor = p.min, 1/(p.max-p.min)
 		case ScaleStandard:
 			offset, factor = p.mean, 1/math.Sqrt(squares[f]/float64(p.n))
+		case ScaleFile:
+			factor = 1 / d.Divisor[f]
 		}
 		if p.max-p.min > math.MaxFloat32 {
 			return s, nil, fmt.Errorf("%s: feature %d ranges from %.4g to %.4g, too far for float32; scale it down in the file", d.Path, f, p.min, p.max)
 		}
-		if p.min == p.max || factor > math.MaxFloat32 {
+		if p.min == p.max && kind != ScaleFile || factor > math.MaxFloat32 {
 			factor = 1
 		}
 		o, k := float32(offset), float32(factor)

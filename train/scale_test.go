@@ -1,12 +1,17 @@
 package train
 
 import (
+	"archive/zip"
 	"encoding/json"
+	"io"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"vklstm/model/augment"
+	"vklstm/model/npz"
 )
 
 func nan32() float32 { return float32(math.NaN()) }
@@ -151,5 +156,48 @@ func TestEachValid(t *testing.T) {
 	}
 	if visited != want || want != 10 {
 		t.Errorf("%d values visited, %d valid, want 10", visited, want)
+	}
+}
+
+// The file's divisors scale every feature, whatever the training part holds; without them there is a sentence.
+func TestScaleByFile(t *testing.T) {
+	d := &Dataset{Path: "a.npz", N: 1, T: 2, F: 2, X: []float32{10, 4, 10, 8}, Divisor: []float64{5, 2}}
+	s, notes, err := FitScaling(ScaleFile, d, []int32{0})
+	if err != nil || len(notes) > 0 || !slices.Equal(s.Offset, []float32{0, 0}) || !slices.Equal(s.Factor, []float32{0.2, 0.5}) ||
+		!slices.Equal(s.Low, []float32{2, 2}) || !slices.Equal(s.High, []float32{2, 4}) {
+		t.Errorf("%+v, %q, %v", s, notes, err)
+	}
+	d.Divisor = nil
+	if _, _, err := FitScaling(ScaleFile, d, []int32{0}); err == nil || !strings.Contains(err.Error(), `a.npz: scale file needs an array "scale_div"`) {
+		t.Error(err)
+	}
+	for _, tc := range []struct {
+		name    string
+		divisor npz.Array
+		want    []float64
+		problem string
+	}{
+		{"as it should be", npz.Array{Name: "scale_div", Shape: []int{2}, Data: []float64{5, 0.5}}, []float64{5, 0.5}, ""},
+		{"of another shape", npz.Array{Name: "scale_div", Shape: []int{3}, Data: []float64{5, 0.5, 1}}, nil, ""},
+		{"zero", npz.Array{Name: "scale_div", Shape: []int{2}, Data: []float64{5, 0}}, nil, "scale_div holds 0 at [1]"},
+		{"missing", npz.Array{Name: "scale_div", Shape: []int{2}, Data: []float64{math.NaN(), 1}}, nil, "scale_div holds NaN at [0]"},
+	} {
+		path := filepath.Join(t.TempDir(), "d.npz")
+		if err := WriteFile(path, func(w io.Writer) error {
+			return npz.Write(w, zip.Store, npz.Array{Name: "X", Shape: []int{1, 2, 2}, Data: []float32{1, 2, 3, 4}},
+				npz.Array{Name: "y", Shape: []int{1}, Data: []int64{1}}, tc.divisor)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		d, err := LoadNPZ(path, Keys{})
+		if tc.problem != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.problem) {
+				t.Errorf("%s: error %v", tc.name, err)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(d.Divisor, tc.want) {
+			t.Errorf("%s: %v, %v", tc.name, d, err)
+		}
 	}
 }

@@ -17,7 +17,6 @@ type Stream struct {
 	t, f, hop int
 	predict   func(window []float32) (float32, error)
 	frames    []float32 // [2T][F], the window being frames[at−T:at]
-	at        int       // frames in frames
 	seen      int       // frames since the beginning of the recording
 }
 

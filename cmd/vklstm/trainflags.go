@@ -40,7 +40,7 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 	grouped(f, groupData, func() {
 		f.StringVar(&cfg.Data, "data", "", "npz `file` with X (N,T,F) and y (N); without it a sample is made")
 		dataFlags(f, &cfg.Keys)
-		f.StringVar(&cfg.Scale, "scale", cfg.Scale, "fit on the training part and apply: none, minmax or standard")
+		f.StringVar(&cfg.Scale, "scale", cfg.Scale, "fit on the training part and apply: none, minmax or standard; file: divide by the file's array scale_div (F)")
 	})
 	grouped(f, groupNetwork, func() {
 		f.Var((*unitsValue)(&cfg.Units), "lstm-units", "units of the LSTM; 64,32 stacks a second one with 32 on the first")
