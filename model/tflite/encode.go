@@ -32,9 +32,8 @@ type writer struct {
 	layout       model.Layout
 	quantization model.Quantization
 
-	steps int    // valid steps of the window, i32[1][1][1]
-	rows  [2]int // row of each step in the order of each direction, i32[1][T][1]
-	swap  int    // row of either order that holds the same step as each row of the other, i32[T+1]
+	rows [2]int // row of each step in the order of each direction, i32[1][T][1]
+	swap int    // row of either order that holds the same step as each row of the other, i32[T+1]
 }
 
 // largest bounds what the LSTM gets: beyond, its gates are saturated, and a sum of still larger products is no number.
