@@ -109,7 +109,7 @@ func TestLargeMean(t *testing.T) {
 
 func TestScalingErrors(t *testing.T) {
 	d, train := scaleData()
-	if _, _, err := FitScaling("robust", d, train); err == nil || !strings.Contains(err.Error(), `unknown scaling "robust"; known are none, minmax and standard`) {
+	if _, _, err := FitScaling("robust", d, train); err == nil || !strings.Contains(err.Error(), `unknown scaling "robust"; known are none, minmax, standard, file`) {
 		t.Errorf("%v", err)
 	}
 	for i := 1; i < len(d.X); i += 3 {
