@@ -16,7 +16,7 @@ import (
 type Stream struct {
 	t, f, hop int
 	predict   func(window []float32) (float32, error)
-	frames    []float32 // [2T][F], the window being frames[at−T:at]
+	frames    []float32 // at most [2T][F], of which the last T are the window
 	seen      int       // frames since the beginning of the recording
 }
 
@@ -61,6 +61,9 @@ func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int
 		end := err == io.EOF
 		if e := ctx.Err(); e != nil {
 			return e
+		}
+		if n == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
 		}
 		line = bytes.TrimSpace(line)
 		switch {
@@ -136,7 +139,8 @@ func parseFrame(frame []float32, line []byte, f int) ([]float32, error) {
 	return frame, nil
 }
 
-// parseValue reads a number; nothing, null, and NaN in any case are a missing value.
+// parseValue reads a number, of which subnormal ones are 0 as in a Dataset; nothing, null, and NaN in any case are a missing
+// value.
 func parseValue(word []byte) (float32, error) {
 	if len(word) == 0 || string(word) == "null" {
 		return float32(math.NaN()), nil
@@ -147,6 +151,8 @@ func parseValue(word []byte) (float32, error) {
 		return 0, fmt.Errorf("%q is not finite in float32; a missing value is NaN or null", short(string(word)))
 	case err != nil:
 		return 0, fmt.Errorf("%q is no number; a missing value is NaN or null", short(string(word)))
+	case math.Abs(v) < 0x1p-126:
+		v = 0
 	}
 	return float32(v), nil
 }

@@ -59,6 +59,7 @@ func TestStreamLines(t *testing.T) {
 		{"a new recording", frames(0, 4, "%d,%d") + "\n" + frames(0, 3, "%d,%d"), 1, "3:8.8 4:15.4 8:8.8 "},
 		{"too few", frames(0, 2, "%d,%d"), 1, ""},
 		{"nothing", "", 1, ""},
+		{"a byte order mark", "\ufeff" + frames(0, 3, "%d,%d"), 1, "3:8.8 "},
 		{"missing", "1,\nnan,1\n[null, 1]\n", 1, "3:5.1 "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -75,6 +76,14 @@ func TestStreamLines(t *testing.T) {
 		if _, err := stream(t, ramp(1), text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: error %v, want one with %q", text, err, want)
 		}
+	}
+}
+
+// A Dataset has subnormal values as 0, of which some engine may make a masked step and another none.
+func TestStreamSubnormal(t *testing.T) {
+	frame, err := parseFrame(nil, []byte("1e-40,-1e-40,2e-38"), 3)
+	if err != nil || frame[0] != 0 || frame[1] != 0 || frame[2] != 2e-38 {
+		t.Errorf("%v, %v", frame, err)
 	}
 }
 

@@ -2,8 +2,8 @@ package train
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +12,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -143,6 +142,12 @@ type gathered struct {
 
 var missingValue = float32(math.NaN())
 
+// byteOrderMark stands in front of UTF-8 text that some programs write, Excel among them; it is no part of the text.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// longest bounds the text of a window in bytes: 64 a value, and as much as names and labels take.
+func (g *gathered) longest() int { return 1<<16 + 64*g.t*g.f }
+
 // window begins one, which has the name id where the file names windows.
 func (g *gathered) window(id string, named bool, y, group string) error {
 	if err := g.end(); err != nil {
@@ -219,115 +224,22 @@ func (g *gathered) flush() error {
 	return g.hand()
 }
 
-// csv reads the two forms of .csv.
-func (g *gathered) csv(r io.Reader) error {
-	c := csv.NewReader(bufio.NewReaderSize(r, 1<<20))
-	c.ReuseRecord, c.FieldsPerRecord, c.TrimLeadingSpace = true, -1, true
-	window, y, group, width := -1, -1, -1, g.t*g.f
-	var take []int // columns of values
-	values := make([]float32, 0, g.f)
-	for line := 1; ; line++ {
-		record, err := c.Read()
-		if err == io.EOF {
-			return nil
-		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			return fmt.Errorf("%s: line %d: %w", g.path, bad.Line, bad.Err)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", g.path, bare(err))
-		}
-		at, _ := c.FieldPos(0)
-		fail := func(err error) error { return fmt.Errorf("%s: line %d: %w", g.path, at, err) }
-		if line == 1 {
-			heading := !slices.ContainsFunc(record, isNumber)
-			if heading {
-				window = slices.Index(record, "window")
-				y, group = index(record, g.keys.Y), index(record, g.keys.Group)
-			}
-			if g.keys.Y != "" && y < 0 {
-				return fail(fmt.Errorf("no column %q in the heading, which --y-key names", g.keys.Y))
-			}
-			if g.keys.Group != "" && group < 0 {
-				return fail(fmt.Errorf("no column %q in the heading, which --group-key names", g.keys.Group))
-			}
-			if window >= 0 {
-				width = g.f
-			}
-			for i := range record {
-				if i != window && i != y && i != group {
-					take = append(take, i)
-				}
-			}
-			if len(take) != width {
-				what := fmt.Sprintf("a window of %d frames × %d features", g.t, g.f)
-				if window >= 0 {
-					what = fmt.Sprintf("a frame of %d features", g.f)
-				}
-				return fail(fmt.Errorf("%s; the model reads %s, %d values a line (frame by frame, or a column \"window\" in the heading and one frame a line)",
-					count(len(take), "value"), what, width))
-			}
-			if heading {
-				continue
-			}
-		}
-		if len(record) < len(take) || slices.Max(take) >= len(record) || len(record) > len(take)+3 {
-			return fail(fmt.Errorf("%s; the first line has %d columns of values", count(len(record), "column"), len(take)))
-		}
-		cell := func(i int) string {
-			if i < 0 || i >= len(record) {
-				return ""
-			}
-			return record[i]
-		}
-		if id := cell(window); window < 0 || !g.open || id != g.id {
-			if err := g.window(strings.Clone(id), window >= 0, cell(y), strings.Clone(cell(group))); err != nil {
-				return fail(err)
-			}
-		}
-		for i := 0; i < len(take); i += g.f {
-			values = values[:0]
-			for _, column := range take[i : i+g.f] {
-				v, err := parseValue([]byte(strings.TrimSpace(record[column])))
-				if err != nil {
-					return fail(err)
-				}
-				values = append(values, v)
-			}
-			if err := g.frame(values); err != nil {
-				return fail(err)
-			}
-		}
-	}
-}
-
-func index(list []string, s string) int {
-	if s == "" {
-		return -1
-	}
-	return slices.Index(list, s)
-}
-
-func isNumber(s string) bool {
-	_, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	return err == nil && !strings.EqualFold(s, "nan")
-}
-
 // jsonLines reads .jsonl.
 func (g *gathered) jsonLines(r io.Reader) error {
 	lines := bufio.NewReaderSize(r, 1<<20)
 	values := make([]float32, g.f)
-	most := 1<<16 + 64*g.t*g.f
 	for n := 1; ; n++ {
-		line, err := readJSONLine(lines, most)
+		line, err := readJSONLine(lines, g.longest())
 		end := err == io.EOF
 		fail := func(err error) error { return fmt.Errorf("%s: line %d: %w", g.path, n, err) }
 		if err != nil && !end {
 			return fail(err)
 		}
-		if text := strings.TrimSpace(string(line)); text != "" {
-			if err := g.jsonWindow(text, values); err != nil {
+		if n == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			if err := g.jsonWindow(nanToNull(line), values); err != nil {
 				return fail(err)
 			}
 		}
@@ -356,21 +268,51 @@ func readJSONLine(r *bufio.Reader, most int) ([]byte, error) {
 	}
 }
 
-func (g *gathered) jsonWindow(text string, values []float32) error {
+// nanToNull returns a line with each NaN that stands outside of strings as null, which takes its place in the JSON of
+// Python's json and of pandas.
+func nanToNull(line []byte) []byte {
+	if !bytes.Contains(line, []byte("NaN")) {
+		return line
+	}
+	out, quoted := make([]byte, 0, len(line)+64), false
+	for i := 0; i < len(line); i++ {
+		switch {
+		case quoted && line[i] == '\\' && i+1 < len(line):
+			out = append(out, line[i])
+			i++
+		case line[i] == '"':
+			quoted = !quoted
+		case !quoted && bytes.HasPrefix(line[i:], []byte("NaN")):
+			out, i = append(out, "null"...), i+2
+			continue
+		}
+		out = append(out, line[i])
+	}
+	return out
+}
+
+func (g *gathered) jsonWindow(text []byte, values []float32) error {
 	var frames [][]*float32
 	fields := map[string]json.RawMessage{}
 	var err error
-	if strings.HasPrefix(text, "[") {
-		err = json.Unmarshal([]byte(text), &frames)
-	} else if err = json.Unmarshal([]byte(text), &fields); err == nil {
-		x, ok := fields[g.keys.X]
-		for _, name := range []string{"x", "X"} {
+	if text[0] == '[' {
+		if g.keys.X != "" {
+			return fmt.Errorf("no field %q, which --x-key names; the line is an array", g.keys.X)
+		}
+		err = json.Unmarshal(text, &frames)
+	} else if err = json.Unmarshal(text, &fields); err == nil {
+		names := []string{"x", "X"}
+		if g.keys.X != "" {
+			names = []string{g.keys.X}
+		}
+		x, ok := fields[names[0]]
+		for _, name := range names[1:] {
 			if !ok {
 				x, ok = fields[name]
 			}
 		}
 		if !ok {
-			return fmt.Errorf(`no field "x"; a line is {"x": [[…], …]}`)
+			return fmt.Errorf(`no field %q; a line is {%q: [[…], …]}`, names[0], names[0])
 		}
 		err = json.Unmarshal(x, &frames)
 	}
