@@ -49,19 +49,21 @@ const maxLine = 1 << 20
 // StreamLines reads one frame per line from r, its values separated by commas, semicolons or blanks, or a JSON array of
 // them, and calls each with the number of the line and the probability of the window that it ends. NaN, null and
 // nothing between two commas are missing values; an empty line begins a new recording. The error names the line that is
-// no frame; it is ctx's when that ends.
+// no frame; it is ctx's when that ends, even while r has nothing to read.
 func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int, p float32) error) error {
-	lines := bufio.NewReaderSize(r, 1<<16)
+	until := untilDone(ctx, r)
+	defer until.Close()
+	lines := bufio.NewReaderSize(until, 1<<16)
 	frame := make([]float32, 0, s.f)
 	for n := 1; ; n++ {
 		line, err := readLine(lines)
+		if e := ctx.Err(); e != nil {
+			return e
+		}
 		if err != nil && err != io.EOF {
 			return fmt.Errorf("train: line %d: %w", n, err)
 		}
 		end := err == io.EOF
-		if e := ctx.Err(); e != nil {
-			return e
-		}
 		if n == 1 {
 			line = bytes.TrimPrefix(line, byteOrderMark)
 		}
@@ -85,6 +87,18 @@ func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int
 			return nil
 		}
 	}
+}
+
+// untilDone returns a reader of r whose Read returns when ctx ends, which a read of standard input does not: one that still
+// waits for r then, or when it is closed, is left behind.
+func untilDone(ctx context.Context, r io.Reader) io.ReadCloser {
+	out, in := io.Pipe()
+	context.AfterFunc(ctx, func() { out.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.CopyBuffer(in, struct{ io.Reader }{r}, make([]byte, 1<<16)) // os.File's WriteTo knows no buffer
+		in.CloseWithError(err)
+	}()
+	return out
 }
 
 // readLine returns the next line with its end, io.EOF beside the last one. It lies in the reader's buffer where it fits.

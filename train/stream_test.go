@@ -3,7 +3,9 @@ package train
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -76,6 +78,20 @@ func TestStreamLines(t *testing.T) {
 		if _, err := stream(t, ramp(1), text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: error %v, want one with %q", text, err, want)
 		}
+	}
+}
+
+// A stream ends with its context while it waits for a frame.
+func TestStreamLinesEnds(t *testing.T) {
+	r, w := io.Pipe()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		io.WriteString(w, "1,2\n")
+		cancel()
+	}()
+	if err := StreamLines(ctx, r, ramp(1), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
 
