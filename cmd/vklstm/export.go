@@ -129,7 +129,7 @@ func loadModel(path, out string) (*train.Model, train.Meta, error) {
 }
 
 func wrote(path string, size int, format string) error {
-	if path == "-" || strings.HasPrefix(path, "/dev/") {
+	if strings.HasPrefix(path, "/dev/") {
 		return nil
 	}
 	_, err := fmt.Fprintf(os.Stdout, "%s  %s bytes, %s\n", path, report.Thousands(size), format)

@@ -56,6 +56,9 @@ line begins a new recording.`,
 				if err := knownFormat(out); err != nil {
 					return err
 				}
+				if in := sameFile(out, data, modelPath); in != "" {
+					return usagef("--out %s would replace %s, which is read; name another file", out, in)
+				}
 			}
 			m, _, err := train.LoadModel(modelPath)
 			if err != nil {
@@ -137,16 +140,33 @@ func predictStream(ctx context.Context, m *train.Model, p *train.Predictor, hop 
 	})
 	var text []byte
 	return train.StreamLines(ctx, os.Stdin, s, func(line int, v float32) error {
+		var err error
 		if text = text[:0]; jsonLines {
-			text, _ = json.Marshal(struct {
-				Line        int     `json:"line"`
-				Probability float32 `json:"probability"`
-				Positive    bool    `json:"positive"`
-			}{line, v, float64(v) > m.Decision()})
+			text, err = json.Marshal(struct {
+				Line        int      `json:"line"`
+				Probability *float32 `json:"probability"`
+				Positive    bool     `json:"positive"`
+			}{line, jsonNumber(v), positive(v, m.Decision())})
 		} else {
 			text = strconv.AppendFloat(text, float64(v), 'g', -1, 32)
 		}
-		_, err := os.Stdout.Write(append(text, '\n'))
+		if err == nil {
+			_, err = os.Stdout.Write(append(text, '\n'))
+		}
 		return err
 	})
+}
+
+// sameFile returns the first of others that is the file at path, and "" where none is.
+func sameFile(path string, others ...string) string {
+	a, err := os.Stat(path)
+	if err != nil || !a.Mode().IsRegular() {
+		return ""
+	}
+	for _, other := range others {
+		if b, err := os.Stat(other); err == nil && os.SameFile(a, b) {
+			return other
+		}
+	}
+	return ""
 }

@@ -135,9 +135,32 @@ func TestPredictStreamAnswersAtOnce(t *testing.T) {
 	}
 }
 
+// A probability that is no number is null where JSON is written: a model's sums can leave float32's range.
+func TestPredictNoNumber(t *testing.T) {
+	dir := t.TempDir()
+	m := saveModel(t, dir)
+	head := m.Spec.Layout().Variables[3:]
+	for i, v := range head[1].Of(m.State.Params) { // dense/bias: of its relu units one is +∞ and one −∞ to the output
+		head[1].Of(m.State.Params)[i] = 3e38 + v
+		head[2].Of(m.State.Params)[i] = []float32{3e38, -3e38}[i%2]
+	}
+	if err := train.SaveModel(filepath.Join(dir, "m.h5"), m, 0, train.Meta{Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(program, "predict", "--model", "m.h5", "--device", "cpu", "--stream", "--json")
+	c.Dir, c.Stdin = dir, strings.NewReader("1,2\n3,4\n5,6\n7,8\n")
+	out, err := c.Output()
+	if want := `{"line":4,"probability":null,"positive":false}` + "\n"; err != nil || string(out) != want {
+		t.Errorf("%q, %v; want %q", out, err, want)
+	}
+}
+
 func TestExportCommand(t *testing.T) {
 	dir := t.TempDir()
 	saveModel(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "in.csv"), []byte("1,2,3,4,5,6,7,8\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		args   []string
 		status int
@@ -160,6 +183,9 @@ func TestExportCommand(t *testing.T) {
 		{[]string{"predict", "--model", "m.h5", "--stream", "--hop", "0"}, 2, "--hop"},
 		{[]string{"predict", "--model", "m.h5", "--data", "x.csv", "--hop", "3"}, 2, "--hop"},
 		{[]string{"predict", "--model", "m.h5", "--data", "none.csv"}, 1, "none.csv"},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out", "./in.csv"}, 2, "would replace in.csv"},
+		{[]string{"predict", "--model", "m.npz", "--data", "in.csv", "--out", "m.npz"}, 2, "would replace m.npz"},
+		{[]string{"export", "--model", "m.h5", "--out", "-", "--format", "npz"}, 0, "bytes"},
 	} {
 		r := vklstm(t, dir, tc.args...)
 		if r.status != tc.status || !strings.Contains(r.out+r.errout, tc.want) || strings.Contains(r.errout, "goroutine") {

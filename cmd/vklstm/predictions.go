@@ -50,6 +50,14 @@ func newPredictions(w io.Writer, path string, threshold float64) predictions {
 
 func positive(p float32, threshold float64) bool { return float64(p) > threshold }
 
+// jsonNumber returns null for NaN, which JSON has no word for.
+func jsonNumber(p float32) *float32 {
+	if p != p {
+		return nil
+	}
+	return &p
+}
+
 func windowName(b train.Batch, i int) string {
 	if b.ID != nil {
 		return b.ID[i]
@@ -117,12 +125,9 @@ func (j *jsonPredictions) write(b train.Batch, probability []float32) error {
 			Positive    bool     `json:"positive"`
 			Y           *float32 `json:"y,omitempty"`
 			Group       *string  `json:"group,omitempty"`
-		}{Window: b.First + i, Positive: positive(v, j.threshold)}
+		}{Window: b.First + i, Probability: jsonNumber(v), Positive: positive(v, j.threshold)}
 		if b.ID != nil {
 			row.Window = b.ID[i]
-		}
-		if v == v {
-			row.Probability = &v
 		}
 		if b.Y != nil {
 			row.Y = &b.Y[i]
