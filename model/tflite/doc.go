@@ -11,9 +11,10 @@
 // For the backward direction the steps lie in reverse, so that every walk ends in row T. Where another layer reads both
 // directions' outputs, one is brought into the other's order by GATHER.
 //
-// The weight of r is the largest of its kernel, with which int8, one scale per kernel, loses nothing. A step is masked when
-// all its features are 0 or missing (NaN), as measured; other missing values are 0 behind the scaling. A window with an
-// infinity gives NaN, and what enters the LSTM is bounded, so that no NaN stays in its state.
+// The weight of r is the largest of its kernel, with which int8, one scale per kernel, loses nothing; where all are smaller
+// than what float16 holds in full, it is that. A step is masked when all its features are 0 or missing (NaN), as measured;
+// other missing values are 0 behind the scaling. A window with an infinity gives NaN, and what enters the LSTM is bounded,
+// so that no NaN stays in its state.
 //
 // The slots of the tables are those of schema.fbs, version 3, as LiteRT 2.3 reads it.
 package tflite

@@ -19,6 +19,9 @@ func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
 	c, _ := t.Spec.Chain()
 	w := writer{graph: newGraph(), chain: c, layout: t.Spec.Layout(), quantization: q}
 	x := w.tensor(tFloat, 1, c.T, c.F)
+	if err := w.bounded(t); err != nil {
+		return nil, fmt.Errorf("tflite: write the model: %w", err)
+	}
 	y := w.network(t, x)
 	version := make([]byte, 16) // CUMSUM is the newest operator: TensorFlow 2.4
 	copy(version, "2.4.0")
@@ -199,7 +202,7 @@ func (w *writer) lstm(params []float32, layer model.Recurrent, direction, x int,
 	for g := range 4 {
 		k := gate(v[0].Of(params), layer.In, H, g, 1)
 		if g < 2 {
-			top := largestOf(k)
+			top := weightOf(k)
 			for u := range H {
 				k[u*(layer.In+1)+layer.In] = -top
 			}
@@ -244,12 +247,48 @@ func (w *writer) closing(params []float32) float32 {
 					}
 					reach = max(reach, sum)
 				}
-				top = min(top, largestOf(gate(v[0].Of(params), layer.In, H, g, 0)))
+				top = min(top, weightOf(gate(v[0].Of(params), layer.In, H, g, 0)))
 			}
 			most = max(most, (reach+closed)/top)
 		}
 	}
 	return most
+}
+
+// weightOf returns the weight of r in the kernel of a gate: the largest there, but no less than float16 has in full. Of a
+// kernel that L2 made still smaller, float16 would leave a weight of 0, with which no gate closes, and R could be infinite.
+func weightOf(kernel []float32) float32 { return max(largestOf(kernel), 0x1p-14) }
+
+// tooLarge is far beyond any sum before a gate that a sane network has, and far below where R or the sum are infinite.
+const tooLarge = 1e30
+
+// bounded returns an error where a sum before a gate can be so large: of two infinities it is no number, which stays in the
+// state for all windows that come.
+func (w *writer) bounded(t model.Trained) error {
+	for _, params := range t.Members {
+		for i, layer := range w.chain.LSTMs {
+			in := float64(largest)
+			if i > 0 {
+				in = 1
+			}
+			for d := range layer.Directions() {
+				v := w.layout.Variables[layer.First+3*d:]
+				sum := make([]float64, 4*layer.Units)
+				for n, bound := range [...]float64{in, 1, 1} { // kernel, recurrent_kernel, bias
+					for j, p := range v[n].Of(params) {
+						sum[j%len(sum)] += bound * math.Abs(float64(p))
+					}
+				}
+				for u, s := range sum {
+					if s > tooLarge {
+						return fmt.Errorf("model: %s and %s sum up to %.1g in unit %d; the training diverged, try a lower learning rate",
+							v[0].Name, v[1].Name, s, u%layer.Units)
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // largestOf returns the largest |v|, and 1 where all are 0.

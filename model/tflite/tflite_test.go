@@ -51,3 +51,16 @@ func TestEncode(t *testing.T) {
 		t.Error("a network that lacks a parameter was written")
 	}
 }
+
+// A network whose sums are beyond float32 is refused: LiteRT would keep a NaN from one window to the next.
+func TestTooLarge(t *testing.T) {
+	s := model.Stack(4, 2, []int{3, 2}, true, 0, 2)
+	for i, v := range s.Layout().Variables {
+		m := model.Trained{Spec: s, Members: [][]float32{s.Init(1).Params}, Threshold: 0.5}
+		v.Of(m.Members[0])[0] = 1e35
+		_, err := Encode(m, model.QuantizeNone)
+		if lstm := i < 12; lstm != (err != nil) {
+			t.Errorf("%s of 1e35: error %v", v.Name, err)
+		}
+	}
+}
