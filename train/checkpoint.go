@@ -42,6 +42,10 @@ type Model struct {
 	Optimizer    model.Optimizer
 	LearningRate float64 // of the file, 0 when not known
 
+	// Lost lists, one sentence each, what its file says of training that is not known here, so that training which goes
+	// on from it takes another step than the program that wrote it.
+	Lost []string
+
 	// Threshold is the probability above which a window counts as positive, above 0 and below 1. 0 stands for
 	// DefaultThreshold; LoadModel never leaves it 0.
 	Threshold float64
@@ -70,7 +74,7 @@ func LoadModel(path string) (*Model, *Meta, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &Model{Spec: f.Spec, Loss: f.Loss, Optimizer: f.Rule, LearningRate: f.LearningRate, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone},
+	m := &Model{Spec: f.Spec, Loss: f.Loss, Optimizer: f.Rule, LearningRate: f.LearningRate, Lost: f.Ignored, State: model.NewState(len(f.Params)), Scaling: Scaling{Kind: ScaleNone},
 		Threshold: DefaultThreshold}
 	copy(m.State.Params, f.Params)
 	for _, params := range f.Others {

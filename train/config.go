@@ -219,6 +219,10 @@ func (c Config) loss() model.Loss {
 // optimizer returns what moves the parameters.
 func (c Config) optimizer() model.Optimizer {
 	o := model.DefaultAdam()
+	if c.Init != nil && c.Init.Optimizer.Kind != "" {
+		was := c.Init.Optimizer
+		o.Beta1, o.Beta2, o.Epsilon = was.Beta1, was.Beta2, was.Epsilon // which no setting names
+	}
 	o.ClipNorm, o.GlobalClipNorm, o.WeightDecay, o.L2 = c.ClipNorm, c.GlobalClipNorm, c.WeightDecay, c.L2
 	return o
 }

@@ -126,13 +126,11 @@ func prepare(cfg Config, d *Dataset) (*Run, error) {
 		return nil, err
 	}
 	if cfg.Init != nil {
-		note, err := r.useInit()
+		notes, err := r.useInit()
 		if err != nil {
 			return nil, err
 		}
-		if note != "" {
-			r.notes = append(r.notes, note)
-		}
+		r.notes = append(r.notes, notes...)
 	}
 	r.order = func(epoch int) []int32 {
 		order := Permutation(len(r.Parts.Train), uint64(cfg.Seed), epoch)

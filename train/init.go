@@ -11,35 +11,38 @@ import (
 // moments and step where it has them. It fits spec: useInit saw to that.
 func (c Config) initial() *model.State { return c.Init.State.Clone() }
 
-// useInit checks that the run's network is that of Config.Init, and takes its scaling, which its weights know. The note
-// says what of it differs from the flags.
-func (r *Run) useInit() (note string, err error) {
+// useInit checks that the run's network is that of Config.Init, and takes its scaling, which its weights know. The notes
+// say what of it differs from the flags, and what of its training is not known.
+func (r *Run) useInit() (notes []string, err error) {
 	m := r.Config.Init
 	if len(m.Others) > 0 {
-		return "", fmt.Errorf("train: the model to start from is an ensemble of %d members; start from one network", len(m.Members()))
+		return nil, fmt.Errorf("train: the model to start from is an ensemble of %d members; start from one network", len(m.Members()))
 	}
 	want, err := m.Spec.Chain()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	got, err := r.Spec.Chain()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if want.T != got.T || want.F != got.F {
-		return "", wrongShape(r.Dataset.Path, got.T, got.F, want.T, want.F)
+		return nil, wrongShape(r.Dataset.Path, got.T, got.F, want.T, want.F)
 	}
 	if !reflect.DeepEqual(want, got) {
-		return "", fmt.Errorf("train: the model to start from has %s, and the network to train %s; leave out what names the network, or name the same",
+		return nil, fmt.Errorf("train: the model to start from has %s, and the network to train %s; leave out what names the network, or name the same",
 			describe(want), describe(got))
 	}
 	if m.Scaling.Kind != ScaleNone {
 		if r.Config.Scale != ScaleNone && !reflect.DeepEqual(m.Scaling.Scaling, r.Scaling.forPrediction().Scaling) {
-			note = "the data is scaled as the model to start from has it, not anew"
+			notes = append(notes, "the data is scaled as the model to start from has it, not anew")
 		}
 		r.Scaling = m.Scaling // without bounds of augmentation's noise, which files do not hold
 	}
-	return note, nil
+	for _, lost := range m.Lost {
+		notes = append(notes, "the model to start from: "+lost)
+	}
+	return notes, nil
 }
 
 // describe says of a network what flags name.

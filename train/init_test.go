@@ -48,6 +48,9 @@ func TestInit(t *testing.T) {
 	}
 	var seen atBegin
 	c := quick(dir)
+	m.Optimizer.Beta2, m.Optimizer.Epsilon, m.Lost = 0.99, 1e-8, []string{"the loss was another"} // as a file of Keras may have it
+	var log strings.Builder
+	c.Log = &log
 	c.Init, c.SaveBest, c.Seed, c.Callbacks = m, false, 7, []Callback{&seen}
 	after, err := LSTM(t.Context(), c)
 	if err != nil {
@@ -55,6 +58,12 @@ func TestInit(t *testing.T) {
 	}
 	if !reflect.DeepEqual(seen.state, m.State) || !reflect.DeepEqual(seen.scaling.Scaling, m.Scaling.Scaling) {
 		t.Error("training began with another state or scaling than the file's")
+	}
+	if !reflect.DeepEqual(after.Optimizer, m.Optimizer) {
+		t.Errorf("trained with %+v, not the file's %+v", after.Optimizer, m.Optimizer)
+	}
+	if !strings.Contains(log.String(), "the model to start from: the loss was another") {
+		t.Errorf("the log says nothing of what was lost:\n%s", log.String())
 	}
 	if after.State.Step != m.State.Step+(len(after.Parts.Train)+31)/32 {
 		t.Errorf("step %d behind %d", after.State.Step, m.State.Step)

@@ -13,8 +13,19 @@ import (
 // file's order. The network predicts without them, so what is wrong with them is a sentence in Ignored, no error.
 func (f *File) compiled(c compile, slots func() ([]*hdf5.Object, error)) {
 	f.Loss, f.LossName, f.LearningRate, f.Rule = c.loss, c.lossName, c.rate, c.rule
-	if c.optimizer != "adam" && c.optimizer != "adamw" {
+	if f.Loss.Kind == "" && f.LossName != "" {
+		f.Ignored = append(f.Ignored, fmt.Sprintf("the loss %.40q is none of ours, or has other settings, and is not kept", f.LossName))
+	}
+	switch {
+	case c.optimizer == "":
 		return
+	case c.optimizer != "adam" && c.optimizer != "adamw":
+		f.Ignored = append(f.Ignored, fmt.Sprintf("the optimizer %.40q and its state are not kept", c.optimizer))
+		return
+	case c.rule.Kind == "":
+		f.Ignored = append(f.Ignored, "the optimizer's settings are none of ours (amsgrad, clipvalue, a moving average) and are not kept")
+	case c.rate == 0:
+		f.Ignored = append(f.Ignored, "the learning rate follows a schedule, which is not kept")
 	}
 	list, err := slots()
 	if err == nil && len(list) > 0 {
