@@ -215,7 +215,10 @@ func (f *File) Rows(name string, rows int, each func(part []float32) error) erro
 	if n == 0 {
 		return f.finish(name, r)
 	}
-	part := rows * (n / h.Shape[0])
+	part := rows
+	if len(h.Shape) > 0 { // else it is one value, and one row
+		part *= n / h.Shape[0]
+	}
 	if h.Fortran && len(h.Shape) > 1 {
 		whole, _, err := f.Float32(name)
 		if err != nil {

@@ -17,8 +17,11 @@ type Array struct {
 	Data  any   // []float32, []float64, []int64 or []string; text becomes NumPy's fixed-width <U
 }
 
+// maxWritten bounds an array of text in bytes. All its elements are as wide as the longest.
+const maxWritten = 2 << 30
+
 // Write writes a file with the arrays, in this order, stored or deflated (a method of archive/zip). It panics when an
-// array's data is not of its shape.
+// array's data is not of its shape. An error is w's, or says that one long element makes an array of text too large.
 func Write(w io.Writer, method uint16, arrays ...Array) error {
 	return WriteRepeated(w, method, 1, arrays...)
 }
@@ -42,7 +45,10 @@ func WriteRepeated(w io.Writer, method uint16, n int, arrays ...Array) error {
 // write writes format 1.0: magic, version, length of the header, a Python dictionary padded so that the data begins at a
 // multiple of 64.
 func (a Array) write(w io.Writer, n int) error {
-	kind, raw, count := a.encode()
+	kind, raw, count, err := a.encode()
+	if err != nil {
+		return err
+	}
 	shape, size := "", 1
 	for i, d := range a.Shape {
 		size *= d
@@ -69,29 +75,34 @@ func (a Array) write(w io.Writer, n int) error {
 }
 
 // encode returns the array's type, its bytes, and how many values it has.
-func (a Array) encode() (kind string, raw []byte, count int) {
+func (a Array) encode() (kind string, raw []byte, count int, err error) {
 	switch data := a.Data.(type) {
 	case []float32:
 		raw = make([]byte, 0, 4*len(data))
 		for _, v := range data {
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 		}
-		return "<f4", raw, len(data)
+		return "<f4", raw, len(data), nil
 	case []float64:
 		for _, v := range data {
 			raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))
 		}
-		return "<f8", raw, len(data)
+		return "<f8", raw, len(data), nil
 	case []int64:
 		for _, v := range data {
 			raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
 		}
-		return "<i8", raw, len(data)
+		return "<i8", raw, len(data), nil
 	case []string:
 		width := 1
 		for _, s := range data {
 			width = max(width, utf8.RuneCountInString(s))
 		}
+		if len(data) > maxWritten/4/width {
+			return "", nil, 0, fmt.Errorf("npz: array %q has %d texts, of which the longest has %d characters: NumPy keeps all in that width, more than %d bytes; shorten it",
+				a.Name, len(data), width, maxWritten)
+		}
+		raw = make([]byte, 0, 4*width*len(data))
 		for _, s := range data {
 			n := 0
 			for _, r := range s {
@@ -100,7 +111,7 @@ func (a Array) encode() (kind string, raw []byte, count int) {
 			}
 			raw = append(raw, make([]byte, 4*(width-n))...)
 		}
-		return fmt.Sprintf("<U%d", width), raw, len(data)
+		return fmt.Sprintf("<U%d", width), raw, len(data), nil
 	}
 	panic(fmt.Sprintf("npz: array %q is of %T, which is not written", a.Name, a.Data))
 }
