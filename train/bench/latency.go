@@ -24,7 +24,7 @@ import (
 
 // Latency is how long one window takes.
 type Latency struct {
-	Name          string        // "vklstm cpu, one thread", "onnxruntime 1.32.0"
+	Name          string        // "vklstm, CPU engine", "onnxruntime 1.32.0"
 	P50, P95, P99 time.Duration // of the calls
 	Calls         int
 	Largest       float64 // largest |p − p of the first in the list| over the windows
@@ -172,6 +172,9 @@ func startRuntime(ctx context.Context, python, dir, format string, m *train.Mode
 		in.Close()
 		c.Process.Kill()
 		c.Wait()
+		if e := ctx.Err(); e != nil {
+			return fmt.Errorf("bench: %w", e)
+		}
 		lines := strings.Split(strings.TrimSpace(complaints.String()), "\n")
 		return fmt.Errorf("bench: the %s runtime in %s failed (%v): %.300s; install onnxruntime and ai-edge-litert there, or leave out --python",
 			format, python, err, lines[len(lines)-1])
@@ -193,7 +196,11 @@ func startRuntime(ctx context.Context, python, dir, format string, m *train.Mode
 			if _, err := io.WriteString(in, fmt.Sprintln(n)); err != nil {
 				return nil, failed(err)
 			}
-			if err := out.Decode(&us); err != nil || len(us) != n {
+			err := out.Decode(&us)
+			if err == nil && len(us) != n {
+				err = fmt.Errorf("%d times of %d calls", len(us), n)
+			}
+			if err != nil {
 				return nil, failed(err)
 			}
 			return us, nil

@@ -1,9 +1,13 @@
 package bench
 
 import (
+	"context"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vklstm/model"
 	"vklstm/model/cpu"
@@ -39,5 +43,15 @@ func TestLatencies(t *testing.T) {
 	}
 	if _, err := Latencies(t.Context(), m, []string{"ours"}, []OneWindow{p}, "/bin/false"); err == nil || !strings.Contains(err.Error(), "onnxruntime and ai-edge-litert") {
 		t.Errorf("an interpreter without runtimes: %v", err)
+	}
+
+	silent := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(silent, []byte("#!/bin/sh\nexec sleep 100\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := Latencies(ctx, m, []string{"ours"}, []OneWindow{p}, silent); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an interpreter that says nothing until the end: %v", err)
 	}
 }
