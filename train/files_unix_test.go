@@ -149,3 +149,28 @@ func TestWriteFileThroughLinks(t *testing.T) {
 		t.Errorf("through the pipe came %q", text)
 	}
 }
+
+// Windows that come through a pipe end with their context while there is nothing to read.
+func TestEachBatchOfPipeEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.csv")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		w, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		w.WriteString("1,2,3,4,5,6\n")
+		cancel()
+		<-done // the pipe stays open
+		w.Close()
+	}()
+	err := EachBatch(ctx, path, Keys{}, 2, 3, func(Batch) error { return nil })
+	close(done)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}

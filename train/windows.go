@@ -66,11 +66,20 @@ func EachBatch(ctx context.Context, path string, k Keys, t, f int, each func(Bat
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer file.Close()
+	var r io.Reader = file
+	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() { // a pipe, which may have nothing to read for long
+		until := untilDone(ctx, file)
+		defer until.Close()
+		r = until
+	}
 	g := &gathered{path: path, keys: k, t: t, f: f, most: n, each: call}
 	if strings.EqualFold(filepath.Ext(path), ".csv") {
-		err = g.csv(file)
+		err = g.csv(r)
 	} else {
-		err = g.jsonLines(file)
+		err = g.jsonLines(r)
+	}
+	if e := ctx.Err(); e != nil {
+		return e
 	}
 	if err == nil {
 		err = g.flush()
