@@ -33,27 +33,8 @@ const resumeTolerance = 1e-6
 func TestKerasResumes(t *testing.T) {
 	interpreter := python(t)
 	dir := t.TempDir()
-	const N, T, F = 7, 5, 3
-	rng := rand.New(rand.NewPCG(61, 62))
-	x := make([]float64, N*T*F)
-	mask, y := make([]bool, N*T), make([]float64, N)
-	windows, labels := make([][][]float32, N), make([]float32, N)
-	for n := range N {
-		y[n] = float64(n % 2)
-		labels[n] = float32(y[n])
-		for s := range T {
-			frame := make([]float32, F)
-			if masked := s == n%T && n > 1; !masked {
-				mask[n*T+s] = true
-				for f := range frame {
-					frame[f] = float32(rng.NormFloat64())
-					x[(n*T+s)*F+f] = float64(frame[f])
-				}
-			}
-			windows[n] = append(windows[n], frame)
-		}
-	}
-	batch := reference.Batch{X: x, Mask: mask, Y: y}
+	windows, labels, batch := resumeData()
+	N, T, F := len(labels), len(windows[0]), len(windows[0][0])
 	adam := func(change func(o *model.Optimizer)) model.Optimizer {
 		o := model.DefaultAdam()
 		change(&o)
@@ -99,7 +80,7 @@ func TestKerasResumes(t *testing.T) {
 			} else {
 				f.Others = append(f.Others, params)
 			}
-			pass := net.Forward(widen(params), x, mask, reference.Draw{})
+			pass := net.Forward(widen(params), batch.X, batch.Mask, reference.Draw{})
 			for i, v := range pass.Probability {
 				probability[i] += v / float64(p.n)
 			}
@@ -157,13 +138,7 @@ func TestKerasResumes(t *testing.T) {
 		options := model.Options{Loss: p.loss, Optimizer: p.o}
 		same := func(what string, got, want []float64) {
 			t.Helper()
-			worst := 0.0
-			for j := range want {
-				worst = math.Max(worst, math.Abs(got[j]-want[j]))
-			}
-			if t.Logf("%s: %s differs by at most %.1e", p.name, what, worst); !(worst <= resumeTolerance) {
-				t.Errorf("%s: %s differs by %v, at most %v", p.name, what, worst, resumeTolerance)
-			}
+			sameStep(t, p.name+": "+what, got, want)
 		}
 		networks[p.name].Step(states[p.name], options, batch, reference.Draw{}, rate)
 		same("Keras's step from our file", after[0], states[p.name].Params)
@@ -177,6 +152,100 @@ func TestKerasResumes(t *testing.T) {
 		s := &reference.State{Params: widen(theirs.Params), M: widen(theirs.Optimizer.M), V: widen(theirs.Optimizer.V), Step: 4}
 		networks[p.name].Step(s, options, batch, reference.Draw{}, theirs.LearningRate)
 		same("our step from Keras's file", s.Params, after[1])
+	}
+}
+
+// resumeData returns windows of 5 × 3, of which all but two have a masked step, as Keras and as the reference take them.
+func resumeData() ([][][]float32, []float32, reference.Batch) {
+	const N, T, F = 7, 5, 3
+	rng := rand.New(rand.NewPCG(61, 62))
+	x := make([]float64, N*T*F)
+	mask, y := make([]bool, N*T), make([]float64, N)
+	windows, labels := make([][][]float32, N), make([]float32, N)
+	for n := range N {
+		y[n] = float64(n % 2)
+		labels[n] = float32(y[n])
+		for s := range T {
+			frame := make([]float32, F)
+			if masked := s == n%T && n > 1; !masked {
+				mask[n*T+s] = true
+				for f := range frame {
+					frame[f] = float32(rng.NormFloat64())
+					x[(n*T+s)*F+f] = float64(frame[f])
+				}
+			}
+			windows[n] = append(windows[n], frame)
+		}
+	}
+	return windows, labels, reference.Batch{X: x, Mask: mask, Y: y}
+}
+
+// sameStep fails the test unless parameters behind a step are within resumeTolerance.
+func sameStep(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	worst := 0.0
+	for j := range want {
+		worst = math.Max(worst, math.Abs(got[j]-want[j]))
+	}
+	if t.Logf("%s differs by at most %.1e", what, worst); !(worst <= resumeTolerance) {
+		t.Errorf("%s differs by %v, at most %v", what, worst, resumeTolerance)
+	}
+}
+
+// We go on training from .h5 files that Keras 2 has trained, with the same next step.
+func TestKeras2IsResumed(t *testing.T) {
+	interpreter := python(t)
+	dir := t.TempDir()
+	windows, labels, batch := resumeData()
+	var cases []resumed
+	var specs []model.Spec
+	for name, spec := range map[string]model.Spec{"one": model.Classifier(5, 3, 4, 0, 3), "chain": chain(5, 3)} {
+		spec.Layers[len(spec.Layers)-3].Rate = 0
+		b, err := Encode(&File{Spec: spec, Params: spec.Init(3).Params, Loss: model.Focal(), LearningRate: 2e-3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := resumed{File: filepath.Join(dir, name+".h5"), X: windows, Y: labels, Out: filepath.Join(dir, name+"_out")}
+		if err := os.WriteFile(c.File, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cases, specs = append(cases, c), append(specs, spec)
+	}
+	text, err := json.Marshal(cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "cases.json")
+	if err := os.WriteFile(list, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(interpreter, "testdata/resume2.py", list).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out[max(0, len(out)-3000):])
+	}
+	for i, c := range cases {
+		var after [][]float64
+		b, err := os.ReadFile(c.Out + ".json")
+		if err == nil {
+			err = json.Unmarshal(b, &after)
+		}
+		if err != nil || len(after) != 2 {
+			t.Fatal(err, len(after))
+		}
+		f, err := Read(c.Out + ".h5")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Optimizer == nil || f.Optimizer.Step != 4 || f.Rule.Kind != model.Adam || f.Loss != model.Focal() {
+			t.Fatalf("%s has optimizer %+v, rule %+v, loss %+v", c.Out, f.Optimizer, f.Rule, f.Loss)
+		}
+		sameStep(t, "what Keras 2 saved", widen(f.Params), after[0])
+		net, err := reference.NewNetwork(specs[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &reference.State{Params: widen(f.Params), M: widen(f.Optimizer.M), V: widen(f.Optimizer.V), Step: 4}
+		net.Step(s, model.Options{Loss: f.Loss, Optimizer: f.Rule}, batch, reference.Draw{}, f.LearningRate)
+		sameStep(t, "our step from Keras 2's file", s.Params, after[1])
 	}
 }
 
