@@ -135,7 +135,11 @@ func readNPZ(path string) (m *Model, meta *Meta, ok bool, err error) {
 		return nil, nil, false, nil
 	}
 	m, meta, err = decodeNPZ(f)
-	if err != nil {
+	switch {
+	case err == nil:
+	case strings.HasPrefix(err.Error(), path+": "): // npz's own errors name the file
+		err = fmt.Errorf("train: read %w", err)
+	default:
 		err = fmt.Errorf("train: read %s: %w", path, err)
 	}
 	return m, meta, true, err

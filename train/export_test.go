@@ -1,8 +1,10 @@
 package train
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/model/npz"
 )
 
 // exported returns an ensemble of two bidirectional stacks with all that a file holds.
@@ -111,5 +114,19 @@ func TestReadNPZErrors(t *testing.T) {
 		if _, err := Export(filepath.Join(dir, name), &m, meta, FormatNPZ, model.QuantizeNone); err == nil || errors.Is(err, model.ErrShape) != tc.shape {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// A layer's name in the file is a claim: the sentence about it is one, and names the file once.
+	path := filepath.Join(dir, "claims.npz")
+	text := `{"spec": {"timesteps": 2, "features": 2, "layers": [{"kind": "Masking"}, {"kind": "LSTM", "units": 2, "name": "` + strings.Repeat("x", 70000) + `"},
+		{"kind": "Dropout"}, {"kind": "Dense", "units": 2, "activation": "relu"}, {"kind": "Dense", "units": 1, "activation": "sigmoid"}]},
+		"members": 1, "version": 1, "scaling": {"kind": "none"}, "threshold": 0.5}`
+	if err := WriteFile(path, func(w io.Writer) error {
+		return npz.Write(w, zip.Store, npz.Array{Name: Attribute, Data: []string{text}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := LoadModel(path)
+	if err == nil || !strings.Contains(err.Error(), "no array") || strings.Count(err.Error(), path) != 1 || len(err.Error()) > 500 {
+		t.Errorf("error %.600v", err)
 	}
 }

@@ -142,7 +142,7 @@ func (f *File) Contents() string {
 func (f *File) open(name string) (Header, io.ReadCloser, error) {
 	e := f.entry(name)
 	if e == nil {
-		return Header{}, nil, fmt.Errorf("%s: no array %q; the file holds %s", f.name, name, f.Contents())
+		return Header{}, nil, fmt.Errorf("%s: no array %.100q; the file holds %s", f.name, name, f.Contents())
 	}
 	if e.Flags&1 != 0 {
 		return Header{}, nil, f.errorf(name, "is encrypted; save it without a password")
