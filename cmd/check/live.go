@@ -78,7 +78,7 @@ func (c *checker) newerLayer() result {
 	if d.absent != "" {
 		return result{absent: d.absent}
 	}
-	return c.suite(d, []string{"./gpu/...", "./model/vulkan/..."})
+	return c.suite(d, recorders)
 }
 
 // liveKernel breaks each kernel in turn and lets the test of its name run on it: that test must fail. Before that the

@@ -88,6 +88,21 @@ func (c *checker) tests(vulkan bool, d driver) result {
 	return c.suite(d, touch)
 }
 
+// wholeOn is the driver on which all packages that touch Vulkan are tested, where it is here. The others run those that record
+// dispatches: what trains on them goes the same way on each.
+const wholeOn = "lavapipe8"
+
+// recorders are the packages that record dispatches.
+var recorders = []string{"./gpu/...", "./model/vulkan/..."}
+
+// onDriver runs the tests that are for a driver.
+func (c *checker) onDriver(d driver) result {
+	if d.name == wholeOn || d.name == c.oneDriver().name || d.absent != "" {
+		return c.tests(true, d)
+	}
+	return c.suite(d, recorders)
+}
+
 // suite runs the tests of packages on a driver. flags are go test's.
 func (c *checker) suite(d driver, packages []string, flags ...string) result {
 	if len(packages) == 0 {
