@@ -70,6 +70,9 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 			if path == "" || path == "-" {
 				continue
 			}
+			if in := sameFile(path, cfg.Data); in != "" {
+				return usagef("the result would replace %s, which is read; name another file", in)
+			}
 			if err := train.CheckWritable(path); err != nil {
 				return err
 			}

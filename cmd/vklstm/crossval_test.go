@@ -210,6 +210,7 @@ func TestCrossvalBadUse(t *testing.T) {
 		{[]string{"--json", "falls.npz/r.json"}, 1, "falls.npz"},
 		{[]string{"--batch", "0"}, 1, "batch is 0"},
 		{[]string{"--split", "group"}, 2, "split"},
+		{[]string{"--out", "./falls.npz"}, 2, "would replace falls.npz"},
 	} {
 		r := vklstm(t, dir, quick(append([]string{"--data", "falls.npz"}, tc.args...)...)...)
 		if r.status != tc.status || !strings.Contains(r.errout, tc.says) {
