@@ -66,12 +66,15 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 				return err
 			}
 		}
-		for _, path := range []string{jsonPath, out} {
+		if jsonPath == out && out != "" && out != "-" {
+			return usagef("--json and --out both name %s; name two files", out)
+		}
+		for name, path := range map[string]string{"json": jsonPath, "out": out} {
 			if path == "" || path == "-" {
 				continue
 			}
-			if in := sameFile(path, cfg.Data); in != "" {
-				return usagef("the result would replace %s, which is read; name another file", in)
+			if err := spares(name, path, cfg.Data); err != nil {
+				return err
 			}
 			if err := train.CheckWritable(path); err != nil {
 				return err

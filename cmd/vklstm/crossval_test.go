@@ -208,9 +208,11 @@ func TestCrossvalBadUse(t *testing.T) {
 		{[]string{"--group-key", "person"}, 1, "person"},
 		{[]string{"--out", "oof.txt"}, 1, "the ending must be .npz, .csv or .jsonl"},
 		{[]string{"--json", "falls.npz/r.json"}, 1, "falls.npz"},
+		{[]string{"--json", "./falls.npz"}, 2, "--json ./falls.npz would replace falls.npz"},
+		{[]string{"--out", "falls.npz"}, 2, "--out falls.npz would replace falls.npz"},
+		{[]string{"--out", "both.csv", "--json", "both.csv"}, 2, "--json and --out both name both.csv"},
 		{[]string{"--batch", "0"}, 1, "batch is 0"},
 		{[]string{"--split", "group"}, 2, "split"},
-		{[]string{"--out", "./falls.npz"}, 2, "would replace falls.npz"},
 	} {
 		r := vklstm(t, dir, quick(append([]string{"--data", "falls.npz"}, tc.args...)...)...)
 		if r.status != tc.status || !strings.Contains(r.errout, tc.says) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +22,9 @@ func evaluateCommand() *cobra.Command {
 		Short: "Score a model on labelled windows, at its threshold",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := needed(c, "model", "data"); err != nil {
+				return err
+			}
+			if err := spares("json", jsonPath, data, modelPath); err != nil {
 				return err
 			}
 			m, _, err := train.LoadModel(modelPath)
@@ -69,7 +71,12 @@ func evaluateCommand() *cobra.Command {
 			table, object := e.Write, e.WriteJSON
 			if eventKey != "" {
 				v := train.ScoreEvents(e, d.Group, eventKey, d.T, timing)
-				table = func(w io.Writer) error { return errors.Join(e.Write(w), v.Write(w)) }
+				table = func(w io.Writer) error {
+					if err := e.Write(w); err != nil {
+						return err
+					}
+					return v.Write(w)
+				}
 				object = func(w io.Writer) error { return v.WriteJSON(w, e) }
 			}
 			switch jsonPath {

@@ -56,8 +56,8 @@ line begins a new recording.`,
 				if err := knownFormat(out); err != nil {
 					return err
 				}
-				if in := sameFile(out, data, modelPath); in != "" {
-					return usagef("--out %s would replace %s, which is read; name another file", out, in)
+				if err := spares("out", out, data, modelPath); err != nil {
+					return err
 				}
 			}
 			m, _, err := train.LoadModel(modelPath)
@@ -155,6 +155,14 @@ func predictStream(ctx context.Context, m *train.Model, p *train.Predictor, hop 
 		}
 		return err
 	})
+}
+
+// spares returns a usage error when the file that a flag names to be written is one of those that are read.
+func spares(flag, path string, read ...string) error {
+	if in := sameFile(path, read...); in != "" {
+		return usagef("--%s %s would replace %s, which is read; name another file", flag, path, in)
+	}
+	return nil
 }
 
 // sameFile returns the first of others that is the file at path, and "" where none is.

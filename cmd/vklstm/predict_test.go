@@ -185,6 +185,8 @@ func TestExportCommand(t *testing.T) {
 		{[]string{"predict", "--model", "m.h5", "--data", "none.csv"}, 1, "none.csv"},
 		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out", "./in.csv"}, 2, "would replace in.csv"},
 		{[]string{"predict", "--model", "m.npz", "--data", "in.csv", "--out", "m.npz"}, 2, "would replace m.npz"},
+		{[]string{"evaluate", "--model", "m.npz", "--data", "in.csv", "--json", "in.csv"}, 2, "--json in.csv would replace in.csv"},
+		{[]string{"evaluate", "--model", "m.npz", "--data", "in.csv", "--json", "m.npz"}, 2, "would replace m.npz"},
 		{[]string{"export", "--model", "m.h5", "--out", "-", "--format", "npz"}, 0, "bytes"},
 	} {
 		r := vklstm(t, dir, tc.args...)

@@ -119,10 +119,10 @@ func (s *searchFlags) flag(name string) (search.Flag, error) {
 	}
 	v := f.Lookup(name)
 	switch {
-	case v == nil:
-		return search.Flag{}, fmt.Errorf("training has no flag --%s; 'vklstm train --help' lists them", name)
 	case notTried[name] != "":
 		return search.Flag{}, fmt.Errorf("--%s cannot be tried: %s", name, notTried[name])
+	case v == nil:
+		return search.Flag{}, fmt.Errorf("a search can try no flag --%s; 'vklstm search --help' lists those of training", name)
 	case s.set.Changed(name):
 		return search.Flag{}, fmt.Errorf("--%s is given and tried; leave one away", name)
 	}
@@ -285,12 +285,11 @@ func (s *searchFlags) load(cfg train.Config) (*train.Dataset, *train.Parts, []st
 
 // validate keeps the validation part for choosing, whatever a recipe says.
 func (s *searchFlags) validate() error {
-	for _, name := range []string{"train-on-val", "ensemble"} {
-		if s.set.Changed(name) {
-			return usagef("--%s does not go with a search: %s", name, notTried[name])
-		}
+	const name = "train-on-val"
+	if s.set.Changed(name) {
+		return usagef("--%s does not go with a search: %s", name, notTried[name])
 	}
-	return setFlag(s.set, "train-on-val", "false")
+	return setFlag(s.set, name, "false")
 }
 
 // run is the command.
@@ -309,6 +308,14 @@ func (s *searchFlags) run(c *cobra.Command) error {
 	db := s.db
 	if db == "" {
 		db = filepath.Join(s.outDir, searchFile)
+	}
+	for name, path := range map[string]string{"json": s.json, "db": db} {
+		if err := spares(name, path, cfg.Data, s.space); err != nil {
+			return err
+		}
+	}
+	if err := spares("json", s.json, db); err != nil {
+		return err
 	}
 	var outputs []string
 	for _, name := range []string{train.CheckpointFile, train.HistoryFile, train.HistoryPlotFile, train.ROCPlotFile, train.ConfusionFile, train.TestMetricsFile} {
