@@ -25,6 +25,8 @@ type Dataset struct {
 	// of such a shape.
 	Divisor []float64
 
+	divisorProblem error // why Divisor is nil although the file has an array of its name: told when ScaleFile asks for it
+
 	groupNumbers bool // the groups are numbers
 }
 
@@ -100,7 +102,8 @@ func (d *Dataset) loadDivisor(f *npz.File) error {
 	}
 	for i, x := range v {
 		if !(x > 0 && x <= math.MaxFloat32) {
-			return fmt.Errorf("%s: %s holds %v at [%d]; what features are divided by is above 0: save it so, or under another name", d.Path, divisorKey, x, i)
+			d.divisorProblem = fmt.Errorf("%s: %s holds %v at [%d]; what features are divided by is above 0: save it so, or choose %s or %s", d.Path, divisorKey, x, i, ScaleStandard, ScaleMinMax)
+			return nil
 		}
 	}
 	d.Divisor = v
@@ -282,10 +285,10 @@ var ErrTooSmall = errors.New("not enough data for training, validation and test"
 // Check returns an error when the parts cannot be trained on and judged: one is empty, or the training part lacks
 // a class or has no step that is not masked. It returns warnings, one sentence each, about what can be done but should be known: a
 // class that is missing in validation or test, and groups that lie in two parts.
-func (d *Dataset) Check(p Parts) (warnings []string, err error) { return d.check(p, true) }
+func (d *Dataset) Check(p Parts) (warnings []string, err error) { return d.check(p, true, true) }
 
-// check is Check; without validation, that part may be empty.
-func (d *Dataset) check(p Parts, validation bool) (warnings []string, err error) {
+// check is Check; without validation, that part may be empty, and parts that are not drawn by a seed no other seed changes.
+func (d *Dataset) check(p Parts, validation, drawn bool) (warnings []string, err error) {
 	parts := []struct {
 		name string
 		list []int32
@@ -314,11 +317,11 @@ func (d *Dataset) check(p Parts, validation bool) (warnings []string, err error)
 		case total == 0 || total == d.N:
 			return nil, fmt.Errorf("%s: y is %d in all %d windows; training needs at least one window of each class: %w", d.Path, class, d.N, ErrTooSmall)
 		case i == 0:
-			return nil, fmt.Errorf("%s: the training part holds %d windows, all with y = %d; at least one with y = %d is needed there, and the file has %d: add windows or change --seed: %w",
-				d.Path, len(part.list), class, 1-class, []int{d.N - total, total}[1-class], ErrTooSmall)
+			return nil, fmt.Errorf("%s: the training part holds %d windows, all with y = %d; at least one with y = %d is needed there, and the file has %d: add windows%s: %w",
+				d.Path, len(part.list), class, 1-class, []int{d.N - total, total}[1-class], map[bool]string{true: " or change --seed"}[drawn], ErrTooSmall)
 		}
-		warnings = append(warnings, fmt.Sprintf("%s: the %s part holds %d windows, all with y = %d: AUC is undefined there, and the other scores say little; more windows or another --seed would help",
-			d.Path, part.name, len(part.list), class))
+		warnings = append(warnings, fmt.Sprintf("%s: the %s part holds %d windows, all with y = %d: AUC is undefined there, and the other scores say little; more windows%s would help",
+			d.Path, part.name, len(part.list), class, map[bool]string{true: " or another --seed"}[drawn]))
 	}
 	if !d.anyValid(p.Train) {
 		return nil, fmt.Errorf("%s: every step of the training part is masked (all features 0 or NaN); there is nothing to learn from", d.Path)

@@ -225,6 +225,32 @@ func TestTinyNumbersAreZero(t *testing.T) {
 	}
 }
 
+// No other seed is recommended for parts that no seed drew, such as a fold's.
+func TestAdviceOfGivenParts(t *testing.T) {
+	d := Sample(90, 1)
+	var positive, negative []int32
+	for i, y := range d.Y {
+		if y == 1 {
+			positive = append(positive, int32(i))
+		} else {
+			negative = append(negative, int32(i))
+		}
+	}
+	cfg := DefaultConfig()
+	cfg.Dataset, cfg.Log = d, nil
+	for _, p := range []Parts{{negative[:9], negative[9:12], positive}, {append(negative[:9:9], positive...), negative[9:12], negative[12:15]}} {
+		cfg.Parts = &p
+		r, err := prepare(cfg, d)
+		said := fmt.Sprint(err)
+		if err == nil {
+			said = strings.Join(r.notes, " ")
+		}
+		if !strings.Contains(said, "all with y = 0") || strings.Contains(said, "seed") {
+			t.Error(said)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	labelled := func(y ...float32) *Dataset {
 		d := &Dataset{Path: "data.npz", N: len(y), T: 1, F: 1, X: make([]float32, len(y)), Y: y}

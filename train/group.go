@@ -110,7 +110,7 @@ func prepare(cfg Config, d *Dataset) (*Run, error) {
 	if cfg.TrainOnVal {
 		r.Parts = r.Parts.withoutValidation()
 	}
-	if r.notes, err = d.check(r.Parts, !cfg.TrainOnVal); err != nil {
+	if r.notes, err = d.check(r.Parts, !cfg.TrainOnVal, cfg.Parts == nil || cfg.partsOfSplit); err != nil {
 		return nil, err
 	}
 	var more []string

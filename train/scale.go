@@ -43,6 +43,9 @@ func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, erro
 	if !contains(scales, kind) {
 		return s, nil, fmt.Errorf("train: unknown scaling %q; known are %s", kind, strings.Join(scales, ", "))
 	}
+	if kind == ScaleFile && d.divisorProblem != nil {
+		return s, nil, d.divisorProblem
+	}
 	if kind == ScaleFile && d.Divisor == nil {
 		return s, nil, fmt.Errorf("%s: scale %s needs an array %q with a number above 0 for each of the %d features, which the data do not have; choose %s or %s",
 			d.Path, ScaleFile, divisorKey, d.F, ScaleStandard, ScaleMinMax)

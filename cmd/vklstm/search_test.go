@@ -323,7 +323,7 @@ func TestBadSearches(t *testing.T) {
 	if r := vklstm(t, dir, append(search, "--data", "sample.npz", "--patience", "3")...); r.status != 1 || !strings.Contains(r.errout, "its --patience is 10, and now it is 3") {
 		t.Errorf("status %d\n%s", r.status, r.errout)
 	}
-	if r := vklstm(t, dir, search...); r.status != 1 || !strings.Contains(r.errout, "its windows, labels or groups are others") {
+	if r := vklstm(t, dir, search...); r.status != 1 || !strings.Contains(r.errout, "its windows, labels, groups or divisors are others") {
 		t.Errorf("status %d\n%s", r.status, r.errout)
 	}
 	if err := os.Rename(filepath.Join(dir, "sample.npz"), filepath.Join(dir, "moved.npz")); err != nil {

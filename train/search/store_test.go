@@ -153,19 +153,19 @@ func TestOtherSearch(t *testing.T) {
 	s, path := file(t, first)
 	s.Close()
 	for want, change := range map[string]func(*Study){
-		"its --seed is 5, and now it is 6":           func(s *Study) { s.Seed = 6 },
-		"its --seeds is 2, and now it is 3":          func(s *Study) { s.Repeats = 3 },
-		"its --trials is 12, and now it is 13":       func(s *Study) { s.Trials = 13 },
-		"its --method is random, and now it is grid": func(s *Study) { s.Method = MethodGrid },
-		"its --patience is 10, and now it is 11":     func(s *Study) { s.Flags[0].Value = "11" },
-		"its --scale is none, and now there is none": func(s *Study) { s.Flags = s.Flags[:1] },
-		"it has no --l2, and now it is 1":            func(s *Study) { s.Flags = append(s.Flags, Setting{"l2", "1"}) },
-		"its --try 1 is lr=0.001:0.1:log, and now":   func(s *Study) { s.Space[0] = tries(t, "lr=1e-3:2e-1:log")[0] },
-		"its --try 2 is lstm-units, one of":          func(s *Study) { s.Space[1] = tries(t, "lstm-units=2,3;")[0] },
-		"its --try 3 is":                             func(s *Study) { s.Space = s.Space[:2] },
-		"its --min-epochs is 2":                      func(s *Study) { s.MinEpochs = 1 },
-		"its --reduction is 2":                       func(s *Study) { s.Reduction = 3 },
-		"its windows, labels or groups are others":   func(s *Study) { s.Data = "others" },
+		"its --seed is 5, and now it is 6":                   func(s *Study) { s.Seed = 6 },
+		"its --seeds is 2, and now it is 3":                  func(s *Study) { s.Repeats = 3 },
+		"its --trials is 12, and now it is 13":               func(s *Study) { s.Trials = 13 },
+		"its --method is random, and now it is grid":         func(s *Study) { s.Method = MethodGrid },
+		"its --patience is 10, and now it is 11":             func(s *Study) { s.Flags[0].Value = "11" },
+		"its --scale is none, and now there is none":         func(s *Study) { s.Flags = s.Flags[:1] },
+		"it has no --l2, and now it is 1":                    func(s *Study) { s.Flags = append(s.Flags, Setting{"l2", "1"}) },
+		"its --try 1 is lr=0.001:0.1:log, and now":           func(s *Study) { s.Space[0] = tries(t, "lr=1e-3:2e-1:log")[0] },
+		"its --try 2 is lstm-units, one of":                  func(s *Study) { s.Space[1] = tries(t, "lstm-units=2,3;")[0] },
+		"its --try 3 is":                                     func(s *Study) { s.Space = s.Space[:2] },
+		"its --min-epochs is 2":                              func(s *Study) { s.MinEpochs = 1 },
+		"its --reduction is 2":                               func(s *Study) { s.Reduction = 3 },
+		"its windows, labels, groups or divisors are others": func(s *Study) { s.Data = "others" },
 	} {
 		now := study()
 		halved(now)
@@ -404,11 +404,12 @@ func TestHashData(t *testing.T) {
 		t.Error("the path counts")
 	}
 	for name, change := range map[string]func(*train.Dataset){
-		"a value":  func(d *train.Dataset) { d.X[100] = math.Nextafter32(d.X[100], 9) },
-		"a label":  func(d *train.Dataset) { d.Y[59] = 1 - d.Y[59] },
-		"a group":  func(d *train.Dataset) { d.Group = []string{"ab", "c"} },
-		"no group": func(d *train.Dataset) { d.Group = nil },
-		"a shape":  func(d *train.Dataset) { d.T, d.F = d.F, d.T },
+		"a value":   func(d *train.Dataset) { d.X[100] = math.Nextafter32(d.X[100], 9) },
+		"a label":   func(d *train.Dataset) { d.Y[59] = 1 - d.Y[59] },
+		"a group":   func(d *train.Dataset) { d.Group = []string{"ab", "c"} },
+		"no group":  func(d *train.Dataset) { d.Group = nil },
+		"a divisor": func(d *train.Dataset) { d.Divisor = []float64{2} },
+		"a shape":   func(d *train.Dataset) { d.T, d.F = d.F, d.T },
 	} {
 		if data(change) == same {
 			t.Errorf("%s does not count", name)

@@ -125,7 +125,7 @@ func difference(old, now []Setting) string {
 		case !ok:
 			return fmt.Sprintf("it has no %s, and now it is %s", s.Name, brief(s.Value))
 		case was != s.Value && strings.HasPrefix(s.Name, "data"):
-			return "its windows, labels or groups are others"
+			return "its windows, labels, groups or divisors are others"
 		case was != s.Value:
 			return fmt.Sprintf("its %s is %s, and now it is %s", s.Name, brief(was), brief(s.Value))
 		}
@@ -138,8 +138,8 @@ func difference(old, now []Setting) string {
 	return ""
 }
 
-// HashData returns the SHA-256 of a data set's shape, windows, labels and groups, in hexadecimal: the same for the same
-// content, whatever the file's name and compression.
+// HashData returns the SHA-256 of a data set's shape, windows, labels, groups and divisors, in hexadecimal: the same for the
+// same content, whatever the file's name and compression.
 func HashData(d *train.Dataset) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d\n", d.N, d.T, d.F)
@@ -155,6 +155,9 @@ func HashData(d *train.Dataset) string {
 	h.Write(b)
 	for _, g := range d.Group {
 		fmt.Fprintf(h, "%d %s\n", len(g), g)
+	}
+	if d.Divisor != nil {
+		fmt.Fprintf(h, "divided by %v\n", d.Divisor)
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
