@@ -101,6 +101,8 @@ func (c Config) checkStopping() error {
 	switch err := c.Threshold.Check(); {
 	case c.Ensemble < 1 || c.Ensemble > maxMembers:
 		return fmt.Errorf("train: ensemble is %d; it must be at least 1 and at most %d", c.Ensemble, maxMembers)
+	case uint64(c.Seed)+uint64(c.Ensemble)-1 > math.MaxUint32:
+		return fmt.Errorf("train: seed %d with an ensemble of %d: the last member's seed is beyond %d", c.Seed, c.Ensemble, uint32(math.MaxUint32))
 	case c.Ensemble > 1 && c.From != nil:
 		return fmt.Errorf("train: an ensemble of %d cannot go on from one run's snapshot; train a Group of its members", c.Ensemble)
 	case c.TrainOnVal && c.EarlyStopping:

@@ -225,6 +225,13 @@ func TestCrossvalBadUse(t *testing.T) {
 	if r := vklstm(t, dir, quick("--data", "falls.npz", "--against", "falls.npz")...); r.status != 1 || !strings.Contains(r.errout, `no array "probability"`) {
 		t.Errorf("against a data file: %s", r.errout)
 	}
+	saveModel(t, dir)
+	if r := vklstm(t, dir, "evaluate", "--model", "m.h5", "--data", "falls.npz", "--event-key", "none"); r.status != 1 || !strings.Contains(r.errout, "choose one with --event-key") {
+		t.Errorf("events of no array: %s", r.errout)
+	}
+	if r := vklstm(t, dir, "train", "--seed", "4294967295", "--ensemble", "2"); r.status != 1 || !strings.Contains(r.errout, "the last member's seed is beyond 4294967295") {
+		t.Errorf("seeds that begin anew: %s", r.errout)
+	}
 	if r := vklstm(t, dir, quick("--fold-key", "fold")...); r.status != 1 || !strings.Contains(r.errout, "the file that --data names") {
 		t.Errorf("folds of no file: %s", r.errout)
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -42,6 +44,9 @@ func evaluateCommand() *cobra.Command {
 			}
 			d, err := train.LoadWindows(data, keys)
 			if err != nil {
+				if eventKey != "" { // which is read as a group is
+					err = errors.New(strings.ReplaceAll(err.Error(), "--group-key", "--event-key"))
+				}
 				return err
 			}
 			var timing *train.Timing
