@@ -173,6 +173,9 @@ func decodeNPZ(f *npz.File) (*Model, *Meta, error) {
 	for k := range a.Members {
 		var params []float32 // grows with what the file really holds
 		for _, v := range layout.Variables {
+			if name := arrayName(k, v); !f.Has(name) { // whatever else it holds is of no use to say
+				return nil, nil, fmt.Errorf("it has no array %q, which its network needs; export the model again", name[:min(len(name), 100)])
+			}
 			values, shape, err := f.Float32(arrayName(k, v))
 			if err != nil {
 				return nil, nil, err
