@@ -34,7 +34,9 @@ func (r report) reason() string {
 }
 
 // wantsShared reports whether a test skipped for want of the shared data, which is not part of the repository.
-func (r report) wantsShared() bool { return strings.Contains(r.Output, "shared data not present") }
+func (r report) wantsShared() bool {
+	return strings.Contains(r.Output, "shared data not present") || strings.Contains(r.Output, "VKLSTM_SHARED")
+}
 
 // suite is one run of go test. Only tests without subtests count, so that a failure counts once; a test that fails
 // itself while its subtests pass counts too, and so does a package that fails outside its tests.

@@ -215,3 +215,16 @@ func TestConcurrent(t *testing.T) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }
+
+// Every test that needs the shared folder names the variable that says where it is.
+func TestWantsShared(t *testing.T) {
+	for text, want := range map[string]bool{
+		"no ../shared/data: put the shared folder beside the repository, or name it in VKLSTM_SHARED": true,
+		"shared data not present: ../shared": true,
+		"there is no Vulkan device":          false,
+	} {
+		if got := (report{Output: text}).wantsShared(); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
