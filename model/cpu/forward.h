@@ -1,10 +1,13 @@
 // Part of generic.h: the LSTM layers forward.
 
-// products makes z of the active rows from a, panel by panel.
-static void products(const vk_layer *L, const float *panels, float *z, int64_t panel, const float *a, int64_t act) {
-	int64_t chunks = (L->K + CHUNK - 1) / CHUNK, size = (L->K + chunks - 1) / chunks;
-	for (int64_t j = 0; j < L->J; j++) {
-		int pair = act == 1 && j + 1 < L->J;
+// products makes z of the active rows from a, panel by panel: backwards at every other step, so that the panels that the
+// step before has read last, which the first cache still holds, are read first.
+static void products(const vk_layer *L, const float *panels, float *z, int64_t panel, const float *a, int64_t act, int back) {
+	int64_t chunks = (L->K + CHUNK - 1) / CHUNK, size = (L->K + chunks - 1) / chunks, group = act == 1 ? 2 : 1;
+	int64_t groups = (L->J + group - 1) / group;
+	for (int64_t i = 0; i < groups; i++) {
+		int64_t j = (back ? groups - 1 - i : i) * group;
+		int pair = group == 2 && j + 1 < L->J;
 		for (int64_t k = 0; k < L->K; k += size) {
 			const float *w = panels + (j * L->K + k) * W4;
 			int64_t n = k + size < L->K ? size : L->K - k;
@@ -19,7 +22,6 @@ static void products(const vk_layer *L, const float *panels, float *z, int64_t p
 #undef GO
 			}
 		}
-		j += pair;
 	}
 }
 
@@ -90,7 +92,7 @@ INL void walkForward(const int train, const vk_net *L, const vk_job *J, const in
 		float *z = W->g + (train ? at * W4 : 0);
 		float *a = W->a + (l > 0 ? B->off[s] : at) * KA, *aThen = W->a + (l > 0 ? B->off[s + 1] : then) * KA;
 		if (l == 0) inputs(L, J, src, B, d, s, act, a);
-		products(Y, Y->walk[d].w, z, panel, a, act);
+		products(Y, Y->walk[d].w, z, panel, a, act, s & 1);
 		cells(train, Y, z, panel, W->c + before * H, W->c + (n + at) * H, W->tc + (train ? at * H : 0), act, next, aThen, B->h + d * H);
 		if (l + 1 < L->layers) hand(L, B, l, d, s, act, next, aThen);
 	}
