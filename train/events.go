@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -55,6 +54,20 @@ func LoadTiming(path string, n int) (*Timing, error) {
 		break
 	}
 	return t, nil
+}
+
+// LoadRecordings reads the array of an npz file that names the recording of each of its n windows, as LoadNPZ reads groups.
+func LoadRecordings(path, key string, n int) ([]string, error) {
+	f, err := npz.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !f.Has(key) {
+		return nil, missingKey(f, path, key, "--event-key")
+	}
+	names, _, err := f.Labels(key, n)
+	return names, err
 }
 
 // Events is how a model judges recordings. A recording is positive when any of its windows is, and detected when any of them
@@ -175,18 +188,5 @@ func (v *Events) Write(w io.Writer) error {
 		text += fmt.Sprintf("\n%s an hour, of %s hours if no windows overlap: the file has neither start_time nor start_frame", v.PerHour.Text(2), v.Hours.Text(3))
 	}
 	_, err := fmt.Fprintf(w, "%s\n%s\n", t.Render(), text)
-	return err
-}
-
-// WriteJSON writes the evaluation, and the events below "events", as indented JSON.
-func (v *Events) WriteJSON(w io.Writer, e *Evaluation) error {
-	b, err := json.MarshalIndent(struct {
-		report.Test
-		Events *Events `json:"events"`
-	}{e.Test, v}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("train: encode the result: %w", err)
-	}
-	_, err = w.Write(append(b, '\n'))
 	return err
 }

@@ -1,7 +1,7 @@
 package train
 
 import (
-	"bytes"
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -34,9 +34,8 @@ func TestScoreEvents(t *testing.T) {
 		t.Errorf("without starts: %d false alarms in %v s", v.FalseAlarms, seconds)
 	}
 	v = ScoreEvents(e, event, "video", 50, nil)
-	var b bytes.Buffer
-	if err := v.WriteJSON(&b, e); err != nil || !strings.Contains(b.String(), `"false_alarms_per_hour": null`) || !strings.Contains(b.String(), `"n_samples": 11`) {
-		t.Errorf("%v\n%s", err, b.String())
+	if b, err := json.Marshal(v); err != nil || !strings.Contains(string(b), `"false_alarms_per_hour":null`) {
+		t.Errorf("%v\n%s", err, b)
 	}
 	// Windows in another order are the same recordings where starts are known.
 	swap := func(i, j int) {

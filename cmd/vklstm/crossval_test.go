@@ -15,6 +15,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"vklstm/model"
 	"vklstm/model/npz"
 	"vklstm/train"
 	"vklstm/train/sweep"
@@ -232,8 +233,43 @@ func TestCrossvalBadUse(t *testing.T) {
 	if r := vklstm(t, dir, "train", "--seed", "4294967295", "--ensemble", "2"); r.status != 1 || !strings.Contains(r.errout, "the last member's seed is beyond 4294967295") {
 		t.Errorf("seeds that begin anew: %s", r.errout)
 	}
+	for _, tc := range []struct {
+		seed   string
+		beyond bool
+	}{{"4294967292", true}, {"4294967291", false}} {
+		r := vklstm(t, dir, quick("--data", "none.npz", "--seed", tc.seed, "--seeds", "5")...)
+		if beyond := strings.Contains(r.errout, "5 seeds × 1 members need seeds beyond 4294967295"); r.status != 1 || beyond != tc.beyond {
+			t.Errorf("5 seeds from %s on: %s", tc.seed, r.errout)
+		}
+	}
 	if r := vklstm(t, dir, quick("--fold-key", "fold")...); r.status != 1 || !strings.Contains(r.errout, "the file that --data names") {
 		t.Errorf("folds of no file: %s", r.errout)
+	}
+}
+
+// TestEvaluateGroups scores with the interval of other persons, and recordings by another array.
+func TestEvaluateGroups(t *testing.T) {
+	dir := t.TempDir()
+	saveGroups(t, filepath.Join(dir, "falls.npz"))
+	spec := model.Classifier(60, 6, 4, 0, 4)
+	if err := train.SaveModel(filepath.Join(dir, "m.h5"), &train.Model{Spec: spec, State: spec.Init(3)}, 0, train.Meta{Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	r := vklstm(t, dir, "evaluate", "--model", "m.h5", "--data", "falls.npz", "--device", "cpu", "--group-key", "fold", "--event-key", "subject")
+	if r.status != 0 || !strings.Contains(r.out, "resamples of 4 groups (fold)") || !strings.Contains(r.out, "Events by subject, 12 recordings") {
+		t.Errorf("groups and events: %s%s", r.out, r.errout)
+	}
+	var scores struct {
+		F1       float64
+		Interval sweep.Interval
+		Events   struct {
+			Recordings int `json:"n_events"`
+		}
+	}
+	r = vklstm(t, dir, "evaluate", "--model", "m.h5", "--data", "falls.npz", "--device", "cpu", "--event-key", "fold", "--json", "-", "--threshold", "0.000001")
+	if err := json.Unmarshal([]byte(r.out), &scores); err != nil || scores.Events.Recordings != 4 || scores.Interval.Units != "groups" ||
+		!(float64(scores.Interval.Low.F1) < scores.F1 && scores.F1 < float64(scores.Interval.High.F1)) {
+		t.Errorf("%v, %+v of %s", err, scores, r.out)
 	}
 }
 

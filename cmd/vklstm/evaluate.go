@@ -1,16 +1,17 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"vklstm/train"
+	"vklstm/train/report"
+	"vklstm/train/sweep"
 )
 
 // evaluateCommand scores a model on labelled windows.
@@ -36,21 +37,16 @@ func evaluateCommand() *cobra.Command {
 			if err := useThreshold(c, m, threshold); err != nil {
 				return err
 			}
-			if keys.Y == "" {
-				keys.Y = "y"
-			}
-			if eventKey != "" {
-				keys.Group = eventKey
-			}
-			d, err := train.LoadWindows(data, keys)
+			d, err := train.LoadNPZ(data, keys)
 			if err != nil {
-				if eventKey != "" { // which is read as a group is
-					err = errors.New(strings.ReplaceAll(err.Error(), "--group-key", "--event-key"))
-				}
 				return err
 			}
+			var recordings []string
 			var timing *train.Timing
 			if eventKey != "" {
+				if recordings, err = train.LoadRecordings(data, eventKey, d.N); err != nil {
+					return err
+				}
 				if timing, err = train.LoadTiming(data, d.N); err != nil {
 					return err
 				}
@@ -73,27 +69,24 @@ func evaluateCommand() *cobra.Command {
 				return err
 			}
 			e.Title = "All windows"
-			table, object := e.Write, e.WriteJSON
+			j := judgement{Test: e.Test}
+			if names, group := d.Groups(); len(names) > 1 {
+				interval := sweep.Uncertainty(e, group)
+				j.Interval, j.groups = &interval, fmt.Sprintf("%s groups (%s)", report.Thousands(len(names)), d.GroupKey)
+			}
 			if eventKey != "" {
-				v := train.ScoreEvents(e, d.Group, eventKey, d.T, timing)
-				table = func(w io.Writer) error {
-					if err := e.Write(w); err != nil {
-						return err
-					}
-					return v.Write(w)
-				}
-				object = func(w io.Writer) error { return v.WriteJSON(w, e) }
+				j.Events = train.ScoreEvents(e, recordings, eventKey, d.T, timing)
 			}
 			switch jsonPath {
 			case "":
-				return table(os.Stdout)
+				return j.write(os.Stdout)
 			case "-":
-				return object(os.Stdout)
+				return j.writeJSON(os.Stdout)
 			}
-			if err := table(os.Stdout); err != nil {
+			if err := j.write(os.Stdout); err != nil {
 				return err
 			}
-			return train.WriteFile(jsonPath, object)
+			return train.WriteFile(jsonPath, j.writeJSON)
 		},
 	}
 	f := c.Flags()
@@ -106,6 +99,39 @@ func evaluateCommand() *cobra.Command {
 	deviceFlag(f, &device)
 	f.SortFlags = false
 	return c
+}
+
+// judgement is what evaluate says.
+type judgement struct {
+	report.Test
+	Interval *sweep.Interval `json:"interval,omitempty"` // of the scores, where windows have groups
+	Events   *train.Events   `json:"events,omitempty"`
+
+	groups string // what Interval was drawn from
+}
+
+func (j judgement) write(w io.Writer) error {
+	if err := j.Write(w); err != nil {
+		return err
+	}
+	if j.Interval != nil {
+		if err := j.Interval.Write(w, j.groups); err != nil {
+			return err
+		}
+	}
+	if j.Events == nil {
+		return nil
+	}
+	return j.Events.Write(w)
+}
+
+func (j judgement) writeJSON(w io.Writer) error {
+	b, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the result: %w", err)
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
 }
 
 // thresholdFlag adds --threshold, of the commands that judge by a model.

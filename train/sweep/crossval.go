@@ -62,6 +62,8 @@ func (c CrossValidation) Validate() error {
 		return fmt.Errorf("sweep: the folds are given; there is nothing to shuffle")
 	case c.Repeats > 1 && c.Rule == Rank:
 		return fmt.Errorf("sweep: rule %s has one way to deal groups out, so it cannot be repeated; vary the seeds instead", Rank)
+	case int64(c.Config.Seed)+int64(c.Repeats)*int64(c.Seeds)*int64(c.Ensemble)-1 > math.MaxUint32:
+		return fmt.Errorf("sweep: from seed %d on, %d repeats × %d seeds × %d members need seeds beyond %d; begin lower", c.Config.Seed, c.Repeats, c.Seeds, c.Ensemble, uint32(math.MaxUint32))
 	}
 	return c.Config.Validate()
 }

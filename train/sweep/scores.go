@@ -1,11 +1,15 @@
 package sweep
 
 import (
+	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/jedib0t/go-pretty/v6/table"
 
 	"vklstm/train"
 	"vklstm/train/report"
@@ -105,6 +109,32 @@ const Resamples = 2000
 
 // level is the share of the resamples inside of an Interval.
 const level = 0.95
+
+// Uncertainty returns how far an evaluation's scores reach when its groups are drawn anew: group[n] numbers that of each
+// window from 0, and nil draws windows.
+func Uncertainty(e *train.Evaluation, group []int32) Interval {
+	s := Series{Probability: e.Probability, Positive: make([]bool, len(e.Probability))}
+	for i, p := range e.Probability {
+		s.Positive[i] = float64(p) > e.Threshold
+	}
+	return bootstrap(e.Y, group, []Series{s}, nil, Resamples)
+}
+
+// Write writes the interval as a table, below a title that says what was drawn.
+func (v Interval) Write(w io.Writer, what string) error {
+	t := report.NewTable()
+	t.SetTitle("%.0f %% of %s resamples of %s", 100*v.Level, report.Thousands(v.Resamples), what)
+	head, from, to := table.Row{""}, table.Row{"from"}, table.Row{"to"}
+	low, high := v.Low.list(), v.High.list()
+	for i, name := range scoreNames {
+		head, from, to = append(head, name), append(from, low[i].Text(4)), append(to, high[i].Text(4))
+	}
+	t.AppendHeader(head)
+	t.AppendRow(from)
+	t.AppendRow(to)
+	_, err := fmt.Fprintln(w, t.Render())
+	return err
+}
 
 // bootstrap draws groups (or windows, where group is nil) with replacement, as many as there are, scores their windows,
 // takes the mean over the series, and returns what 95 % of the resamples lie between (Efron 1979, doi

@@ -4,8 +4,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
+	"vklstm/train"
 	"vklstm/train/report"
 )
 
@@ -174,5 +176,35 @@ func BenchmarkBootstrap(b *testing.B) {
 	}
 	for b.Loop() {
 		bootstrap(y, group, list, nil, Resamples)
+	}
+}
+
+// TestUncertainty draws two recordings, one of which is detected and one missed in every window: both of one in a quarter of
+// the draws each, so that 95 % of them reach from 0 to 1, however many windows there are.
+func TestUncertainty(t *testing.T) {
+	var y, p []float32
+	var group []int32
+	for i := range 200 {
+		y, p, group = append(y, float32(i/100)), append(p, float32(i%2)), append(group, int32(i%2))
+	}
+	e := train.ScoreAt(y, p, 0.7)
+	v := Uncertainty(e, group)
+	if v.Low.Recall != 0 || v.High.Recall != 1 || v.Units != "groups" {
+		t.Errorf("%+v", v)
+	}
+	// 100 positive windows drawn singly: recall's standard deviation is a root of .25/100, 3 of them wide at most with 95 %.
+	if v := Uncertainty(e, nil); v.Low.Recall < .35 || v.High.Recall > .65 || v.Units != "windows" {
+		t.Errorf("%+v", v)
+	}
+	if v := Uncertainty(train.ScoreAt(y, p, 0.9999), group); v.High.Recall != 1 {
+		t.Errorf("at another threshold: %+v", v)
+	}
+	e.Threshold = 1
+	if v := Uncertainty(e, group); v.High.Recall != 0 {
+		t.Errorf("above every probability: %+v", v)
+	}
+	var b strings.Builder
+	if err := v.Write(&b, "2 groups (video)"); err != nil || !strings.Contains(b.String(), "95 % of 2,000 resamples of 2 groups (video)") || !strings.Contains(b.String(), "0.0000") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }
