@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Trained is a trained network as the writers of file formats take it: all that is needed to predict.
@@ -45,6 +46,48 @@ func (t Trained) Check(q Quantization) error {
 		}
 	}
 	return t.Scaling.Check(t.Spec.Features)
+}
+
+// farthest bounds the sum of a gate's products with what the network reads: far beyond where the gate is saturated, and so
+// far below the largest float32 that rounding, also of kernels and inputs to int8, makes no infinity of it.
+const farthest = 1e35
+
+// Largest returns a bound for scaled values: runtimes compute with finite numbers alone where what the first layer reads
+// lies within it, since two infinite products sum up to no number. It is as far out as the kernels allow, in any case beyond
+// what raw units of a sensor reach.
+func (t Trained) Largest() float32 {
+	c, err := t.Spec.Chain()
+	if err != nil {
+		return math.MaxFloat32
+	}
+	layout, most := t.Spec.Layout(), 0.0
+	for _, params := range t.Members {
+		for d := range c.LSTMs[0].Directions() {
+			sum := make([]float64, 4*c.LSTMs[0].Units)
+			for i, w := range layout.Variables[c.LSTMs[0].First+3*d].Of(params) {
+				sum[i%len(sum)] += math.Abs(float64(w))
+			}
+			for _, s := range sum {
+				most = max(most, s)
+			}
+		}
+	}
+	if most <= farthest/math.MaxFloat32 {
+		return math.MaxFloat32
+	}
+	return float32(farthest / most)
+}
+
+// Rescale returns the scaling's offsets and factors as graphs compute it, (x − offset)·factor: where the factor is 0 so is
+// the offset, since an infinite difference times 0 is no number.
+func (s Scaling) Rescale() (offset, factor []float32) {
+	offset = slices.Clone(s.Offset)
+	for f, k := range s.Factor {
+		if k == 0 {
+			offset[f] = 0
+		}
+	}
+	return offset, s.Factor
 }
 
 // maxFloat16 is the largest finite float16.

@@ -86,3 +86,35 @@ func TestTrainedCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestLargest wants sums of the largest products within float32, and values of any sensor below the bound.
+func TestLargest(t *testing.T) {
+	for name, factor := range map[string]float32{"usual": 1, "large": 1e20, "small": 1e-20, "vanished": 1e-44, "zero": 0} {
+		s := model.Stack(4, 3, []int{2, 2}, true, 0, 2)
+		m := model.Trained{Spec: s, Members: [][]float32{s.Init(1).Params, s.Init(2).Params}}
+		for _, params := range m.Members {
+			for _, v := range s.Layout().Variables[:6] {
+				for i := range v.Of(params) {
+					v.Of(params)[i] *= factor
+				}
+			}
+		}
+		most := m.Largest()
+		if name != "large" && most < 1e30 || most < 1e10 || most > math.MaxFloat32 {
+			t.Errorf("%s: largest %v", name, most)
+		}
+		for _, params := range m.Members {
+			for i, v := range s.Layout().Variables[:6] {
+				sum := float32(0)
+				for j, w := range v.Of(params) {
+					if i%3 == 0 && j%8 == 5 {
+						sum += most * float32(math.Abs(float64(w)))
+					}
+				}
+				if sum > math.MaxFloat32/1000 {
+					t.Errorf("%s: %s sums up to %v with values of %v", name, v.Name, sum, most)
+				}
+			}
+		}
+	}
+}

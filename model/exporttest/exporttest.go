@@ -51,6 +51,8 @@ func Cases(t *testing.T) []Case {
 		{"ensemble", model.Classifier(10, 3, 8, 0, 4), 3, true},
 		{"ensemble of both directions", model.Stack(8, 3, []int{5, 4}, true, 0, 4), 2, true},
 		{"vanished kernel", model.Classifier(6, 2, 5, 0, 3), 1, false},
+		{"scaled away", model.Classifier(6, 2, 5, 0, 3), 1, true},
+		{"small kernel", model.Classifier(6, 2, 5, 0, 3), 1, false},
 	} {
 		rng := rand.New(rand.NewPCG(uint64(i), 99))
 		c := Case{Name: tc.name, Trained: model.Trained{Spec: tc.spec, Threshold: 0.5}}
@@ -59,9 +61,10 @@ func Cases(t *testing.T) []Case {
 			for j := range p {
 				p[j] += 0.1 * float32(rng.NormFloat64())
 			}
-			if tc.name == "vanished kernel" { // as L2 leaves it where the input says nothing
-				for j := range tc.spec.Layout().Variables[0].Of(p) {
-					p[j] *= 1e-42
+			factor := map[string]float32{"vanished kernel": 1e-42 /* as L2 leaves it where the input says nothing */, "small kernel": 1e-6}[tc.name]
+			for j := range tc.spec.Layout().Variables[0].Of(p) {
+				if factor != 0 {
+					p[j] *= factor
 				}
 			}
 			c.Members = append(c.Members, p)
@@ -72,6 +75,9 @@ func Cases(t *testing.T) []Case {
 				c.Scaling.Factor = append(c.Scaling.Factor, 1/float32(f+2))
 			}
 		}
+		if tc.name == "scaled away" { // the difference is infinite, the product 0
+			c.Scaling.Offset[1], c.Scaling.Factor[1] = -math.MaxFloat32, 0
+		}
 		c.X = Windows(rng, tc.spec.Timesteps, tc.spec.Features)
 		c.Want = Want(t, c.Trained, c.X)
 		cases = append(cases, c)
@@ -79,11 +85,42 @@ func Cases(t *testing.T) []Case {
 	return cases
 }
 
+// Changed returns the case with kernels as a file keeps them that does not keep float32: keep changes all but the last,
+// a[rows][columns]. Want is what the reference says of it then: the file, run in float32, must agree as closely as one that
+// is not changed does.
+func (c Case) Changed(t *testing.T, keep func(a []float32, columns int)) Case {
+	t.Helper()
+	variables := c.Spec.Layout().Variables
+	members := c.Members
+	c.Members = nil
+	for _, m := range members {
+		m = append([]float32(nil), m...)
+		for _, v := range variables[:len(variables)-2] {
+			if v.Matrix() {
+				keep(v.Of(m), v.Shape[1])
+			}
+		}
+		c.Members = append(c.Members, m)
+	}
+	c.Want = Want(t, c.Trained, c.X)
+	return c
+}
+
+// Half rounds to the nearest float16: multiples of 2⁻¹⁰ of the power of two below, at least of 2⁻²⁴.
+func Half(a []float32, _ int) {
+	for i, v := range a {
+		if v != 0 {
+			step := math.Ldexp(1, max(math.Ilogb(math.Abs(float64(v))), -14)-10)
+			a[i] = float32(math.RoundToEven(float64(v)/step) * step)
+		}
+	}
+}
+
 // kinds of windows that Windows makes, in this order, again and again.
 var kinds = []string{"none", "right", "left", "holes", "mostly holes", "all masked", "one step", "missing cells",
-	"missing steps", "zero cells", "negative zero", "large", "huge", "infinite", "negative infinite", "none"}
+	"missing steps", "zero cells", "negative zero", "subnormal", "large", "raw", "immense", "huge", "infinite", "negative infinite", "none"}
 
-// Windows returns 48 windows with every kind of mask, missing values, large ones and infinities. A window without any of
+// Windows returns 57 windows with every kind of mask, missing values, large ones and infinities. A window without any of
 // these stands behind each that has infinities, so that a state kept between calls shows.
 func Windows(rng *rand.Rand, t, f int) []float32 {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
@@ -103,8 +140,14 @@ func Windows(rng *rand.Rand, t, f int) []float32 {
 					v = 0
 				case kind == "negative zero" && step%2 == 0:
 					v = float32(math.Copysign(0, -1))
+				case kind == "subnormal" && step%2 == 0:
+					v *= 1e-40
 				case kind == "large":
 					v *= 1000
+				case kind == "raw": // counts of a 24-bit converter
+					v *= 4e6
+				case kind == "immense":
+					v *= 1e30
 				case kind == "huge":
 					v = float32(math.Copysign(3e38, float64(v)))
 				case kind == "infinite" && step == at && i == 0:
@@ -119,6 +162,9 @@ func Windows(rng *rand.Rand, t, f int) []float32 {
 	return x
 }
 
+// Beyond reports whether window i has values that Trained.Largest may bound.
+func Beyond(i int) bool { return kinds[i%len(kinds)] == "huge" }
+
 // Want returns what the reference says of windows x[N][T][F]: the mean of the members' probabilities, and NaN where a
 // window has an infinity.
 func Want(t *testing.T, m model.Trained, x []float32) []float64 {
@@ -127,7 +173,7 @@ func Want(t *testing.T, m model.Trained, x []float32) []float64 {
 	want := make([]float64, len(x)/size)
 	finite := append([]float32(nil), x...)
 	for i, v := range finite {
-		if math.IsInf(float64(v), 0) {
+		if size := math.Abs(float64(v)); size > math.MaxFloat32 || size < 0x1p-126 { // subnormal numbers are 0 to training
 			finite[i] = 0
 		}
 	}
@@ -226,7 +272,7 @@ func (c Case) Near(t *testing.T, what string, got []float64, tolerance float64) 
 		if math.IsNaN(want) && math.IsNaN(got[i]) {
 			d = 0
 		}
-		if kinds[i%len(kinds)] == "huge" { // a bound beyond which gates are saturated is not everywhere the same
+		if Beyond(i) {
 			if d = 0; math.IsNaN(got[i]) {
 				t.Errorf("%s: window %d, of huge values, is no number", what, i)
 			}

@@ -8,6 +8,6 @@
 //	x → NaN to 0 → masked[N][T] → TopK(masked·T + t) → order
 //	x → (x − offset)·factor, NaN to 0 → steps in that order → LSTM … → Gemm → Relu → Gemm → Sigmoid → y
 //
-// A step is masked when all its features are 0 or missing (NaN), as measured; other missing values are 0 behind the
+// A step is masked when all its features are 0, subnormal or missing (NaN), as measured; other missing values are 0 behind the
 // scaling. A window with an infinity gives NaN.
 package onnx

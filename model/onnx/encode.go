@@ -30,9 +30,6 @@ type writer struct {
 	quantization model.Quantization
 }
 
-// largest bounds what the LSTM gets: beyond, its gates are saturated, and a sum of still larger products is no number.
-const largest = 1e6
-
 // network writes everything between x and y.
 func (w *writer) network(t model.Trained) {
 	c := w.chain
@@ -40,8 +37,10 @@ func (w *writer) network(t model.Trained) {
 	missing := w.op("IsNaN", []string{"x"})
 	x := w.op("Where", []string{missing, zero, "x"})
 
-	// masked[N][T] is 1 where every feature is 0; used steps go to the front, each part in its order.
-	none := w.op("Cast", []string{w.op("Equal", []string{x, zero})}, attribute{"to", tFloat})
+	// masked[N][T] is 1 where every feature is 0, or subnormal, as training has it; used steps go to the front, each part in
+	// its order.
+	none := w.op("Less", []string{w.op("Abs", []string{x}), w.scalar(0x1p-126)})
+	none = w.op("Cast", []string{none}, attribute{"to", tFloat})
 	masked := w.op("ReduceMin", []string{none}, attribute{"axes", []int{2}}, attribute{"keepdims", 0})
 	time := make([]float32, c.T)
 	for i := range time {
@@ -53,11 +52,11 @@ func (w *writer) network(t model.Trained) {
 	count := w.op("Sub", []string{w.scalar(T), w.op("ReduceSum", []string{masked, w.ints(1)}, attribute{"keepdims", 0})})
 	lengths := w.op("Cast", []string{count}, attribute{"to", tInt32})
 
-	if s := t.Scaling; len(s.Offset) > 0 {
-		x = w.op("Mul", []string{w.op("Sub", []string{x, w.floats(s.Offset, c.F)}), w.floats(s.Factor, c.F)})
+	if offset, factor := t.Scaling.Rescale(); len(offset) > 0 {
+		x = w.op("Mul", []string{w.op("Sub", []string{x, w.floats(offset, c.F)}), w.floats(factor, c.F)})
 		x = w.op("Where", []string{missing, zero, x})
 	}
-	x = w.op("Clip", []string{x, w.scalar(-largest), w.scalar(largest)})
+	x = w.op("Clip", []string{x, w.scalar(-t.Largest()), w.scalar(t.Largest())})
 	x = w.op("GatherND", []string{x, w.op("Unsqueeze", []string{order, w.ints(2)})}, attribute{"batch_dims", 1})
 	steps := w.op("Transpose", []string{x}, attribute{"perm", []int{1, 0, 2}}) // [T][N][F]
 
@@ -111,16 +110,18 @@ func (w *writer) member(params []float32, x, lengths string) string {
 	return w.op("Sigmoid", []string{x})
 }
 
-// kernels returns the constant W (which 0, kernel) or R (1, recurrent_kernel) of ONNX's LSTM: [directions][4H][rows], gates i, o, f, c.
+// kernels returns W (which 0, kernel) or R (1, recurrent_kernel) of ONNX's LSTM: [directions][4H][rows], gates i, o, f, c.
+// Each direction is a constant of its own, so that int8 has a scale for each of its units.
 func (w *writer) kernels(params []float32, layer model.Recurrent, which int) string {
-	var all []float32
-	rows := 0
+	var parts []string
 	for d := range layer.Directions() {
 		v := w.layout.Variables[layer.First+3*d+which]
-		rows = v.Shape[0]
-		all = append(all, gates(v.Of(params), rows, layer.Units)...)
+		parts = append(parts, w.kernel(gates(v.Of(params), v.Shape[0], layer.Units), 1, 4*layer.Units, v.Shape[0]))
 	}
-	return w.kernel(all, layer.Directions(), 4*layer.Units, rows)
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return w.op("Concat", parts, attribute{"axis", 0})
 }
 
 // gates turns a kernel[rows][4H] of gates i, f, c, o into [4H][rows] of gates i, o, f, c.

@@ -12,7 +12,7 @@
 // directions' outputs, one is brought into the other's order by GATHER.
 //
 // The weight of r is the largest of its kernel, with which int8, one scale per kernel, loses nothing; where all are smaller
-// than what float16 holds in full, it is that. A step is masked when all its features are 0 or missing (NaN), as measured;
+// than what float16 holds in full, it is that. A step is masked when all its features are 0, subnormal or missing (NaN), as measured;
 // other missing values are 0 behind the scaling. A window with an infinity gives NaN, and what enters the LSTM is bounded,
 // so that no NaN stays in its state.
 //

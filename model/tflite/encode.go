@@ -39,9 +39,6 @@ type writer struct {
 	swap int    // row of either order that holds the same step as each row of the other, i32[T+1]
 }
 
-// largest bounds what the LSTM gets: beyond, its gates are saturated, and a sum of still larger products is no number.
-const largest = 1e6
-
 // closed is what the input of a gate is at most in a reset row: exp(−110) is 0 in float32.
 const closed = 110
 
@@ -57,7 +54,7 @@ func (w *writer) network(t model.Trained, x int) int {
 	infinite := w.op(opGreater, []int{size, w.scalar(math.MaxFloat32)}, tBool, cells)
 	bad := w.op(opAny, []int{infinite, w.ints([]int{1, 2}, 2)}, tBool, []int{1})
 
-	nonzero := w.op(opNotEqual, []int{given, zero}, tBool, cells)
+	nonzero := w.op(opGreater, []int{size, w.scalar(math.Nextafter32(0x1p-126, 0))}, tBool, cells) // subnormal numbers count as 0
 	valid := w.op(opAny, []int{nonzero, w.ints([]int{2}, 1)}, tBool, column, slot{0, true})
 	counted := w.op(opCast, []int{valid}, tInt32, column, slot{0, int8(tBool)}, slot{1, int8(tInt32)})
 	for d := range w.directions() {
@@ -69,13 +66,14 @@ func (w *writer) network(t model.Trained, x int) int {
 	}
 
 	scaled := given
-	if s := t.Scaling; len(s.Offset) > 0 {
-		scaled = w.op(opSub, []int{scaled, w.floats(s.Offset, F)}, tFloat, cells)
-		scaled = w.op(opMul, []int{scaled, w.floats(s.Factor, F)}, tFloat, cells)
+	if offset, factor := t.Scaling.Rescale(); len(offset) > 0 {
+		scaled = w.op(opSub, []int{scaled, w.floats(offset, F)}, tFloat, cells)
+		scaled = w.op(opMul, []int{scaled, w.floats(factor, F)}, tFloat, cells)
 		scaled = w.op(opSelect, []int{fine, scaled, zero}, tFloat, cells)
 		scaled = w.op(opSelect, []int{valid, scaled, zero}, tFloat, cells)
 	}
-	scaled = w.op(opMaximum, []int{w.op(opMinimum, []int{scaled, w.scalar(largest)}, tFloat, cells), w.scalar(-largest)}, tFloat, cells)
+	scaled = w.op(opMinimum, []int{scaled, w.scalar(t.Largest())}, tFloat, cells)
+	scaled = w.op(opMaximum, []int{scaled, w.scalar(-t.Largest())}, tFloat, cells)
 
 	var p int
 	for k, params := range t.Members {
@@ -202,7 +200,7 @@ func (w *writer) lstm(params []float32, layer model.Recurrent, direction, x int,
 	for g := range 4 {
 		k := gate(v[0].Of(params), layer.In, H, g, 1)
 		if g < 2 {
-			top := weightOf(k)
+			top := w.weightOf(k)
 			for u := range H {
 				k[u*(layer.In+1)+layer.In] = -top
 			}
@@ -247,7 +245,7 @@ func (w *writer) closing(params []float32) float32 {
 					}
 					reach = max(reach, sum)
 				}
-				top = min(top, weightOf(gate(v[0].Of(params), layer.In, H, g, 0)))
+				top = min(top, w.weightOf(gate(v[0].Of(params), layer.In, H, g, 0)))
 			}
 			most = max(most, (reach+closed)/top)
 		}
@@ -255,21 +253,28 @@ func (w *writer) closing(params []float32) float32 {
 	return most
 }
 
-// weightOf returns the weight of r in the kernel of a gate: the largest there, but no less than float16 has in full. Of a
-// kernel that L2 made still smaller, float16 would leave a weight of 0, with which no gate closes, and R could be infinite.
-func weightOf(kernel []float32) float32 { return max(largestOf(kernel), 0x1p-14) }
+// weightOf returns the weight of r in the kernel of a gate: the largest there. Of a kernel that L2 made vanish, R could be
+// infinite, and float16 would leave a weight of 0, with which no gate closes: it is no less than float16 has in full, and
+// elsewhere, where int8 would lose a small kernel beside it, than what leaves R finite.
+func (w *writer) weightOf(kernel []float32) float32 {
+	if w.quantization == model.QuantizeFloat16 {
+		return max(largestOf(kernel), 0x1p-14)
+	}
+	return max(largestOf(kernel), 1e-30)
+}
 
-// tooLarge is far beyond any sum before a gate that a sane network has, and far below where R or the sum are infinite.
-const tooLarge = 1e30
+// tooLarge is far beyond any sum before a gate that a sane network has, and far below where R or the sum are infinite;
+// sensible is what a first layer should at least be able to read.
+const tooLarge, sensible = 1e30, 1e6
 
 // bounded returns an error where a sum before a gate can be so large: of two infinities it is no number, which stays in the
 // state for all windows that come.
 func (w *writer) bounded(t model.Trained) error {
 	for _, params := range t.Members {
 		for i, layer := range w.chain.LSTMs {
-			in := float64(largest)
-			if i > 0 {
-				in = 1
+			in := 1.0
+			if i == 0 {
+				in = sensible
 			}
 			for d := range layer.Directions() {
 				v := w.layout.Variables[layer.First+3*d:]
@@ -338,6 +343,9 @@ func (w *writer) kernel(a []float32, shape ...int) int {
 		return w.op(opDequantize, []int{w.constant(tFloat16, data, 0, shape...)}, tFloat, shape)
 	case model.QuantizeInt8:
 		scale, data := largestOf(a)/127, make([]byte, len(a))
+		if scale == 0 { // of numbers that float32 hardly holds
+			scale = 1
+		}
 		for i, v := range a {
 			data[i] = byte(int8(max(-127, min(127, math.RoundToEven(float64(v)/float64(scale))))))
 		}

@@ -41,7 +41,6 @@ var (
 	opGreater       = operator{61, 1, 44}
 	opLess          = operator{58, 1, 41}
 	opLessEqual     = operator{63, 1, 46}
-	opNotEqual      = operator{72, 1, 54}
 	opAny           = operator{91, 1, 27}
 	opAbs           = operator{101, 1, 78}
 	opScatter       = operator{122, 1, 97}

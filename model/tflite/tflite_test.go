@@ -3,36 +3,94 @@ package tflite
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"vklstm/model"
 	"vklstm/model/exporttest"
 )
 
-// TestRuntime lets LiteRT run files of every form. float32 sums of another order move a probability of these networks by
-// some 1e-6; a kernel's element is off by 2⁻¹¹ of itself in float16, and by 1/254 of its kernel's largest in int8, as is
-// what comes in at each step. Whatever the interpreter saw before, a window gives the same bits as alone.
+// tolerance is for float32 sums of another order than the reference's, of the same numbers: they move a probability of
+// these networks by some 1e-6.
+const tolerance = 1e-5
+
+// TestRuntime lets LiteRT run files of float32 and float16. The weights that float16 leaves are known: the reference with
+// these must agree as closely. Whatever the interpreter saw before, a window gives the same bits as alone.
 func TestRuntime(t *testing.T) {
 	for _, c := range exporttest.Cases(t) {
-		for q, tolerance := range map[model.Quantization]float64{model.QuantizeNone: 1e-5, model.QuantizeFloat16: 6e-3, model.QuantizeInt8: 0.15} {
+		for q, keep := range map[model.Quantization]func([]float32, int){model.QuantizeNone: nil, model.QuantizeFloat16: exporttest.Half} {
 			t.Run(c.Name+" "+string(q), func(t *testing.T) {
-				file, err := Encode(c.Trained, q)
-				if err != nil {
-					t.Fatal(err)
+				answer := ask(t, c, q)
+				kept := c
+				if keep != nil {
+					kept = c.Changed(t, keep)
 				}
-				answer := exporttest.Ask(t, file, c)
-				worst := c.Near(t, "alone", answer.Batches["1"], tolerance)
-				for i, p := range answer.Batches["1"] {
-					for _, order := range []string{"in order", "-1"} {
-						if after := answer.Batches[order][i]; math.Float64bits(p) != math.Float64bits(after) && !(math.IsNaN(p) && math.IsNaN(after)) {
-							t.Errorf("window %d is %v alone, and %v behind others (%s)", i, p, after, order)
-						}
-					}
+				for _, by := range []string{"1", "built in"} {
+					t.Logf("%s: largest difference %.1e", by, kept.Near(t, by, answer.Batches[by], tolerance))
 				}
-				t.Logf("%d bytes, largest difference %.1e", len(file), worst)
 			})
 		}
 	}
+}
+
+// TestHybrid lets LiteRT run files with int8 kernels, with and without XNNPACK, against a computation in float64 that rounds
+// as the hybrid operators do. It rounds values that float32 sums may have on the other side of a half, so it is done again
+// with these nudged at random: a window where that changes nothing must agree as closely as float32 does, any other may be
+// four times as far off as nudging made it.
+func TestHybrid(t *testing.T) {
+	for i, c := range exporttest.Cases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			answer := ask(t, c, model.QuantizeInt8)
+			rng := rand.New(rand.NewPCG(uint64(i), 7))
+			for _, by := range []string{"1", "built in"} {
+				size, certain := c.Spec.Timesteps*c.Spec.Features, 0
+				worst, price := 0.0, 0.0
+				for n, got := range answer.Batches[by] {
+					x, h := c.X[n*size:(n+1)*size], hybrid{c.Trained, by == "1", nil}
+					want, moved := h.predict(x), 0.0
+					h.rng = rng
+					for range 8 {
+						moved = math.Max(moved, math.Abs(h.predict(x)-want))
+					}
+					if exporttest.Beyond(n) || math.IsNaN(want) && math.IsNaN(got) {
+						continue
+					}
+					d := math.Abs(got - want)
+					if moved <= tolerance {
+						certain++
+						worst = math.Max(worst, d)
+					}
+					if !(d <= tolerance+4*moved) {
+						t.Errorf("%s: window %d is %v, want %v, which nudging moves by %.1e", by, n, got, want, moved)
+					}
+					price = math.Max(price, math.Abs(got-c.Want[n]))
+				}
+				t.Logf("%s: %d of %d windows certain, which differ by %.1e; int8 itself moves a probability by %.1e",
+					by, certain, len(answer.Batches[by]), worst, price)
+				if certain < len(answer.Batches[by])/6 {
+					t.Errorf("%d windows are certain: the test says little", certain)
+				}
+			}
+		})
+	}
+}
+
+// ask returns what LiteRT says of each window alone, and fails the test unless that is the same to the bit behind others.
+func ask(t *testing.T, c exporttest.Case, q model.Quantization) exporttest.Answer {
+	t.Helper()
+	file, err := Encode(c.Trained, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := exporttest.Ask(t, file, c)
+	for i, p := range answer.Batches["1"] {
+		for _, order := range []string{"in order", "-1"} {
+			if after := answer.Batches[order][i]; math.Float64bits(p) != math.Float64bits(after) && !(math.IsNaN(p) && math.IsNaN(after)) {
+				t.Errorf("window %d is %v alone, and %v behind others (%s)", i, p, after, order)
+			}
+		}
+	}
+	return answer
 }
 
 func TestEncode(t *testing.T) {
@@ -49,6 +107,17 @@ func TestEncode(t *testing.T) {
 	m.Members[0] = m.Members[0][1:]
 	if _, err := Encode(m, model.QuantizeNone); err == nil {
 		t.Error("a network that lacks a parameter was written")
+	}
+}
+
+// The network of the first use keeps below what phones' stores and caches were asked to take.
+func TestSize(t *testing.T) {
+	s := model.Classifier(60, 6, 64, 0.3, 32)
+	for q, most := range map[model.Quantization]int{model.QuantizeNone: 90_000, model.QuantizeFloat16: 49_000, model.QuantizeInt8: 28_000} {
+		file, err := Encode(model.Trained{Spec: s, Members: [][]float32{s.Init(1).Params}, Threshold: 0.5}, q)
+		if err != nil || len(file) > most {
+			t.Errorf("%s: %d bytes, %v; at most %d", q, len(file), err, most)
+		}
 	}
 }
 
