@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vklstm/model"
 )
@@ -168,9 +169,25 @@ func TestEachBatchOfPipeEnds(t *testing.T) {
 		<-done // the pipe stays open
 		w.Close()
 	}()
-	err := EachBatch(ctx, path, Keys{}, 2, 3, func(Batch) error { return nil })
+	err := EachBatch(ctx, Source{Path: path}, Keys{}, 2, 3, func(Batch) error { return nil })
 	close(done)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A pipe that no one writes into cannot even be opened; that wait ends with the context too.
+func TestEachBatchOfPipeWithoutWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := EachBatch(ctx, Source{Path: path}, Keys{}, 2, 3, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil { // what still waits for a writer ends
+		w.Close()
 	}
 }

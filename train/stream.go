@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Stream predicts on frames as they come: a window of the last T frames, one probability for every hop of them. Its
@@ -153,11 +154,14 @@ func parseFrame(frame []float32, line []byte, f int) ([]float32, error) {
 	return frame, nil
 }
 
-// parseValue reads a number, of which subnormal ones are 0 as in a Dataset; nothing, null, and NaN in any case are a missing
-// value.
+// parseValue reads a number, of which subnormal ones are 0 as in a Dataset; nothing, null, and NaN in any case, with a sign as
+// C prints it or without, are a missing value.
 func parseValue(word []byte) (float32, error) {
 	if len(word) == 0 || string(word) == "null" {
 		return float32(math.NaN()), nil
+	}
+	if len(word) == 4 && (word[0] == '-' || word[0] == '+') && strings.EqualFold(string(word[1:]), "nan") {
+		word = word[1:]
 	}
 	v, err := strconv.ParseFloat(string(word), 32)
 	switch {

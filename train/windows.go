@@ -2,9 +2,7 @@ package train
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,18 +31,42 @@ const (
 	batchWindows = 4096
 )
 
-// EachBatch hands the windows of a file to each, a few at a time, so that memory does not grow with the file: windows of
-// t × f, and the labels and groups that k names. By its ending the file is
+// The formats of EachBatch.
+const (
+	DataNPZ   = "npz"
+	DataCSV   = "csv"
+	DataJSONL = "jsonl"
+)
+
+// DataFormatOf returns the format of windows that a path's ending asks for, and "" for another ending.
+func DataFormatOf(path string) string {
+	switch f := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), ".")); f {
+	case DataNPZ, DataCSV, DataJSONL:
+		return f
+	}
+	return ""
+}
+
+// Source is where windows come from.
+type Source struct {
+	Path   string    // of the file; it begins the errors
+	Format string    // DataNPZ, DataCSV or DataJSONL; "": DataFormatOf the path, and DataNPZ where that is ""
+	Reader io.Reader // read in place of a file of that path, such as os.Stdin; nil: none. DataNPZ needs a file.
+}
+
+// EachBatch hands the windows of a source to each, a few at a time, so that memory does not grow with it: windows of
+// t × f, and the labels and groups that k names. By its format the source is
 //
-//	.npz    as LoadWindows reads it
-//	.csv    a window a line, t·f values, frame by frame; or, with a column "window" in the heading, a frame a line, of
-//	        which lines with the same "window" one behind the other belong together
-//	.jsonl  a window a line, {"x": [[…], …], "window": …}, or [[…], …] alone
+//	npz    as LoadWindows reads it
+//	csv    a window a line, t·f values, frame by frame; or, with a column "window" in the heading, a frame a line, of
+//	       which lines with the same "window" one behind the other belong together
+//	jsonl  a window a line, {"x": [[…], …], "window": …}, or [[…], …] alone
 //
-// In .csv and .jsonl, labels and groups are columns or fields; an empty cell, NaN and null are missing values; a window
-// with fewer than t frames is filled up behind with missing ones, which are masked. The error is a sentence that begins
-// with the path and names the line; it is ctx's when that ends.
-func EachBatch(ctx context.Context, path string, k Keys, t, f int, each func(Batch) error) error {
+// In csv and jsonl, labels and groups are columns or fields; an empty cell, NaN and null are missing values; a window
+// with fewer than t frames is filled up behind with missing ones, which are masked. What comes through a pipe is handed on
+// before there is a wait for more. The error is a sentence that begins with the path and names the line; it is ctx's when
+// that ends.
+func EachBatch(ctx context.Context, s Source, k Keys, t, f int, each func(Batch) error) error {
 	call := func(b Batch) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -52,28 +74,24 @@ func EachBatch(ctx context.Context, path string, k Keys, t, f int, each func(Bat
 		return each(b)
 	}
 	n := max(1, min(batchWindows, batchBytes/(4*t*f)))
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".csv", ".jsonl":
+	if s.Format == "" {
+		s.Format = DataFormatOf(s.Path)
+	}
+	switch s.Format {
+	case DataCSV, DataJSONL:
 	default:
-		return eachOfNPZ(path, k, t, f, n, call)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
+		if s.Reader != nil {
+			return fmt.Errorf("%s: npz is read from a file alone, whose end says what it holds; give its path", s.Path)
 		}
-		return fmt.Errorf("%s: %w", path, err)
+		return eachOfNPZ(s.Path, k, t, f, n, call)
 	}
-	defer file.Close()
-	var r io.Reader = file
-	if info, err := file.Stat(); err == nil && !info.Mode().IsRegular() { // a pipe, which may have nothing to read for long
-		until := untilDone(ctx, file)
-		defer until.Close()
-		r = until
+	r, regular, err := s.open(ctx)
+	if err != nil {
+		return err
 	}
-	g := &gathered{path: path, keys: k, t: t, f: f, most: n, each: call}
-	if strings.EqualFold(filepath.Ext(path), ".csv") {
+	defer r.Close()
+	g := &gathered{path: s.Path, keys: k, t: t, f: f, most: n, each: call, prompt: !regular}
+	if s.Format == DataCSV {
 		err = g.csv(r)
 	} else {
 		err = g.jsonLines(r)
@@ -85,7 +103,59 @@ func EachBatch(ctx context.Context, path string, k Keys, t, f int, each func(Bat
 		err = g.flush()
 	}
 	if err == nil && g.batch.First == 0 {
-		err = fmt.Errorf("%s: it holds no window", path)
+		err = fmt.Errorf("%s: it holds no window", s.Path)
+	}
+	return err
+}
+
+// open opens the source, and reports whether it is a regular file. What is none, such as a pipe, may have nothing to read for
+// long, and until it has a writer cannot even be opened: neither wait outlasts ctx.
+func (s Source) open(ctx context.Context) (r io.ReadCloser, regular bool, err error) {
+	isRegular := func(info fs.FileInfo, err error) bool { return err == nil && info.Mode().IsRegular() }
+	if file, ok := s.Reader.(*os.File); ok && isRegular(file.Stat()) {
+		return io.NopCloser(file), true, nil
+	}
+	if s.Reader != nil {
+		return untilDone(ctx, s.Reader), false, nil
+	}
+	if info, err := os.Stat(s.Path); err == nil && !info.Mode().IsRegular() {
+		return untilDone(ctx, &lateFile{path: s.Path}), false, nil
+	}
+	file, err := os.Open(s.Path)
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", s.Path, reason(err))
+	}
+	return file, true, nil
+}
+
+// lateFile is a file that is opened by the first read of it.
+type lateFile struct {
+	path string
+	file *os.File
+}
+
+func (l *lateFile) Read(p []byte) (int, error) {
+	if l.file == nil {
+		var err error
+		if l.file, err = os.Open(l.path); err != nil {
+			return 0, reason(err)
+		}
+	}
+	n, err := l.file.Read(p)
+	if err != nil {
+		l.file.Close()
+		if err != io.EOF {
+			err = reason(err)
+		}
+	}
+	return n, err
+}
+
+// reason strips the operation and the path off an error of package os. It keeps what errors.Is finds.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
 	}
 	return err
 }
@@ -142,11 +212,13 @@ type gathered struct {
 	most  int
 	each  func(Batch) error
 	batch Batch
-	open  bool // the last window may still get frames
+	begun bool // there was a window
+	open  bool // the last one may still get frames
 	id    string
 	used  int // frames of the last window
 
-	begun, named bool // of .jsonl: there was a window, and the windows have names
+	named  bool // the windows have names
+	prompt bool // complete windows are handed on before there is a wait for more
 }
 
 var missingValue = float32(math.NaN())
@@ -176,14 +248,31 @@ func (g *gathered) window(id string, named bool, y, group string) error {
 	if g.keys.Group != "" {
 		b.Group = append(b.Group, group)
 	}
-	g.open, g.id, g.used = true, id, 0
+	g.begun, g.open, g.named, g.id, g.used = true, true, named, id, 0
+	return nil
+}
+
+// goOn compares what another frame says of the last window with what its first one said; an empty cell says nothing.
+func (g *gathered) goOn(y, group string) error {
+	b := &g.batch
+	if !g.open {
+		return nil
+	}
+	if n := len(b.Y); n > 0 && y != "" {
+		if v, err := strconv.ParseFloat(y, 32); err != nil || float32(v) != b.Y[n-1] {
+			return fmt.Errorf("%s is %q in window %q, which began with %v; a window has one label", g.keys.Y, short(y), short(g.id), b.Y[n-1])
+		}
+	}
+	if n := len(b.Group); n > 0 && group != "" && group != b.Group[n-1] {
+		return fmt.Errorf("%s is %q in window %q, which began with %q; a window lies in one group", g.keys.Group, short(group), short(g.id), short(b.Group[n-1]))
+	}
 	return nil
 }
 
 // frame adds a frame to the last window.
 func (g *gathered) frame(values []float32) error {
 	if g.used == g.t {
-		return fmt.Errorf("window %s has more than %d frames; the model reads %d", short(g.id), g.t, g.t)
+		return fmt.Errorf("window %q has more than %d frames; the model reads %d", short(g.id), g.t, g.t)
 	}
 	for i, v := range values {
 		switch {
@@ -225,153 +314,18 @@ func (g *gathered) hand() error {
 	return nil
 }
 
+// pause is told that what comes next may have to be waited for, and that the last window is whole, if it is.
+func (g *gathered) pause(r *bufio.Reader, whole bool) error {
+	if g.prompt && whole && r.Buffered() == 0 {
+		return g.flush()
+	}
+	return nil
+}
+
 // flush hands on what is left.
 func (g *gathered) flush() error {
 	if err := g.end(); err != nil || len(g.batch.X) == 0 {
 		return err
 	}
 	return g.hand()
-}
-
-// jsonLines reads .jsonl.
-func (g *gathered) jsonLines(r io.Reader) error {
-	lines := bufio.NewReaderSize(r, 1<<20)
-	values := make([]float32, g.f)
-	for n := 1; ; n++ {
-		line, err := readJSONLine(lines, g.longest())
-		end := err == io.EOF
-		fail := func(err error) error { return fmt.Errorf("%s: line %d: %w", g.path, n, err) }
-		if err != nil && !end {
-			return fail(err)
-		}
-		if n == 1 {
-			line = bytes.TrimPrefix(line, byteOrderMark)
-		}
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			if err := g.jsonWindow(nanToNull(line), values); err != nil {
-				return fail(err)
-			}
-		}
-		if end {
-			return nil
-		}
-	}
-}
-
-// readJSONLine returns a line of at most so many bytes.
-func readJSONLine(r *bufio.Reader, most int) ([]byte, error) {
-	var long []byte
-	for {
-		line, err := r.ReadSlice('\n')
-		if err == bufio.ErrBufferFull && len(long)+len(line) <= most {
-			long = append(long, line...)
-			continue
-		}
-		if len(long)+len(line) > most {
-			return nil, fmt.Errorf("more than %d bytes; a line is one window", most)
-		}
-		if long != nil {
-			line = append(long, line...)
-		}
-		return line, err
-	}
-}
-
-// nanToNull returns a line with each NaN that stands outside of strings as null, which takes its place in the JSON of
-// Python's json and of pandas.
-func nanToNull(line []byte) []byte {
-	if !bytes.Contains(line, []byte("NaN")) {
-		return line
-	}
-	out, quoted := make([]byte, 0, len(line)+64), false
-	for i := 0; i < len(line); i++ {
-		switch {
-		case quoted && line[i] == '\\' && i+1 < len(line):
-			out = append(out, line[i])
-			i++
-		case line[i] == '"':
-			quoted = !quoted
-		case !quoted && bytes.HasPrefix(line[i:], []byte("NaN")):
-			out, i = append(out, "null"...), i+2
-			continue
-		}
-		out = append(out, line[i])
-	}
-	return out
-}
-
-func (g *gathered) jsonWindow(text []byte, values []float32) error {
-	var frames [][]*float32
-	fields := map[string]json.RawMessage{}
-	var err error
-	if text[0] == '[' {
-		if g.keys.X != "" {
-			return fmt.Errorf("no field %q, which --x-key names; the line is an array", g.keys.X)
-		}
-		err = json.Unmarshal(text, &frames)
-	} else if err = json.Unmarshal(text, &fields); err == nil {
-		names := []string{"x", "X"}
-		if g.keys.X != "" {
-			names = []string{g.keys.X}
-		}
-		x, ok := fields[names[0]]
-		for _, name := range names[1:] {
-			if !ok {
-				x, ok = fields[name]
-			}
-		}
-		if !ok {
-			return fmt.Errorf(`no field %q; a line is {%q: [[…], …]}`, names[0], names[0])
-		}
-		err = json.Unmarshal(x, &frames)
-	}
-	if err != nil {
-		return fmt.Errorf(`%w; a line is {"x": [[…], …]}, numbers and null for missing values`, err)
-	}
-	for _, key := range []string{g.keys.Y, g.keys.Group} {
-		if _, ok := fields[key]; key != "" && !ok {
-			return fmt.Errorf("no field %q", key)
-		}
-	}
-	id, named := fields["window"]
-	if g.begun && named != g.named {
-		return fmt.Errorf(`every line has a field "window", or none has`)
-	}
-	g.begun, g.named = true, named
-	if len(frames) == 0 || len(frames) > g.t {
-		return fmt.Errorf("%s; the model reads 1 to %d", count(len(frames), "frame"), g.t)
-	}
-	if err := g.window(plain(id), named, plain(fields[g.keys.Y]), plain(fields[g.keys.Group])); err != nil {
-		return err
-	}
-	for i, frame := range frames {
-		if len(frame) != g.f {
-			return fmt.Errorf("frame %d has %s; the model reads %d", i+1, count(len(frame), "value"), g.f)
-		}
-		for j, v := range frame {
-			if values[j] = missingValue; v != nil {
-				values[j] = *v
-			}
-		}
-		if err := g.frame(values); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plain returns a JSON text without its quotes, other values as they stand.
-func plain(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
-	}
-	switch text := string(raw); text {
-	case "true":
-		return "1"
-	case "false":
-		return "0"
-	default:
-		return text
-	}
 }

@@ -72,7 +72,7 @@ func (g *gathered) csv(r io.Reader) error {
 				if window >= 0 {
 					what = fmt.Sprintf("a frame of %d features", g.f)
 				}
-				return fail(fmt.Errorf("%s; the model reads %s, %d values a line (frame by frame, or a column \"window\" in the heading and one frame a line)",
+				return fail(fmt.Errorf("%s; the model reads %s, %d values a line (frame by frame, or a column \"window\" in the heading and one frame a line; --y-key and --group-key name columns that are no values)",
 					count(len(take), "value"), what, width))
 			}
 			if heading {
@@ -91,10 +91,12 @@ func (g *gathered) csv(r io.Reader) error {
 			}
 			return record[i]
 		}
-		if id := cell(window); window < 0 || !g.open || id != g.id {
+		if id := cell(window); window < 0 || !g.begun || id != g.id {
 			if err := g.window(strings.Clone(id), window >= 0, cell(y), strings.Clone(cell(group))); err != nil {
 				return fail(err)
 			}
+		} else if err := g.goOn(cell(y), cell(group)); err != nil {
+			return fail(err)
 		}
 		for i := 0; i < len(take); i += g.f {
 			values = values[:0]
@@ -108,6 +110,9 @@ func (g *gathered) csv(r io.Reader) error {
 			if err := g.frame(values); err != nil {
 				return fail(err)
 			}
+		}
+		if err := g.pause(buffered, window < 0 || g.used == g.t); err != nil {
+			return err
 		}
 	}
 }

@@ -26,7 +26,7 @@ func gather(t *testing.T, name, text string, k Keys) (string, error) {
 	}
 	var b strings.Builder
 	n := 0
-	err := EachBatch(t.Context(), path, k, 2, 3, func(batch Batch) error {
+	err := EachBatch(t.Context(), Source{Path: path}, k, 2, 3, func(batch Batch) error {
 		if batch.First != n {
 			t.Errorf("batch from window %d behind %d", batch.First, n)
 		}
@@ -59,9 +59,9 @@ func TestEachBatch(t *testing.T) {
 		want             string
 	}{
 		{"lines", "a.csv", "1,2,3,4,5,6\n7,8,9,10,11,12", Keys{}, "1 2 3 4 5 6 |7 8 9 10 11 12 |"},
-		{"heading, labels, missing", "a.CSV", "fall,a,b,c,d,e,f,who\n1,1,,3,nan,5,6,anna\n0,7,8,9,10,11,12,bert\n", labels, "1 NaN 3 NaN 5 6 y1 anna|7 8 9 10 11 12 y0 bert|"},
+		{"heading, labels, missing", "a.CSV", "fall,a,b,c,d,e,f,who\n1,1,,3,-nan,5,6,anna\n0,7,8,9,10,11,12,bert\n", labels, "1 NaN 3 NaN 5 6 y1 anna|7 8 9 10 11 12 y0 bert|"},
 		{"frames", "a.csv", "window,a,b,c\nw1,1,2,3\nw1,4,5,6\nw2,7,8,9\nw1,1,1,1\n", Keys{}, "w1=1 2 3 4 5 6 |w2=7 8 9 NaN NaN NaN |w1=1 1 1 NaN NaN NaN |"},
-		{"frames with labels", "a.csv", "a,b,c,fall,window,who\n1,2,3,1,0,x\n4,5,6,1,0,x\n7,8,9,0,1,y\n", labels, "0=1 2 3 4 5 6 y1 x|1=7 8 9 NaN NaN NaN y0 y|"},
+		{"frames with labels", "a.csv", "a,b,c,fall,window,who\n1,2,3,1,0,x\n4,5,6,,0,\n7,8,9,0,1,y\n", labels, "0=1 2 3 4 5 6 y1 x|1=7 8 9 NaN NaN NaN y0 y|"},
 		{"first line without values", "a.csv", ",NaN,,nan,null,\n1,2,3,4,5,6\n", Keys{}, "NaN NaN NaN NaN NaN NaN |1 2 3 4 5 6 |"},
 		{"names that are numbers", "a.csv", "window,0,1,2\nw,1,2,3\n", Keys{}, "w=1 2 3 NaN NaN NaN |"},
 		{"as Excel writes it", "a.csv", "\ufeffwindow,a,b,c\r\nw,1,2,3\r\n", Keys{}, "w=1 2 3 NaN NaN NaN |"},
@@ -97,7 +97,13 @@ func TestEachBatch(t *testing.T) {
 		{"a.csv", "1,2,3,4,5,6\n1,2,3,4,5,x\n", Keys{}, `line 2: "x" is no number`},
 		{"a.csv", "1,2,3,4,5,inf\n", Keys{}, "line 1: \"inf\" is not finite"},
 		{"a.csv", "1,2,3,4,5,6\n\"1,2\n", Keys{}, "line"},
-		{"a.csv", "window,a,b,c\n1,1,1,1\n1,1,1,1\n1,1,1,1\n", Keys{}, "line 4: window 1 has more than 2 frames"},
+		{"a.csv", "window,a,b,c,who\nw,1,1,1,x\nw,1,1,1,y\n", Keys{Group: "who"}, `line 3: who is "y" in window "w", which began with "x"`},
+		{"a.csv", "window,a,b,c,fall\nw,1,1,1,0\nw,1,1,1,1\n", Keys{Y: "fall"}, `line 3: fall is "1" in window "w", which began with 0`},
+		{"a.csv", "window,a,b,c,fall\nw,1,1,1,0\n", Keys{}, "--y-key"},
+		{"a.jsonl", `{"x": [1, 2]}`, Keys{}, "line 1: it has another form (number); a line is"},
+		{"a.jsonl", `[["1"]]`, Keys{}, "line 1: it has another form (string); a line is"},
+		{"a.jsonl", `[[1e99]]`, Keys{}, "line 1: 1e99 is not finite in float32"},
+		{"a.csv", "window,a,b,c\n1,1,1,1\n1,1,1,1\n1,1,1,1\n", Keys{}, "line 4: window \"1\" has more than 2 frames"},
 		{"a.csv", "1,2,3,4,5,6\n", Keys{Y: "fall"}, `no column "fall"`},
 		{"a.csv", "a,b,c,d,e,f,fall\n1,2,3,4,5,6,2\n", Keys{Y: "fall"}, `line 2: fall is "2"`},
 		{"a.jsonl", "{}", Keys{}, `line 1: no field "x"`},
@@ -114,7 +120,7 @@ func TestEachBatch(t *testing.T) {
 			t.Errorf("%.60q: %q, error %v, want one with %q", tc.text, got, err, tc.want)
 		}
 	}
-	if err := EachBatch(t.Context(), filepath.Join(t.TempDir(), "none.csv"), Keys{}, 2, 3, nil); !errors.Is(err, fs.ErrNotExist) {
+	if err := EachBatch(t.Context(), Source{Path: filepath.Join(t.TempDir(), "none.csv")}, Keys{}, 2, 3, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -136,7 +142,7 @@ func TestEachBatchOfNPZ(t *testing.T) {
 	var x, y []float32
 	var group []string
 	parts := 0
-	if err := EachBatch(t.Context(), path, Keys{Y: "y", Group: "subject"}, d.T, d.F, func(b Batch) error {
+	if err := EachBatch(t.Context(), Source{Path: path}, Keys{Y: "y", Group: "subject"}, d.T, d.F, func(b Batch) error {
 		if b.First != len(y) || b.ID != nil {
 			t.Errorf("batch from %d behind %d windows, names %v", b.First, len(y), b.ID)
 		}
@@ -153,7 +159,7 @@ func TestEachBatchOfNPZ(t *testing.T) {
 			t.Fatalf("value %d is %v, want %v", i, x[i], d.X[i])
 		}
 	}
-	if err := EachBatch(t.Context(), path, Keys{}, d.T+1, d.F, nil); !errors.Is(err, model.ErrShape) {
+	if err := EachBatch(t.Context(), Source{Path: path}, Keys{}, d.T+1, d.F, nil); !errors.Is(err, model.ErrShape) {
 		t.Error(err)
 	}
 	// A value that is no number to compute with is named, one that is subnormal is 0, wherever it stands.
@@ -164,7 +170,7 @@ func TestEachBatchOfNPZ(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	err := EachBatch(t.Context(), odd, Keys{}, d.T, d.F, func(b Batch) error {
+	err := EachBatch(t.Context(), Source{Path: odd}, Keys{}, d.T, d.F, func(b Batch) error {
 		if b.First == 0 && b.X[1] != 0 {
 			t.Errorf("a subnormal value is %v", b.X[1])
 		}
@@ -175,7 +181,7 @@ func TestEachBatchOfNPZ(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := EachBatch(ctx, path, Keys{}, d.T, d.F, func(Batch) error { return nil }); !errors.Is(err, context.Canceled) {
+	if err := EachBatch(ctx, Source{Path: path}, Keys{}, d.T, d.F, func(Batch) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -16,6 +16,8 @@ import (
 // predictCommand writes P(y = 1) of each window.
 func predictCommand() *cobra.Command {
 	var modelPath, data, device, out string
+	var in train.Source
+	var outFormat string
 	var keys train.Keys
 	var stream, jsonLines bool
 	var hop int
@@ -25,26 +27,28 @@ func predictCommand() *cobra.Command {
 		Short: "Write the probability of each window, of a file or of frames as they come",
 		Long: `Write the probability of each window, of a file or of frames as they come.
 
---data is read a few windows at a time, so that it may be larger than memory. By its ending it is
-  .npz    X (N,T,F)
-  .csv    a window a line, T·F values, frame by frame; or, with a column "window" in the
-          heading, a frame a line, lines of one window behind each other
-  .jsonl  a window a line: {"x": [[…], …], "window": "name"}, or [[…], …]
+--data is read a few windows at a time, so that it may be larger than memory. By its ending, or --data-format, it is
+  npz    X (N,T,F)
+  csv    a window a line, T·F values, frame by frame; or, with a column "window" in the
+         heading, a frame a line, lines of one window behind each other
+  jsonl  a window a line: {"x": [[…], …], "window": "name"}, or [[…], …]
 Empty cells, NaN and null are missing values; windows with fewer than T frames are filled up
-with masked ones.
+with masked ones. - is standard input, csv or jsonl; what came through a pipe is answered before
+there is a wait for more.
 
 --stream reads frames from standard input, one a line, F values separated by commas or blanks,
 and writes one probability for every --hop frames once T have come, each line at once. An empty
 line begins a new recording.`,
 		Example: `  vklstm predict --model checkpoints/lstm_best.h5 --data new.npz --out probability.csv
+  cat new.jsonl | vklstm predict --model checkpoints/lstm_best.h5 --data - --data-format jsonl --out-format jsonl
   sensor | vklstm predict --model checkpoints/lstm_best.h5 --stream --hop 10`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := needed(c, "model"); err != nil {
 				return err
 			}
 			switch {
-			case stream && (data != "" || out != ""):
-				return usagef("--stream reads standard input and writes standard output; --data and --out are for files")
+			case stream && (data != "" || out != "" || in.Format != "" || outFormat != ""):
+				return usagef("--stream reads standard input and writes standard output; --data, --out and their formats are for windows")
 			case stream && hop < 1:
 				return usagef("--hop %d: it must be at least 1", hop)
 			case !stream && data == "":
@@ -52,10 +56,19 @@ line begins a new recording.`,
 			case !stream && (jsonLines || c.Flags().Changed("hop")):
 				return usagef("--hop and --json are for --stream")
 			}
-			if out != "" {
-				if err := knownFormat(out); err != nil {
+			if !stream {
+				var err error
+				if in, err = source(data, in.Format); err != nil {
 					return err
 				}
+				if outFormat, err = formatOut(out, outFormat); err != nil {
+					return err
+				}
+			}
+			if out == "-" {
+				out = ""
+			}
+			if out != "" {
 				if err := spares("out", out, data, modelPath); err != nil {
 					return err
 				}
@@ -85,7 +98,7 @@ line begins a new recording.`,
 			if stream {
 				return predictStream(c.Context(), m, p, hop, jsonLines)
 			}
-			write := func(w io.Writer) error { return predictFile(c.Context(), m, p, data, keys, w, out) }
+			write := func(w io.Writer) error { return predictFile(c.Context(), m, p, in, keys, w, outFormat) }
 			if out == "" {
 				return write(os.Stdout)
 			}
@@ -94,11 +107,13 @@ line begins a new recording.`,
 	}
 	f := c.Flags()
 	f.StringVar(&modelPath, "model", "", modelUsage)
-	f.StringVar(&data, "data", "", "`file` of windows: .npz, .csv or .jsonl")
+	f.StringVar(&data, "data", "", "`file` of windows: "+predictionFormats+"; -: standard input")
+	f.StringVar(&in.Format, "data-format", "", "npz, csv or jsonl (default: by the ending of --data)")
 	f.StringVar(&keys.X, "x-key", "", "array or field of the windows in the file (default X; x in .jsonl)")
 	f.StringVar(&keys.Y, "y-key", "", "array or column of labels to write beside the probabilities")
 	f.StringVar(&keys.Group, "group-key", "", "array or column of recordings or persons to write beside the probabilities")
-	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+" (default: CSV on standard output)")
+	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+" ; -, as without it: standard output")
+	f.StringVar(&outFormat, "out-format", "", "npz, csv or jsonl (default: by the ending of --out; on standard output csv)")
 	f.BoolVar(&stream, "stream", false, "read one frame per line from standard input")
 	f.IntVar(&hop, "hop", 1, "with --stream: frames from one window to the next")
 	f.BoolVar(&jsonLines, "json", false, `with --stream: write {"line": …, "probability": …, "positive": …}, not the probability alone`)
@@ -108,16 +123,41 @@ line begins a new recording.`,
 	return c
 }
 
-// predictFile writes the probabilities of a file's windows to w, in the format of path's ending.
-func predictFile(ctx context.Context, m *train.Model, p *train.Predictor, data string, keys train.Keys, w io.Writer, path string) error {
+// source returns what --data and --data-format name.
+func source(data, format string) (train.Source, error) {
+	s := train.Source{Path: data, Format: format}
+	if data == "-" {
+		s.Path, s.Reader = "standard input", os.Stdin
+	} else if format == "" {
+		s.Format = train.DataFormatOf(data)
+	}
+	switch {
+	case format != "" && !knownFormat(format):
+		return s, usagef("--data-format %q: it must be npz, csv or jsonl", format)
+	case s.Reader != nil && format == "":
+		return s, usagef("--data -: standard input has no ending that says its format; give --data-format csv or jsonl")
+	case s.Reader != nil && format == train.DataNPZ:
+		return s, usagef("--data -: npz is read from a file alone, whose end says what it holds; name the file, or send csv or jsonl")
+	case s.Format == "":
+		return s, usagef("--data %s: the ending says no format; give --data-format npz, csv or jsonl", data)
+	}
+	return s, nil
+}
+
+// predictFile writes the probabilities of the windows of a source to w, in a format of newPredictions. What is written for
+// the windows of a batch goes out at once: behind a pipe, someone may wait for it.
+func predictFile(ctx context.Context, m *train.Model, p *train.Predictor, s train.Source, keys train.Keys, w io.Writer, format string) error {
 	buffered := bufio.NewWriterSize(w, 1<<16)
-	out := newPredictions(buffered, path, m.Decision())
-	err := train.EachBatch(ctx, data, keys, m.Spec.Timesteps, m.Spec.Features, func(b train.Batch) error {
+	out := newPredictions(buffered, format, m.Decision())
+	err := train.EachBatch(ctx, s, keys, m.Spec.Timesteps, m.Spec.Features, func(b train.Batch) error {
 		probability, err := p.Predict(ctx, b.X)
 		if err != nil {
 			return err
 		}
-		return out.write(b, probability)
+		if err := out.write(b, probability); err != nil {
+			return err
+		}
+		return buffered.Flush()
 	})
 	if err == nil {
 		err = out.end()
@@ -160,19 +200,26 @@ func predictStream(ctx context.Context, m *train.Model, p *train.Predictor, hop 
 // spares returns a usage error when the file that a flag names to be written is one of those that are read.
 func spares(flag, path string, read ...string) error {
 	if in := sameFile(path, read...); in != "" {
+		if in == "-" {
+			in = "standard input"
+		}
 		return usagef("--%s %s would replace %s, which is read; name another file", flag, path, in)
 	}
 	return nil
 }
 
-// sameFile returns the first of others that is the file at path, and "" where none is.
+// sameFile returns the first of others that is the file at path, and "" where none is; - is standard input.
 func sameFile(path string, others ...string) string {
 	a, err := os.Stat(path)
 	if err != nil || !a.Mode().IsRegular() {
 		return ""
 	}
 	for _, other := range others {
-		if b, err := os.Stat(other); err == nil && os.SameFile(a, b) {
+		b, err := os.Stat(other)
+		if other == "-" {
+			b, err = os.Stdin.Stat()
+		}
+		if err == nil && os.SameFile(a, b) {
 			return other
 		}
 	}

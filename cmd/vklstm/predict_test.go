@@ -135,6 +135,58 @@ func TestPredictStreamAnswersAtOnce(t *testing.T) {
 	}
 }
 
+// Windows on standard input are those of a file, whatever format goes out; and of a pipe that waits, the windows that came
+// are answered.
+func TestPredictStandardInput(t *testing.T) {
+	dir := t.TempDir()
+	saveModel(t, dir)
+	parts := map[string][]string{
+		"csv wide":   {"1,2,3,4,5,6,7,8\n", "0,0,0,0,0,0,1,2\n"},
+		"csv frames": {"window,a,b\nw,1,2\nw,3,4\nw,5,6\nw,7,8\n", "v,0,0\nv,0,0\nv,0,0\nv,1,2\n"},
+		"jsonl":      {"[[1,2],[3,4],[5,6],[7,8]]\n", "[[0,0],[0,0],[0,0],[1,2]]\n"},
+	}
+	if err := os.WriteFile(filepath.Join(dir, "in.csv"), []byte(strings.Join(parts["csv wide"], "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, line := range strings.Split(vklstm(t, dir, "predict", "--model", "m.h5", "--device", "cpu", "--data", "in.csv").out, "\n")[1:3] {
+		want = append(want, strings.Split(line, ",")[1])
+	}
+	for name, part := range parts {
+		t.Run(name, func(t *testing.T) {
+			format, _, _ := strings.Cut(name, " ")
+			c := exec.Command(program, "predict", "--model", "m.h5", "--device", "cpu", "--data", "-", "--data-format", format, "--out-format", "jsonl")
+			c.Dir = dir
+			in, err := c.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := c.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := json.NewDecoder(out)
+			for i, text := range part {
+				var v struct{ Probability json.Number }
+				fmt.Fprint(in, text)
+				if err := lines.Decode(&v); err != nil || v.Probability.String() != want[i] { // no answer hangs here
+					t.Errorf("window %d: %s, %v; want %s", i, v.Probability, err, want[i])
+				}
+			}
+			if format == "csv" && strings.HasPrefix(part[1], "v") { // a frame more than the window has
+				fmt.Fprint(in, "v,1,2\n")
+			}
+			in.Close()
+			if err := c.Wait(); (err == nil) != (name != "csv frames") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A probability that is no number is null where JSON is written: a model's sums can leave float32's range.
 func TestPredictNoNumber(t *testing.T) {
 	dir := t.TempDir()
@@ -182,6 +234,17 @@ func TestExportCommand(t *testing.T) {
 		{[]string{"predict", "--model", "m.h5", "--stream", "--data", "x.csv"}, 2, "--stream"},
 		{[]string{"predict", "--model", "m.h5", "--stream", "--hop", "0"}, 2, "--hop"},
 		{[]string{"predict", "--model", "m.h5", "--data", "x.csv", "--hop", "3"}, 2, "--hop"},
+		{[]string{"predict", "--model", "m.h5", "--stream", "--data-format", "csv"}, 2, "--stream"},
+		{[]string{"predict", "--model", "m.h5", "--stream", "--out-format", "csv"}, 2, "--stream"},
+		{[]string{"predict", "--model", "m.h5", "--data", "-"}, 2, "--data-format"},
+		{[]string{"predict", "--model", "m.h5", "--data", "-", "--data-format", "npz"}, 2, "name the file"},
+		{[]string{"predict", "--model", "m.h5", "--data", "-", "--data-format", "csv"}, 1, "standard input: it holds no window"},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.txt"}, 2, "--data-format"},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--data-format", "xls"}, 2, "xls"},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out-format", "xls"}, 2, "xls"},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out", "p.txt"}, 2, "--out-format"},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out", "p.txt", "--out-format", "jsonl"}, 0, ""},
+		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out", "-", "--out-format", "jsonl"}, 0, `{"window":0,"probability":0.`},
 		{[]string{"predict", "--model", "m.h5", "--data", "none.csv"}, 1, "none.csv"},
 		{[]string{"predict", "--model", "m.h5", "--data", "in.csv", "--out", "./in.csv"}, 2, "would replace in.csv"},
 		{[]string{"predict", "--model", "m.npz", "--data", "in.csv", "--out", "m.npz"}, 2, "would replace m.npz"},

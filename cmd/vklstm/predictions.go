@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"vklstm/model/npz"
 	"vklstm/train"
@@ -17,13 +15,24 @@ import (
 // predictionFormats are the endings that --out may have.
 const predictionFormats = ".npz, .csv or .jsonl"
 
-// knownFormat returns an error unless path ends in one of predictionFormats.
-func knownFormat(path string) error {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".npz", ".csv", ".jsonl":
-		return nil
+func knownFormat(f string) bool {
+	return f == train.DataNPZ || f == train.DataCSV || f == train.DataJSONL
+}
+
+// formatOut returns the format that --out and --out-format ask for.
+func formatOut(out, format string) (string, error) {
+	switch {
+	case format != "" && !knownFormat(format):
+		return "", usagef("--out-format %q: it must be npz, csv or jsonl", format)
+	case format != "":
+		return format, nil
+	case out == "" || out == "-":
+		return train.DataCSV, nil
 	}
-	return usagef("--out %s: the ending must be %s", path, predictionFormats)
+	if format = train.DataFormatOf(out); format == "" {
+		return "", usagef("--out %s: the ending must be %s, or give --out-format", out, predictionFormats)
+	}
+	return format, nil
 }
 
 // predictions writes probabilities with what the data says of the windows beside them, batch by batch.
@@ -32,17 +41,17 @@ type predictions interface {
 	end() error
 }
 
-// newPredictions returns the writer of the format that the ending of path asks for; without a path it is CSV. A window is
-// positive above the threshold. Windows without a name of their own count from 0.
+// newPredictions returns the writer of a format. A window is positive above the threshold. Windows without a name of their
+// own count from 0.
 //
-//	.csv    window,probability,positive[,y][,group], with this heading
-//	.jsonl  an object with the same fields per line
-//	.npz    arrays probability[n] (float32), positive[n] (int64), and window, y and group where there are any
-func newPredictions(w io.Writer, path string, threshold float64) predictions {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".npz":
+//	csv    window,probability,positive[,y][,group], with this heading
+//	jsonl  an object with the same fields per line
+//	npz    arrays probability[n] (float32), positive[n] (int64), and window, y and group where there are any
+func newPredictions(w io.Writer, format string, threshold float64) predictions {
+	switch format {
+	case train.DataNPZ:
 		return &npzPredictions{w: w, threshold: threshold}
-	case ".jsonl":
+	case train.DataJSONL:
 		return &jsonPredictions{json.NewEncoder(w), threshold}
 	}
 	return &csvPredictions{w: csv.NewWriter(w), threshold: threshold}
@@ -104,7 +113,7 @@ func (c *csvPredictions) write(b train.Batch, probability []float32) error {
 			return err
 		}
 	}
-	return nil
+	return c.end()
 }
 
 func (c *csvPredictions) end() error {
