@@ -51,6 +51,7 @@ func Cases(t *testing.T) []Case {
 		{"ensemble", model.Classifier(10, 3, 8, 0, 4), 3, true},
 		{"ensemble of both directions", model.Stack(8, 3, []int{5, 4}, true, 0, 4), 2, true},
 		{"vanished kernel", model.Classifier(6, 2, 5, 0, 3), 1, false},
+		{"vanished kernels", model.Classifier(6, 2, 5, 0, 3), 1, false},
 		{"scaled away", model.Classifier(6, 2, 5, 0, 3), 1, true},
 		{"small kernel", model.Classifier(6, 2, 5, 0, 3), 1, false},
 	} {
@@ -61,10 +62,11 @@ func Cases(t *testing.T) []Case {
 			for j := range p {
 				p[j] += 0.1 * float32(rng.NormFloat64())
 			}
-			factor := map[string]float32{"vanished kernel": 1e-42 /* as L2 leaves it where the input says nothing */, "small kernel": 1e-6}[tc.name]
-			for j := range tc.spec.Layout().Variables[0].Of(p) {
-				if factor != 0 {
-					p[j] *= factor
+			for v, factor := range map[string][]float32{ // as L2 leaves kernels where the input says nothing
+				"vanished kernel": {1e-42}, "vanished kernels": {1e-37, 1e-37, 1, 1e-37, 1, 1e-37}, "small kernel": {1e-6},
+			}[tc.name] {
+				for j := range tc.spec.Layout().Variables[v].Of(p) {
+					tc.spec.Layout().Variables[v].Of(p)[j] *= factor
 				}
 			}
 			c.Members = append(c.Members, p)

@@ -247,7 +247,7 @@ func (w *writer) closing(params []float32) float32 {
 				}
 				top = min(top, w.weightOf(gate(v[0].Of(params), layer.In, H, g, 0)))
 			}
-			most = max(most, (reach+closed)/top)
+			most = max(most, (2*reach+closed)/top) // twice, since float32 rounds sums
 		}
 	}
 	return most
@@ -343,7 +343,7 @@ func (w *writer) kernel(a []float32, shape ...int) int {
 		return w.op(opDequantize, []int{w.constant(tFloat16, data, 0, shape...)}, tFloat, shape)
 	case model.QuantizeInt8:
 		scale, data := largestOf(a)/127, make([]byte, len(a))
-		if scale == 0 { // of numbers that float32 hardly holds
+		if scale < 0x1p-126 { // XNNPACK refuses the whole file for a subnormal one
 			scale = 1
 		}
 		for i, v := range a {

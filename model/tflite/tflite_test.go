@@ -93,6 +93,36 @@ func ask(t *testing.T, c exporttest.Case, q model.Quantization) exporttest.Answe
 	return answer
 }
 
+// TestClosing wants gates closed whatever the state is: float32 rounds a sum of the recurrent kernel of a unit, which must not
+// be more than what is left over.
+func TestClosing(t *testing.T) {
+	for _, factor := range []float32{1e-20, 1, 1e4, 1e10, 1e20} {
+		s := model.Stack(4, 2, []int{33, 9}, true, 0, 2)
+		params := s.Init(1).Params
+		c, _ := s.Chain()
+		w := writer{chain: c, layout: s.Layout()}
+		for i := range params {
+			params[i] *= factor
+		}
+		r := w.closing(params)
+		for _, layer := range c.LSTMs {
+			v := w.layout.Variables[layer.First:]
+			for g := range 2 {
+				top := w.weightOf(gate(v[0].Of(params), layer.In, layer.Units, g, 0))
+				for u := range layer.Units {
+					sum := math.Abs(float64(v[2].Of(params)[g*layer.Units+u]))
+					for j := range layer.Units {
+						sum += math.Abs(float64(v[1].Of(params)[j*4*layer.Units+g*layer.Units+u]))
+					}
+					if left := float64(r*top) - sum; left < closed || left < sum*(float64(layer.Units)+2)*0x1p-24 {
+						t.Errorf("kernels %v-fold: %v are left over of %v against %v", factor, left, r*top, sum)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestEncode(t *testing.T) {
 	s := model.Stack(4, 2, []int{3, 2}, true, 0, 2)
 	m := model.Trained{Spec: s, Members: [][]float32{s.Init(1).Params}, Threshold: 0.25}
