@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ func steps() []step {
 		{name: "gofmt", about: "every Go file is formatted", fast: true, run: (*checker).gofmt},
 		{name: "vet", about: "go vet, with and without cgo", fast: true, run: (*checker).vet},
 		{name: "staticcheck", about: staticcheck, fast: true, run: (*checker).staticcheck},
-		{name: "build", about: "every package builds, with and without cgo", run: (*checker).build},
+		{name: "build", about: "every package builds, with and without cgo; the program for Windows too, where mingw-w64's gcc is there", run: (*checker).build},
 		{name: "spirv", about: "the committed SPIR-V belongs to the GLSL beside it, and spirv-val accepts it", run: (*checker).spirv},
 		{name: "kernels", about: "every pipeline, compiled for AMD GPUs that are not there: no spills, no scratch memory, no growth", run: (*checker).kernels},
 		{name: "test-cpu", about: "the tests of the packages that touch no Vulkan", fast: true,
@@ -144,10 +145,17 @@ func (c *checker) vet() result {
 }
 
 func (c *checker) build() result {
+	const mingw = "x86_64-w64-mingw32-gcc"
 	args := []string{"go", "build", "-buildvcs=false", "./..."}
-	return c.each(
-		command{args: args, env: []string{"CGO_ENABLED=1"}, limit: 10 * time.Minute},
-		command{args: args, env: []string{"CGO_ENABLED=0"}, limit: 10 * time.Minute})
+	list := []command{
+		{args: args, env: []string{"CGO_ENABLED=1"}, limit: 10 * time.Minute},
+		{args: args, env: []string{"CGO_ENABLED=0"}, limit: 10 * time.Minute},
+	}
+	if _, err := exec.LookPath(mingw); err == nil {
+		list = append(list, command{args: []string{"go", "build", "-buildvcs=false", "-o", os.DevNull, "./cmd/vklstm"},
+			env: []string{"CGO_ENABLED=1", "GOOS=windows", "GOARCH=amd64", "CC=" + mingw}, limit: 10 * time.Minute})
+	}
+	return c.each(list...)
 }
 
 func (c *checker) staticcheck() result {

@@ -1,11 +1,14 @@
 #define _GNU_SOURCE
 #include "kernels.h"
-#include <sched.h>
 #include <stddef.h>
 #if defined(__linux__)
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(_WIN32)
+#include <windows.h>
+#else
+#include <sched.h>
 #endif
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -64,6 +67,9 @@ static inline void relax(void) {
 static void wait(uint32_t *turn, uint32_t this) {
 #if defined(__linux__)
 	syscall(SYS_futex, turn, FUTEX_WAIT_PRIVATE, this, NULL, NULL, 0);
+#elif defined(_WIN32)
+	(void)turn, (void)this;
+	SwitchToThread();
 #else
 	(void)turn, (void)this;
 	sched_yield();
