@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode"
 
 	"vklstm/model"
 	"vklstm/model/keras/internal/hdf5"
@@ -71,9 +72,9 @@ func ReadKeras(path string) (*File, error) { return read(path, decodeKeras) }
 
 // Decode reads a model file from memory, .h5 or .keras by its content. Errors are those of Read, without a name.
 func Decode(data []byte) (*File, error) {
-	f, err := decode(data)
+	f, err := finish(decode(data))
 	if err != nil {
-		return nil, fmt.Errorf("keras: %w", classify(err))
+		return nil, fmt.Errorf("keras: %w", err)
 	}
 	return f, nil
 }
@@ -83,9 +84,9 @@ func read(path string, decode func([]byte) (*File, error)) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keras: read %q: %w", path, err)
 	}
-	f, err := decode(data)
+	f, err := finish(decode(data))
 	if err != nil {
-		return nil, fmt.Errorf("keras: read %q: %w", path, classify(err))
+		return nil, fmt.Errorf("keras: read %q: %w", path, err)
 	}
 	return f, nil
 }
@@ -122,6 +123,17 @@ func decode(data []byte) (*File, error) {
 	return decodeH5(data)
 }
 
+// finish returns what a decoder returned, with sentences that can be shown.
+func finish(f *File, err error) (*File, error) {
+	if err != nil {
+		return nil, classify(err)
+	}
+	for i, s := range f.Ignored {
+		f.Ignored[i] = shown(s)
+	}
+	return f, nil
+}
+
 // kindError is a sentence that errors.Is finds to be of a kind.
 type kindError struct {
 	sentence string
@@ -140,13 +152,30 @@ func unsupported(format string, args ...any) error {
 	return &kindError{fmt.Sprintf(format, args...), ErrUnsupported}
 }
 
-// classify finds the kind of an error of package hdf5.
+// classify finds the kind of an error of package hdf5, and makes its sentence fit to be shown.
 func classify(err error) error {
-	switch {
-	case errors.Is(err, ErrFormat) || errors.Is(err, ErrUnsupported):
-		return err
-	case errors.Is(err, hdf5.ErrUnsupported):
-		return unsupported("%v", err)
+	kind := ErrFormat
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, hdf5.ErrUnsupported) {
+		kind = ErrUnsupported
 	}
-	return bad("%v", err)
+	return &kindError{shown(err.Error()), kind}
+}
+
+// maxSentence bounds an error's sentence in bytes.
+const maxSentence = 600
+
+// shown returns a sentence that may quote anything from a file, as long as it likes: without control characters, and
+// without its middle where it is long, for its end often says what to do.
+func shown(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+	if len(s) <= maxSentence {
+		return s
+	}
+	const end = maxSentence / 3
+	return strings.ToValidUTF8(s[:maxSentence-end], "") + " … " + strings.ToValidUTF8(s[len(s)-end:], "")
 }

@@ -203,6 +203,9 @@ func readVariables(l model.Layout, arrays []*hdf5.Object, what string) ([]float3
 
 func notFinite(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }
 
+// maxExtra bounds File.Extra of a .keras file in bytes, all together: packed zeros may claim a thousand times their size.
+const maxExtra = 1 << 20
+
 // decodeKeras reads Keras's .keras format.
 func decodeKeras(data []byte) (*File, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
@@ -222,15 +225,17 @@ func decodeKeras(data []byte) (*File, error) {
 	if f.Spec, members, f.Ignored, err = parseModel(string(text)); err != nil {
 		return nil, err
 	}
+	room := int64(maxExtra)
 	for _, e := range z.File {
 		name, ok := strings.CutSuffix(e.Name, extraEnding)
 		if !ok || slices.Contains(archiveFiles, e.Name) || len(f.Extra) >= maxNames {
 			continue
 		}
-		content, err := entry(z, e.Name, 1<<20)
+		content, err := entry(z, e.Name, room)
 		if err != nil {
 			return nil, err
 		}
+		room -= int64(len(content))
 		f.Extra[name] = string(content)
 	}
 	root, err := open(weights)
@@ -316,7 +321,7 @@ func entry(z *zip.Reader, name string, limit int64) ([]byte, error) {
 			return nil, bad("%s: %v", name, err)
 		}
 		if int64(len(data)) > limit {
-			return nil, bad("%s unpacks to more than %d bytes", name, limit)
+			return nil, bad("%s unpacks to more than the %d bytes that are left for it", name, limit)
 		}
 		return data, nil
 	}

@@ -191,6 +191,28 @@ func (f *File) checkSize(name string) error {
 	return nil
 }
 
+// An array that is read whole may be packed so far, once it is large. Measured values pack to a half, windows that are nearly
+// all padding to a hundredth; what packs further is a bomb, of which 100 MB would take 100 GB of memory.
+const (
+	largeArray = 256 << 20 // bytes
+	mostPacked = 200
+)
+
+// checkWhole is check of an array that is taken into memory.
+func (f *File) checkWhole(name string, h Header) error {
+	if err := f.check(name, h); err != nil {
+		return err
+	}
+	return f.checkPacked(name)
+}
+
+func (f *File) checkPacked(name string) error {
+	if e := f.entry(name); e.UncompressedSize64 > largeArray && e.UncompressedSize64/mostPacked > e.CompressedSize64 {
+		return f.errorf(name, "holds %d bytes packed into %d, as no measured data is; if it is what you mean, save it with np.savez, unpacked", e.UncompressedSize64, e.CompressedSize64)
+	}
+	return nil
+}
+
 // finish returns an error unless r is at its end, where the zip reader compares the checksum.
 func (f *File) finish(name string, r io.Reader) error {
 	var one [1]byte

@@ -109,7 +109,7 @@ func (f *File) texts(name string, h Header, r io.Reader, n int) ([]string, error
 
 // fixed reads n elements of h.ItemSize bytes; label is handed them in little-endian order.
 func (f *File) fixed(name string, h Header, r io.Reader, n int, label func([]byte) string) ([]string, error) {
-	if err := f.check(name, h); err != nil {
+	if err := f.checkWhole(name, h); err != nil {
 		return nil, err
 	}
 	var labels []string
@@ -149,6 +149,9 @@ func (f *File) objects(name string, h Header, r io.Reader, n int) (labels []stri
 		return nil, false, f.errorf(name, "holds %d bytes for %d labels; save it with .astype(str)", size, n)
 	}
 	if err := f.checkSize(name); err != nil {
+		return nil, false, err
+	}
+	if err := f.checkPacked(name); err != nil {
 		return nil, false, err
 	}
 	data, err := io.ReadAll(io.LimitReader(r, limit))

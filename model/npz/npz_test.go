@@ -359,7 +359,7 @@ func TestMemoryFollowsTheFile(t *testing.T) {
 
 // An entry may claim 1032 times its packed size and then end early: memory is given as data comes.
 func TestMemoryFollowsTheData(t *testing.T) {
-	const packed = 300 << 10
+	const packed = 3 << 20
 	data := make([]byte, packed) // random, so that deflate finds nothing
 	for i, rng := range rand.New(rand.NewPCG(1, 2)).Perm(packed) {
 		data[i] = byte(rng)
@@ -375,6 +375,33 @@ func TestMemoryFollowsTheData(t *testing.T) {
 	wantError(t, "cut off", err, "X is cut off")
 	if used := after.TotalAlloc - before.TotalAlloc; used > 4*firstGrow+(8<<20) {
 		t.Errorf("%d bytes allocated for a file of %d", used, len(z))
+	}
+}
+
+// What packs a thousand to one is a bomb where it must lie in memory, and is read in rows, which need none.
+func TestPackedBomb(t *testing.T) {
+	const n = 272 << 20
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	e, err := w.Create("X.npy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Write(npy(descr("|u1", fmt.Sprintf("(%d, 1024)", n/1024)), nil))
+	for range n >> 20 {
+		e.Write(make([]byte, 1<<20))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "a bomb", read(t, b.Bytes()), "no measured data")
+	f, err := New("data.npz", bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := 0
+	if err := f.Rows("X", 4096, func(part []float32) error { values += len(part); return nil }); err != nil || values != n {
+		t.Errorf("%d values, %v", values, err)
 	}
 }
 

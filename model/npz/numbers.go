@@ -31,7 +31,7 @@ func numbers[T float](f *File, name string) ([]T, []int, error) {
 	if !h.Number() {
 		return nil, nil, f.errorf(name, "is %s, not numbers; save it with .astype(\"float32\")", h.Type)
 	}
-	if err := f.check(name, h); err != nil {
+	if err := f.checkWhole(name, h); err != nil {
 		return nil, nil, err
 	}
 	n, _ := product(h.Shape) // fits: check multiplied it by ItemSize
@@ -154,7 +154,7 @@ func half(u uint16) float32 {
 }
 
 // cOrder returns the elements of an array in Fortran order, the last index fastest.
-func cOrder[T float](in []T, shape []int) []T {
+func cOrder[T any](in []T, shape []int) []T {
 	out := make([]T, len(in))
 	index := make([]int, len(shape))
 	strides := make([]int, len(shape)) // in out
@@ -194,59 +194,4 @@ func indexText(flat int, h Header) string {
 		slices.Reverse(index)
 	}
 	return Index(index...)
-}
-
-// Rows hands the named array of numbers, in C order, to each: so many rows of its slowest dimension at a time, the last
-// time maybe fewer, in a slice that is overwritten afterwards. Values are those of Float32. Of an array in Fortran order
-// the whole is read first. Where the file is damaged, each may have been called before the error.
-func (f *File) Rows(name string, rows int, each func(part []float32) error) error {
-	h, r, err := f.open(name)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	if !h.Number() {
-		return f.errorf(name, "is %s, not numbers; save it with .astype(\"float32\")", h.Type)
-	}
-	if err := f.check(name, h); err != nil {
-		return err
-	}
-	n, _ := product(h.Shape)
-	if n == 0 {
-		return f.finish(name, r)
-	}
-	part := rows
-	if len(h.Shape) > 0 { // else it is one value, and one row
-		part *= n / h.Shape[0]
-	}
-	if h.Fortran && len(h.Shape) > 1 {
-		whole, _, err := f.Float32(name)
-		if err != nil {
-			return err
-		}
-		for piece := range slices.Chunk(whole, part) {
-			if err := each(piece); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	out, buf := make([]float32, min(part, n)), make([]byte, min(chunk, n*h.ItemSize))
-	for done := 0; done < n; done += len(out) {
-		out = out[:min(len(out), n-done)]
-		for at := 0; at < len(out); {
-			k := min(len(out)-at, chunk/h.ItemSize)
-			if _, err := io.ReadFull(r, buf[:k*h.ItemSize]); err != nil {
-				return f.damaged(name, err)
-			}
-			if i := decode(out[at:at+k], buf[:k*h.ItemSize], h); i >= 0 {
-				return f.errorf(name, "holds a value beyond float32's range at %s; scale it down", indexText(done+at+i, h))
-			}
-			at += k
-		}
-		if err := each(out); err != nil {
-			return err
-		}
-	}
-	return f.finish(name, r)
 }

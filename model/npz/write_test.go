@@ -3,6 +3,7 @@ package npz
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"io"
 	"math"
 	"slices"
@@ -114,6 +115,38 @@ func TestRows(t *testing.T) {
 				t.Errorf("%s[%d] is %v in rows, %v at once", name, i, got[i], want[i])
 				break
 			}
+		}
+	}
+}
+
+// An array in Fortran order is read in passes, each of which finds its rows and all others' places.
+func TestRowsInPasses(t *testing.T) {
+	const a, b, c = 11, 3, 5
+	data := npy("{'descr': '>i2', 'fortran_order': True, 'shape': (11, 3, 5)}", nil)
+	for k := range c { // the last index slowest
+		for j := range b {
+			for i := range a {
+				data = binary.BigEndian.AppendUint16(data, uint16((i*b+j)*c+k))
+			}
+		}
+	}
+	z := zipped(t, "X", data, zip.Deflate)
+	f, err := New("data.npz", bytes.NewReader(z), int64(len(z)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := f.Header("X")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []int{2, 4, 10, 12, 100} {
+		var got []float32
+		var parts []int
+		if err := f.passes("X", h, 2*b*c, most*b*c, func(p []float32) error {
+			got, parts = append(got, p...), append(parts, len(p)/b/c)
+			return nil
+		}); err != nil || !slices.Equal(got, counting(a*b*c)) || !slices.Equal(parts, []int{2, 2, 2, 2, 2, 1}) {
+			t.Errorf("%d rows a pass: %v in parts %v, %v", most, got, parts, err)
 		}
 	}
 }
