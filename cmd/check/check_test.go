@@ -51,7 +51,7 @@ func TestChoose(t *testing.T) {
 		{"test", false, "test-cpu test-nocgo test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader"},
 		{"test-device", false, "test-device"},
 		{"", true, "gofmt vet staticcheck test-cpu test-one"},
-		{"", false, "gofmt vet staticcheck build spirv kernels test-cpu test-nocgo test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader newer-layer live-layer live-kernel live-table race gogc bench"},
+		{"", false, "gofmt vet staticcheck build spirv kernels test-cpu test-nocgo test-lavapipe4 test-lavapipe8 test-lavapipe16 test-swiftshader newer-layer matrices live-layer live-kernel live-table race gogc bench"},
 	} {
 		got, err := choose(steps(), tc.only, tc.fast)
 		if err != nil || strings.Join(names(got), " ") != tc.want {

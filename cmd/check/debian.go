@@ -76,9 +76,43 @@ func (c *checker) mirror(codename string) string {
 	return "http://deb.debian.org/debian"
 }
 
-// download fetches Debian packages into a folder without installing them. It keeps apt's lists in that folder, so it
-// needs no root and changes nothing else. suite is a suite to take them from, or empty for the system's own sources.
+// download fetches Debian packages into a folder without installing them. suite is a suite to take them from, or empty for
+// the system's own sources.
 func (c *checker) download(to, suite string, packages ...string) ([]string, error) {
+	var suites []string
+	if suite != "" {
+		suites = []string{suite}
+	}
+	apt, err := c.apt(to, suites)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.fetch(apt(append([]string{"download"}, packages...)...)); err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", strings.Join(packages, " "), err)
+	}
+	return filepath.Glob(filepath.Join(to, "*.deb"))
+}
+
+// downloadAll fetches Debian packages with all that they need, as for a machine that has nothing. The last suite is preferred.
+func (c *checker) downloadAll(to string, suites []string, packages ...string) ([]string, error) {
+	nothing := filepath.Join(to, "status")
+	if err := os.WriteFile(nothing, nil, 0o644); err != nil {
+		return nil, err
+	}
+	apt, err := c.apt(to, suites, "-o", "Dir::State::status="+nothing)
+	if err != nil {
+		return nil, err
+	}
+	install := []string{"install", "-y", "--download-only", "--no-install-recommends", "-t", suites[len(suites)-1]}
+	if err := c.fetch(apt(append(install, packages...)...)); err != nil {
+		return nil, fmt.Errorf("fetch %s and what they need: %w", strings.Join(packages, " "), err)
+	}
+	return filepath.Glob(filepath.Join(to, "cache", "archives", "*.deb"))
+}
+
+// apt fetches the lists of suites, none for the system's own sources, and returns what makes a command of apt-get's that uses
+// them. It keeps apt's lists in the folder, so it needs no root and changes nothing else.
+func (c *checker) apt(to string, suites []string, options ...string) (func(args ...string) command, error) {
 	if !found("apt-get") || !found("dpkg-deb") {
 		return nil, errNotDebian
 	}
@@ -88,27 +122,26 @@ func (c *checker) download(to, suite string, packages ...string) ([]string, erro
 			return nil, err
 		}
 	}
-	options := append([]string{"-qq", "-o", "Dir::State::lists=" + lists, "-o", "Dir::Cache=" + archives,
-		"-o", "APT::Sandbox::User=" + userName(), "-o", "Debug::NoLocking=1"}, network...)
-	if suite != "" {
+	options = slices.Concat([]string{"-qq", "-o", "Dir::State::lists=" + lists, "-o", "Dir::Cache=" + archives,
+		"-o", "APT::Sandbox::User=" + userName(), "-o", "Debug::NoLocking=1"}, network, options)
+	if len(suites) > 0 {
 		_, codename := release()
-		list := filepath.Join(to, "sources.list")
-		text := fmt.Sprintf("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n", c.mirror(codename), suite)
+		list, mirror, text := filepath.Join(to, "sources.list"), c.mirror(codename), ""
+		for _, s := range suites {
+			text += fmt.Sprintf("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n", mirror, s)
+		}
 		if err := os.WriteFile(list, []byte(text), 0o644); err != nil {
 			return nil, err
 		}
 		options = append(options, "-o", "Dir::Etc::sourcelist="+list, "-o", "Dir::Etc::sourceparts=/dev/null")
 	}
 	apt := func(args ...string) command {
-		return command{args: append(append([]string{"apt-get"}, options...), args...), dir: to, env: []string{"LC_ALL=C"}, limit: 5 * time.Minute}
+		return command{args: slices.Concat([]string{"apt-get"}, options, args), dir: to, env: []string{"LC_ALL=C"}, limit: 5 * time.Minute}
 	}
 	if err := c.fetch(apt("update")); err != nil {
 		return nil, fmt.Errorf("fetch the package lists: %w", err)
 	}
-	if err := c.fetch(apt(append([]string{"download"}, packages...)...)); err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", strings.Join(packages, " "), err)
-	}
-	return filepath.Glob(filepath.Join(to, "*.deb"))
+	return apt, nil
 }
 
 // userName is whom apt's fetchers run as: root may not give its folders to another.

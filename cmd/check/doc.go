@@ -14,7 +14,8 @@
 // The step kernels compiles every pipeline for AMD GPUs that are not there, and fails on spills, on scratch memory, and where
 // registers or instructions grow beyond kernels.tsv, which go run ./cmd/check -run kernels -update writes anew.
 //
-// The packages that record dispatches run once more under a newer validation layer, also out of chromium-common.
+// The packages that record dispatches run once more under a newer validation layer, also out of chromium-common, and the tests
+// of float16 products on the lavapipe of Mesa 26, which has cooperative matrices, with a C library of its own.
 // Then come the proofs that a silent run means something: a missing barrier and a write out of range must be reported by
 // the validation layer, each kernel, broken on purpose, must be failed by its own test, and a kernel made to spill or a
 // table with lower numbers by the step kernels. Last are the race detector, on the packages that start goroutines, and

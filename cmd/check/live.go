@@ -101,17 +101,34 @@ func (c *checker) liveKernel() result {
 	if err != nil || len(files) == 0 {
 		return bad("there is no SPIR-V in shaders/spv; run go generate ./shaders")
 	}
-	try := func(dir, tests string) (string, error) {
-		env := append(c.testEnv(d), "VKLSTM_REQUIRE_DEVICE=1", "VKLSTM_SHADER_DIR="+dir)
-		return c.run(command{args: []string{program, "-test.v", "-test.failfast", "-test.timeout", "3m", "-test.run", tests}, env: env,
-			dir: filepath.Join(c.root, "gpu", "kernel"), limit: 5 * time.Minute})
-	}
-	// No driver that a check can install by itself has cooperative matrices, so kernels with them cannot run here.
-	all := len(files)
-	files, err = runnable(files)
+	plain, matrices, err := part(files)
 	if err != nil {
 		return bad(err.Error())
 	}
+	run := func(d driver, start []string) trial {
+		return func(dir, tests string) (string, error) {
+			env := append(c.testEnv(d), "VKLSTM_REQUIRE_DEVICE=1", "VKLSTM_SHADER_DIR="+dir)
+			return c.run(command{args: append(slices.Clone(start), program, "-test.v", "-test.failfast", "-test.timeout", "3m", "-test.run", tests), env: env,
+				dir: filepath.Join(c.root, "gpu", "kernel"), limit: 5 * time.Minute})
+		}
+	}
+	r := c.breakKernels(plain, scratch, run(d, nil))
+	r.detail = fmt.Sprintf("%d of %d broken kernels noticed", r.passed, len(plain))
+	if m := c.matricesDriver(); m.absent != "" {
+		r.detail += fmt.Sprintf("; %d left out, which need cooperative matrices", len(matrices))
+	} else {
+		with := c.breakKernels(matrices, scratch, run(m, c.matricesStart()))
+		r.passed, r.failed, r.output = r.passed+with.passed, r.failed+with.failed, r.output+with.output
+		r.detail += fmt.Sprintf(", %d of %d with cooperative matrices", with.passed, len(matrices))
+	}
+	return r
+}
+
+// trial runs the tests that a pattern names with the modules of a folder in place of the program's own.
+type trial func(dir, tests string) (string, error)
+
+// breakKernels has the tests of modules run on the whole ones, and then on each of them broken.
+func (c *checker) breakKernels(files []string, scratch string, try trial) result {
 	var names []string
 	for _, f := range files {
 		names = append(names, strings.TrimSuffix(filepath.Base(f), ".spv"))
@@ -131,26 +148,23 @@ func (c *checker) liveKernel() result {
 		}
 		r.passed++
 	}
-	r.detail = fmt.Sprintf("%d of %d broken kernels noticed", r.passed, len(files))
-	if n := all - len(files); n > 0 {
-		r.detail += fmt.Sprintf("; %d left out, which need cooperative matrices", n)
-	}
 	return r
 }
 
-// runnable leaves out the modules that use cooperative matrices.
-func runnable(files []string) ([]string, error) {
-	var kept []string
+// part tells the modules that use cooperative matrices from the others.
+func part(files []string) (plain, matrices []string, err error) {
 	for _, f := range files {
-		matrices, err := hasMatrices(f)
-		if err != nil {
-			return nil, err
-		}
-		if !matrices {
-			kept = append(kept, f)
+		with, err := hasMatrices(f)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case with:
+			matrices = append(matrices, f)
+		default:
+			plain = append(plain, f)
 		}
 	}
-	return kept, nil
+	return plain, matrices, nil
 }
 
 // hasMatrices reports whether a module uses cooperative matrices.
@@ -167,7 +181,7 @@ func hasMatrices(file string) (bool, error) {
 }
 
 // breakKernel changes one instruction of a kernel and says what is wrong where its test does not notice.
-func (c *checker) breakKernel(name, file, scratch string, try func(dir, tests string) (string, error)) string {
+func (c *checker) breakKernel(name, file, scratch string, try trial) string {
 	code, err := os.ReadFile(file)
 	if err != nil {
 		return err.Error()

@@ -21,6 +21,7 @@ func tasks() []task {
 		{"packages", (*checker).installPackages},
 		{"mesa", (*checker).unpackMesa},
 		{"swiftshader", (*checker).unpackSwiftShader},
+		{"matrices", (*checker).unpackMatrices},
 		{"modules", (*checker).fetchModules},
 		{"python", (*checker).makePython},
 	}

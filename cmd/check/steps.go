@@ -47,6 +47,7 @@ func steps() []step {
 		step{name: "test-device", about: "the same on the device that the machine offers", asked: true,
 			run: func(c *checker) result { return c.tests(true, driver{name: "device"}) }},
 		step{name: "newer-layer", about: "the tests of the packages that record dispatches, under a validation layer that sees write after write too", run: (*checker).newerLayer},
+		step{name: "matrices", about: "the tests of float16 products, on a lavapipe that has cooperative matrices", run: (*checker).matrices},
 		step{name: "live-layer", about: "the validation layer reports a missing barrier and a write out of range", run: (*checker).liveLayer},
 		step{name: "live-kernel", about: "each kernel, broken on purpose, is failed by its test", run: (*checker).liveKernel},
 		step{name: "live-table", about: "the step kernels notices kernels that spill, and numbers that grow", run: (*checker).liveTable},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -40,6 +41,9 @@ func halfMode(tb testing.TB, d *gpu.Device, fours bool) reference.HalfRounding {
 func withoutMatrices(t *testing.T, f func(t *testing.T, d *gpu.Device)) {
 	devices(t, f)
 	if gputest.Device(t).Limits().HalfMatrix == [3]uint32{} {
+		if os.Getenv("VKLSTM_REQUIRE_MATRICES") != "" {
+			t.Fatal("the device has no cooperative matrices, which this run is for")
+		}
 		return
 	}
 	name, err := gputest.Name()
