@@ -38,7 +38,7 @@ type Model struct {
 	Loss    model.Loss     // that it was trained with; Kind is empty when not known
 
 	// Optimizer is what the model was trained with; Kind is empty when not known, which stands for Keras's Adam. Only
-	// .keras files hold it.
+	// .keras files hold it. L2 is known, and minded, without a Kind too.
 	Optimizer    model.Optimizer
 	LearningRate float64 // of the file, 0 when not known
 

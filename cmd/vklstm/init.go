@@ -48,14 +48,15 @@ func (t *trainFlags) init(path string) error {
 			cfg.FocalAlpha, cfg.FocalGamma = l.Alpha, l.Gamma
 		}
 	}
+	if !t.set.Changed("l2") && m.Optimizer.L2 > 0 { // of the layers, also where no optimizer is known
+		cfg.L2 = m.Optimizer.L2
+	}
 	if o := m.Optimizer; o.Kind != "" {
-		for name, to := range map[string]struct {
-			to   *float64
-			from float64
-		}{"weight-decay": {&cfg.WeightDecay, o.WeightDecay}, "clipnorm": {&cfg.ClipNorm, o.ClipNorm}, "global-clipnorm": {&cfg.GlobalClipNorm, o.GlobalClipNorm}} {
-			if !t.set.Changed(name) {
-				*to.to = to.from
-			}
+		if !t.set.Changed("weight-decay") {
+			cfg.WeightDecay = o.WeightDecay
+		}
+		if !t.set.Changed("clipnorm") && !t.set.Changed("global-clipnorm") { // of which there is one
+			cfg.ClipNorm, cfg.GlobalClipNorm = o.ClipNorm, o.GlobalClipNorm
 		}
 	}
 	return nil

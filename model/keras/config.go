@@ -36,25 +36,25 @@ func (s settings) set(name string) bool {
 	return raw != "" && raw != "null" && raw != "false" && raw != "0" && raw != "0.0"
 }
 
-// parseModel turns model_config into a Spec, and lists what is not kept. Of an ensemble it returns the members' names too.
-func parseModel(text string) (spec model.Spec, members, ignored []string, err error) {
+// parseModel turns model_config into a Spec, with what it says of training. Of an ensemble it returns the members' names too.
+func parseModel(text string) (spec model.Spec, members []string, t training, err error) {
 	var top object
 	if err := json.Unmarshal([]byte(text), &top); err != nil {
-		return spec, nil, nil, bad("model_config is no JSON: %v", err)
+		return spec, nil, t, bad("model_config is no JSON: %v", err)
 	}
 	switch top.Class {
 	case "Sequential":
-		spec, ignored, err = parseSequential(top.Config, nil)
-		return spec, nil, ignored, err
+		spec, t, err = parseSequential(top.Config, nil)
+		return spec, nil, t, err
 	case "Functional", "Model":
 		return parseEnsemble(top.Config)
 	}
-	return spec, nil, nil, unsupported("the model is of class %q; supported is Sequential, or as an ensemble %s", top.Class, ensembleForm)
+	return spec, nil, t, unsupported("the model is of class %q; supported is Sequential, or as an ensemble %s", top.Class, ensembleForm)
 }
 
-// parseSequential turns a Sequential's configuration into a Spec, and lists what is not kept. shape is that of what it
+// parseSequential turns a Sequential's configuration into a Spec, with what it says of training. shape is that of what it
 // reads, where it does not say so itself.
-func parseSequential(config, shape json.RawMessage) (model.Spec, []string, error) {
+func parseSequential(config, shape json.RawMessage) (model.Spec, training, error) {
 	var body struct {
 		Layers []object        `json:"layers"`
 		Shape  json.RawMessage `json:"build_input_shape"`
@@ -62,7 +62,7 @@ func parseSequential(config, shape json.RawMessage) (model.Spec, []string, error
 	if err := json.Unmarshal(config, &body); err != nil {
 		// The first Keras 2 had a bare list.
 		if err := json.Unmarshal(config, &body.Layers); err != nil {
-			return model.Spec{}, nil, bad("model_config lists no layers: %v", err)
+			return model.Spec{}, training{}, bad("model_config lists no layers: %v", err)
 		}
 	}
 	if len(body.Shape) > 0 {
@@ -75,38 +75,38 @@ func parseSequential(config, shape json.RawMessage) (model.Spec, []string, error
 const supported = "Sequential with Masking(0.0), LSTM or Bidirectional(LSTM), one or several, Dropout, Dense(relu), Dense(1, sigmoid)"
 
 // parseLayers turns the layers of a Sequential into a Spec. shape is that of its input, if it is known besides.
-func parseLayers(layers []object, shape json.RawMessage) (model.Spec, []string, error) {
+func parseLayers(layers []object, shape json.RawMessage) (model.Spec, training, error) {
 	var spec model.Spec
 	p := parser{shape: shape}
 	for i, l := range layers {
 		if err := p.layer(i, l); err != nil {
-			return spec, nil, err
+			return spec, training{}, err
 		}
 	}
 	if err := p.checkSequences(); err != nil {
-		return spec, nil, err
+		return spec, training{}, err
 	}
 	spec.Layers = p.withDropout()
 	if len(spec.Layers) == 0 || spec.Layers[0].Kind != model.Masking {
-		return spec, nil, unsupported("the model has no Masking layer in front; build it as %s", supported)
+		return spec, training{}, unsupported("the model has no Masking layer in front; build it as %s", supported)
 	}
 	if err := p.inputShape(&spec); err != nil {
-		return spec, nil, err
+		return spec, training{}, err
 	}
 	seen := map[string]bool{}
 	for _, l := range spec.Layers {
 		if l.Name == "" {
-			return spec, nil, bad("model_config: a %s layer has no name", l.Kind)
+			return spec, training{}, bad("model_config: a %s layer has no name", l.Kind)
 		}
 		if seen[l.Name] {
-			return spec, nil, bad("model_config: two layers are named %q", l.Name)
+			return spec, training{}, bad("model_config: two layers are named %q", l.Name)
 		}
 		seen[l.Name] = true
 	}
 	if _, err := spec.Chain(); err != nil {
-		return spec, nil, unsupported("%s", strings.TrimPrefix(err.Error(), "model: "))
+		return spec, training{}, unsupported("%s", strings.TrimPrefix(err.Error(), "model: "))
 	}
-	return spec, p.ignored, nil
+	return spec, p.training(), nil
 }
 
 // parser collects what the layers say.
@@ -115,6 +115,7 @@ type parser struct {
 	sequences []bool          // of each layer: it is an LSTM that returns its output at each step
 	shape     json.RawMessage // of a batch: [null, T, F]
 	ignored   []string
+	penalties []penalty // of each kernel
 }
 
 // layer adds the i-th layer.
@@ -175,21 +176,9 @@ func (p *parser) layer(i int, o object) error {
 	if err != nil {
 		return err
 	}
-	p.ignore(where, s)
+	p.trains(o.Class, where, s)
 	p.layers, p.sequences = append(p.layers, l), append(p.sequences, sequences)
 	return nil
-}
-
-// ignore lists the settings that act in Keras's training only.
-func (p *parser) ignore(where string, s settings) {
-	for _, name := range []string{
-		"kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer",
-		"kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout", "recurrent_dropout", "noise_shape",
-	} {
-		if s.set(name) {
-			p.ignored = append(p.ignored, fmt.Sprintf("%s has %s, which acts in Keras's training only and is not kept", where, name))
-		}
-	}
 }
 
 // inputShape returns the shape of a batch that a layer's settings give, else the one given.
@@ -283,7 +272,7 @@ func (p *parser) bidirectional(where string, s settings) (cell, error) {
 		if err != nil {
 			return cell{}, err
 		}
-		p.ignore(of, inner)
+		p.trains(o.Class, of, inner)
 		both = append(both, c)
 	}
 	forward, backward := both[0], both[len(both)-1]
@@ -400,100 +389,4 @@ func orNone(raw json.RawMessage) string {
 		return "none"
 	}
 	return string(raw)
-}
-
-// compile is what a training_config or compile_config says.
-type compile struct {
-	loss      model.Loss // without kind when it is none of ours
-	lossName  string
-	rate      float64 // learning rate, 0 when it is not one number
-	optimizer string  // class in lower case, without its package
-	rule      model.Optimizer
-}
-
-// parseCompile reads training_config (optimizerKey "optimizer_config") or compile_config ("optimizer"). What it does
-// not understand stays empty, since the weights are sound without it.
-func parseCompile(text []byte, optimizerKey string) compile {
-	var c compile
-	s := settings{}
-	if json.Unmarshal(text, &s) != nil {
-		return c
-	}
-	o, name := objectOrName(s[optimizerKey])
-	c.optimizer = strings.ToLower(name)
-	config := settings{}
-	if o != nil && json.Unmarshal(o.Config, &config) == nil {
-		if config.get("learning_rate", &c.rate) != nil || !(c.rate > 0 && c.rate <= math.MaxFloat32) {
-			c.rate = 0
-		}
-	}
-	if c.optimizer == "adam" || c.optimizer == "adamw" {
-		c.rule = adamRule(config)
-	}
-	o, c.lossName = objectOrName(s["loss"])
-	class := strings.ReplaceAll(strings.ToLower(c.lossName), "_", "")
-	opts := struct {
-		Name      string  `json:"name"`
-		Balancing bool    `json:"apply_class_balancing"`
-		Alpha     float64 `json:"alpha"`
-		Gamma     float64 `json:"gamma"`
-		Logits    bool    `json:"from_logits"`
-		Smoothing float64 `json:"label_smoothing"`
-	}{Alpha: 0.25, Gamma: 2}
-	if o != nil {
-		if json.Unmarshal(o.Config, &opts) != nil {
-			return c
-		}
-		if opts.Name != "" {
-			c.lossName = opts.Name
-		}
-	}
-	if opts.Logits || opts.Smoothing != 0 {
-		return c
-	}
-	switch {
-	case class == "binarycrossentropy":
-		c.loss = model.Loss{Kind: model.BinaryCrossentropy}
-	case class == "binaryfocalcrossentropy" && opts.Balancing: // without balancing there is no alpha
-		if l := (model.Loss{Kind: model.BinaryFocal, Alpha: opts.Alpha, Gamma: opts.Gamma}); l.Check() == nil {
-			c.loss = l
-		}
-	}
-	return c
-}
-
-// adamRule returns the settings of Adam and AdamW, those of Keras where config has none; without kind where they are none
-// of ours.
-func adamRule(config settings) model.Optimizer {
-	o := model.DefaultAdam()
-	for _, v := range []struct {
-		name string
-		to   *float64
-	}{{"beta_1", &o.Beta1}, {"beta_2", &o.Beta2}, {"epsilon", &o.Epsilon}, {"weight_decay", &o.WeightDecay},
-		{"clipnorm", &o.ClipNorm}, {"global_clipnorm", &o.GlobalClipNorm}} {
-		if config.get(v.name, v.to) != nil {
-			return model.Optimizer{}
-		}
-	}
-	if o.Check() != nil || config.set("amsgrad") || config.set("clipvalue") || config.set("use_ema") {
-		return model.Optimizer{}
-	}
-	return o
-}
-
-// objectOrName reads a Keras object, or a name that stands for one with its defaults. The name is the class without
-// the package of a registered one ("Custom>Adam").
-func objectOrName(raw json.RawMessage) (*object, string) {
-	var name string
-	if json.Unmarshal(raw, &name) == nil {
-		return nil, name
-	}
-	var o object
-	if json.Unmarshal(raw, &o) != nil {
-		return nil, ""
-	}
-	if o.Class == "function" && json.Unmarshal(o.Config, &name) == nil {
-		return nil, name
-	}
-	return &o, o.Class[strings.LastIndex(o.Class, ">")+1:]
 }

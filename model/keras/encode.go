@@ -211,23 +211,29 @@ func modelConfig(s model.Spec, members int) (string, error) {
 		Name    string  `json:"name"`
 		Inbound [][]any `json:"inbound_nodes"`
 	}
-	from := func(names ...string) [][]any {
-		var list []any
-		for _, n := range names {
-			list = append(list, []any{n, 0, 0, struct{}{}})
-		}
-		return [][]any{list}
-	}
 	layers := []node{{layerOut{"InputLayer", input}, inputName, [][]any{}}}
 	var names []string
 	for k := range members {
 		names = append(names, memberName(k))
-		layers = append(layers, node{sequential(renamed(s, k), memberName(k), nil), memberName(k), from(inputName)})
+		layers = append(layers, node{sequential(renamed(s, k), memberName(k), nil), memberName(k), inboundOf(inputName)})
 	}
-	layers = append(layers, node{layerOut{"Average", map[string]any{"name": averageName}}, averageName, from(names...)})
+	layers = append(layers, node{layerOut{"Average", map[string]any{"name": averageName}}, averageName, inboundOf(names...)})
 	return marshal(layerOut{"Functional", map[string]any{
 		"name": "ensemble", "layers": layers, "input_layers": [][]any{{inputName, 0, 0}}, "output_layers": [][]any{{averageName, 0, 0}},
 	}})
+}
+
+// inboundOf returns the node of a layer that reads the outputs of others, in the form that both versions read; the input
+// reads none.
+func inboundOf(names ...string) [][]any {
+	if len(names) == 0 {
+		return [][]any{}
+	}
+	var list []any
+	for _, n := range names {
+		list = append(list, []any{n, 0, 0, struct{}{}})
+	}
+	return [][]any{list}
 }
 
 // renamed returns the network with layers named as member k's: Keras 2 saves the optimizer's arrays by the layers' names

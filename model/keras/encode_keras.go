@@ -19,9 +19,10 @@ const extraEnding = ".json"
 // archiveFiles are Keras's own in a .keras archive.
 var archiveFiles = []string{"metadata.json", "config.json", "model.weights.h5"}
 
-// EncodeKeras returns f as a .keras file, which Keras 3 opens, with the optimizer f.Rule (Keras's Adam where that has no
-// kind) and its state where f has a Loss and an Optimizer: Keras then goes on training with the same next step. An ensemble has no optimizer. The same f gives the same
-// bytes. The error says what of f cannot be written, as that of Encode.
+// EncodeKeras returns f as a .keras file, which Keras 3 and Keras 2 open, with the optimizer f.Rule (Keras's Adam where that
+// has no kind) and its state where f has a Loss and an Optimizer: Keras 3 then goes on training with the same next step,
+// Keras 2, which has no place for the learning rate among an optimizer's variables, with fresh moments. An ensemble has no
+// optimizer. The same f gives the same bytes. The error says what of f cannot be written, as that of Encode.
 func EncodeKeras(f *File) ([]byte, error) {
 	data, err := encodeKeras(f)
 	if err != nil {
@@ -34,6 +35,7 @@ func encodeKeras(f *File) ([]byte, error) {
 	o := f.Rule
 	if o.Kind == "" {
 		o = model.DefaultAdam()
+		o.L2 = f.Rule.L2
 	}
 	if err := f.check(); err != nil {
 		return nil, err
@@ -45,6 +47,7 @@ func encodeKeras(f *File) ([]byte, error) {
 		top = functional3(f.Spec, len(members), input, o.L2)
 	}
 	root := &hdf5.Group{}
+	root.Group("vars") // which Keras 2 wants, without any
 	layout, paths := f.Spec.Layout(), weightPaths(f.Spec)
 	for k, prefix := range memberPrefixes(len(members)) {
 		for i, v := range layout.Variables {
@@ -119,41 +122,33 @@ func object3(module, class string, config map[string]any) map[string]any {
 	return map[string]any{"module": module, "class_name": class, "config": config, "registered_name": nil}
 }
 
-// sequential3 returns the network as a Keras 3 model.
+// sequential3 returns the network as a Keras 3 model. A member of an ensemble has no input of its own (nil), as in
+// sequential.
 func sequential3(s model.Spec, name string, input []any, l2 float64) map[string]any {
-	m := object3("keras", "Sequential", map[string]any{"name": name, "trainable": true, "build_input_shape": input, "layers": layers3(s, input, l2)})
-	m["build_config"] = map[string]any{"input_shape": input}
+	config := map[string]any{"name": name, "trainable": true, "layers": layers3(s, input, l2)}
+	m := object3("keras", "Sequential", config)
+	if input != nil {
+		config["build_input_shape"] = input
+		m["build_config"] = map[string]any{"input_shape": input}
+	}
 	return m
 }
 
-// functional3 returns an ensemble as a Keras 3 model, in the form of modelConfig.
+// functional3 returns an ensemble as a Keras 3 model, in the form of modelConfig and with its nodes, which Keras 2 reads
+// too. "Model" is what both versions find Functional by.
 func functional3(s model.Spec, members int, input []any, l2 float64) map[string]any {
 	node := func(m map[string]any, name string, from ...string) map[string]any {
-		var tensors []any
-		for _, f := range from {
-			shape := []any{nil, 1}
-			if f == inputName {
-				shape = input
-			}
-			tensors = append(tensors, map[string]any{"class_name": "__keras_tensor__", "config": map[string]any{
-				"shape": shape, "dtype": "float32", "keras_history": []any{f, 0, 0}}})
-		}
-		m["name"], m["inbound_nodes"] = name, []any{}
-		if len(tensors) == 1 {
-			m["inbound_nodes"] = []any{map[string]any{"args": tensors, "kwargs": struct{}{}}}
-		} else if len(tensors) > 1 {
-			m["inbound_nodes"] = []any{map[string]any{"args": []any{tensors}, "kwargs": struct{}{}}}
-		}
+		m["name"], m["inbound_nodes"] = name, inboundOf(from...)
 		return m
 	}
-	layers := []any{node(object3("keras.layers", "InputLayer", map[string]any{"name": inputName, "batch_shape": input, "dtype": "float32"}), inputName)}
+	layers := []any{node(object3("keras.layers", "InputLayer", map[string]any{"name": inputName, "batch_input_shape": input, "dtype": "float32"}), inputName)}
 	var names []string
 	for k := range members {
 		names = append(names, memberName(k))
-		layers = append(layers, node(sequential3(s, memberName(k), input, l2), memberName(k), inputName))
+		layers = append(layers, node(sequential3(s, memberName(k), nil, l2), memberName(k), inputName))
 	}
 	layers = append(layers, node(object3("keras.layers", "Average", map[string]any{"name": averageName}), averageName, names...))
-	return object3("keras.src.models.functional", "Functional", map[string]any{"name": "ensemble", "trainable": true, "layers": layers,
+	return object3("keras", "Model", map[string]any{"name": "ensemble", "trainable": true, "layers": layers,
 		"input_layers": [][]any{{inputName, 0, 0}}, "output_layers": [][]any{{averageName, 0, 0}}})
 }
 
@@ -182,7 +177,10 @@ func layers3(s model.Spec, input []any, l2 float64) []any {
 		}
 		return config
 	}
-	list := []any{layer("InputLayer", map[string]any{"name": inputName, "batch_shape": input, "dtype": "float32"})}
+	var list []any
+	if input != nil { // both versions know batch_input_shape
+		list = append(list, layer("InputLayer", map[string]any{"name": inputName, "batch_input_shape": input, "dtype": "float32"}))
+	}
 	for i, l := range s.Layers {
 		c := map[string]any{"name": l.Name}
 		switch l.Kind {

@@ -13,9 +13,9 @@ import (
 // ensembleForm says in errors which Functional models are read.
 const ensembleForm = "one Input, Sequentials of one form that each read it, and the Average of them all"
 
-// parseEnsemble turns the configuration of a Functional model into the Spec of its members, and returns their names in
-// the order in which they are averaged, which is that of their weights too.
-func parseEnsemble(config json.RawMessage) (spec model.Spec, members, ignored []string, err error) {
+// parseEnsemble turns the configuration of a Functional model into the Spec of its members, with what it says of training,
+// and returns their names in the order in which they are averaged, which is that of their weights too.
+func parseEnsemble(config json.RawMessage) (spec model.Spec, members []string, t training, err error) {
 	var body struct {
 		Layers []struct {
 			object
@@ -26,7 +26,7 @@ func parseEnsemble(config json.RawMessage) (spec model.Spec, members, ignored []
 		Outputs json.RawMessage `json:"output_layers"`
 	}
 	if err := json.Unmarshal(config, &body); err != nil {
-		return spec, nil, nil, bad("model_config lists no layers: %v", err)
+		return spec, nil, t, bad("model_config lists no layers: %v", err)
 	}
 	refuse := func(format string, args ...any) error {
 		return unsupported("the model is Functional, and %s; supported is Sequential, or as an ensemble %s", fmt.Sprintf(format, args...), ensembleForm)
@@ -39,7 +39,7 @@ func parseEnsemble(config json.RawMessage) (spec model.Spec, members, ignored []
 		switch l.Class {
 		case "InputLayer":
 			if input != "" {
-				return spec, nil, nil, refuse("has two inputs, %q and %q", input, l.Name)
+				return spec, nil, t, refuse("has two inputs, %q and %q", input, l.Name)
 			}
 			input = l.Name
 			s := settings{}
@@ -48,44 +48,49 @@ func parseEnsemble(config json.RawMessage) (spec model.Spec, members, ignored []
 			}
 		case "Sequential":
 			if !ok || len(from) != 1 || from[0] != input || input == "" {
-				return spec, nil, nil, refuse("%q does not read its input alone", l.Name)
+				return spec, nil, t, refuse("%q does not read its input alone", l.Name)
 			}
 			one, more, err := parseSequential(l.Config, shape)
 			if err != nil {
-				return spec, nil, nil, fmt.Errorf("member %q: %w", l.Name, err)
+				return spec, nil, t, fmt.Errorf("member %q: %w", l.Name, err)
 			}
 			if len(members) == 0 {
 				spec = one
 			}
 			if !sameForm(spec, one) {
-				return spec, nil, nil, refuse("%q differs in its layers from %q", l.Name, members[0])
+				return spec, nil, t, refuse("%q differs in its layers from %q", l.Name, members[0])
 			}
 			if len(members) == MaxMembers {
-				return spec, nil, nil, refuse("has more than %d members", MaxMembers)
+				return spec, nil, t, refuse("has more than %d members", MaxMembers)
 			}
-			for _, what := range more {
-				ignored = append(ignored, fmt.Sprintf("member %q: %s", l.Name, what))
+			if len(members) == 0 {
+				t.l2 = more.l2
+			} else if more.l2 != t.l2 {
+				more.ignored = append(more.ignored, fmt.Sprintf("its L2 penalty of %v is not %v as that of %q, and not kept", more.l2, t.l2, members[0]))
+			}
+			for _, what := range more.ignored {
+				t.ignored = append(t.ignored, fmt.Sprintf("member %q: %s", l.Name, what))
 			}
 			members = append(members, l.Name)
 		case "Average":
 			if average != "" || !ok {
-				return spec, nil, nil, refuse("has more than one Average")
+				return spec, nil, t, refuse("has more than one Average")
 			}
 			average, averaged = l.Name, from
 		default:
-			return spec, nil, nil, refuse("has a layer %q (%s)", l.Name, l.Class)
+			return spec, nil, t, refuse("has a layer %q (%s)", l.Name, l.Class)
 		}
 	}
 	outputs, ok := references(body.Outputs, 3)
 	switch {
 	case len(members) == 0 || average == "":
-		return spec, nil, nil, refuse("holds no Average of Sequentials")
+		return spec, nil, t, refuse("holds no Average of Sequentials")
 	case !slices.Equal(averaged, members):
-		return spec, nil, nil, refuse("%q averages %q", average, averaged)
+		return spec, nil, t, refuse("%q averages %q", average, averaged)
 	case !ok || len(outputs) != 1 || outputs[0] != average:
-		return spec, nil, nil, refuse("its output is %q", outputs)
+		return spec, nil, t, refuse("its output is %q", outputs)
 	}
-	return spec, members, ignored, nil
+	return spec, members, t, nil
 }
 
 // sameForm reports whether two networks differ in the names of their layers alone, and in what only training uses.

@@ -34,7 +34,8 @@ type File struct {
 	// for Keras's default, 0.001.
 	LearningRate float64
 
-	// Rule are the settings of the optimizer, Kind is empty when they are not known, or none of ours. L2 is not read.
+	// Rule are the settings of the optimizer, Kind is empty when they are not known, or none of ours. L2 is the penalty of
+	// the layers, known without an optimizer too. Only .keras files are written with it.
 	Rule model.Optimizer
 
 	// Optimizer is the state of Adam, nil when the file holds none, or that of another optimizer. It is not written:

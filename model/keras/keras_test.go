@@ -260,9 +260,9 @@ func TestConfig(t *testing.T) {
 	if want := (model.Layer{Kind: model.Dropout, Name: "dropout_1"}); err != nil || spec.Layers[2] != want {
 		t.Errorf("without Dropout: %+v, %v", spec, err)
 	}
-	_, _, ignored, err := parseModel(strings.Replace(text, `"units":4`, `"units":4,"recurrent_dropout":0.2,"dropout":0.0,"kernel_regularizer":null`, 1))
-	if err != nil || len(ignored) != 1 || !strings.Contains(ignored[0], "recurrent_dropout") {
-		t.Errorf("dropout inside the LSTM: %q, %v", ignored, err)
+	_, _, got, err := parseModel(strings.Replace(text, `"units":4`, `"units":4,"recurrent_dropout":0.2,"dropout":0.0,"kernel_regularizer":null`, 1))
+	if err != nil || len(got.ignored) != 1 || !strings.Contains(got.ignored[0], "recurrent_dropout") {
+		t.Errorf("dropout inside the LSTM: %q, %v", got.ignored, err)
 	}
 }
 

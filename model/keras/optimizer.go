@@ -9,10 +9,11 @@ import (
 	"vklstm/model/keras/internal/hdf5"
 )
 
-// compiled sets what a file's compile configuration says, and the state of Adam from the optimizer's arrays in the
-// file's order. The network predicts without them, so what is wrong with them is a sentence in Ignored, no error.
-func (f *File) compiled(c compile, slots func() ([]*hdf5.Object, error)) {
+// compiled sets what a file says of training: its layers, its compile configuration, and the state of Adam from the
+// optimizer's arrays in the file's order. The network predicts without them, so what is wrong with them is a sentence in Ignored, no error.
+func (f *File) compiled(t training, c compile, slots func() ([]*hdf5.Object, error)) {
 	f.Loss, f.LossName, f.LearningRate, f.Rule = c.loss, c.lossName, c.rate, c.rule
+	f.Rule.L2, f.Ignored = t.l2, t.ignored
 	if f.Loss.Kind == "" && f.LossName != "" {
 		f.Ignored = append(f.Ignored, fmt.Sprintf("the loss %.40q is none of ours, or has other settings, and is not kept", f.LossName))
 	}
@@ -23,7 +24,7 @@ func (f *File) compiled(c compile, slots func() ([]*hdf5.Object, error)) {
 		f.Ignored = append(f.Ignored, fmt.Sprintf("the optimizer %.40q and its state are not kept", c.optimizer))
 		return
 	case c.rule.Kind == "":
-		f.Ignored = append(f.Ignored, "the optimizer's settings are none of ours (amsgrad, clipvalue, a moving average) and are not kept")
+		f.Ignored = append(f.Ignored, "the optimizer's settings are none of ours (amsgrad, clipvalue, a moving average, gradients of several steps, a decay) and are not kept")
 	case c.rate == 0:
 		f.Ignored = append(f.Ignored, "the learning rate follows a schedule, which is not kept")
 	}

@@ -33,7 +33,8 @@ func decodeH5(data []byte) (*File, error) {
 	}
 	f := &File{Extra: map[string]string{}}
 	var members []string
-	if f.Spec, members, f.Ignored, err = parseModel(text[0]); err != nil {
+	var t training
+	if f.Spec, members, t, err = parseModel(text[0]); err != nil {
 		return nil, err
 	}
 	attributes, err := root.ScalarStrings()
@@ -58,7 +59,7 @@ func decodeH5(data []byte) (*File, error) {
 	if err := f.readMembers(arrays); err != nil {
 		return nil, err
 	}
-	f.compiled(parseCompile([]byte(attributes["training_config"]), "optimizer_config"), func() ([]*hdf5.Object, error) {
+	f.compiled(t, parseCompile([]byte(attributes["training_config"]), "optimizer_config"), func() ([]*hdf5.Object, error) {
 		if !root.Has("optimizer_weights") {
 			return nil, nil
 		}
@@ -222,7 +223,8 @@ func decodeKeras(data []byte) (*File, error) {
 	}
 	f := &File{Extra: map[string]string{}}
 	var members []string
-	if f.Spec, members, f.Ignored, err = parseModel(string(text)); err != nil {
+	var t training
+	if f.Spec, members, t, err = parseModel(string(text)); err != nil {
 		return nil, err
 	}
 	room := int64(maxExtra)
@@ -263,7 +265,7 @@ func decodeKeras(data []byte) (*File, error) {
 	if err := json.Unmarshal(text, &top); err != nil {
 		return nil, bad("config.json is no JSON: %v", err)
 	}
-	f.compiled(parseCompile(top.Compile, "optimizer"), func() ([]*hdf5.Object, error) {
+	f.compiled(t, parseCompile(top.Compile, "optimizer"), func() ([]*hdf5.Object, error) {
 		vars, err := root.Child("optimizer/vars")
 		if errors.Is(err, hdf5.ErrNotFound) {
 			return nil, nil

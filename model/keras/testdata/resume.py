@@ -1,17 +1,18 @@
-"""Goes on training from .keras files: python resume.py CASES.json, a list of {"file", "x" [N][T][F], "y" [N],
-"probability" [N], "step", "out"}. Keras 3 loads each, compares predictions, iteration and the file "vklstm.json", takes one
-step on all windows, saves OUT.keras, and takes another. OUT.json holds the weights behind each step, flat.
+"""Goes on training from .keras files: python resume.py MODULE CASES.json, MODULE keras or tf_keras (Keras 2), a list of
+{"file", "x" [N][T][F], "y" [N], "probability" [N], "step", "out"}. Loads each, compares predictions and, in Keras 3, the
+iteration, takes one step on all windows, saves OUT.keras, and takes another. OUT.json holds the weights behind each step, flat.
 """
+import importlib
 import json
 import os
 import sys
-import zipfile
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1",
                   TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", TF_ENABLE_ONEDNN_OPTS="0")
 import numpy as np
-import keras
 
-for case in json.load(open(sys.argv[1])):
+keras = importlib.import_module(sys.argv[1])
+
+for case in json.load(open(sys.argv[2])):
     x, y = np.array(case["x"], "f"), np.array(case["y"], "f")
     m = keras.models.load_model(case["file"])
     error = np.abs(np.asarray(m(x, training=False))[:, 0] - case["probability"]).max()
@@ -19,7 +20,8 @@ for case in json.load(open(sys.argv[1])):
     flat = lambda: np.concatenate([np.asarray(w).ravel() for w in m.get_weights()]).astype("d").tolist()
     after = []
     if case["step"] >= 0:
-        assert int(m.optimizer.iterations.numpy()) == case["step"], (case["file"], m.optimizer.iterations)
+        step = case["step"] if sys.argv[1] == "keras" else 0
+        assert int(m.optimizer.iterations.numpy()) == step, (case["file"], m.optimizer.iterations)
         m.run_eagerly = True
         m.train_on_batch(x, y)
         after.append(flat())
@@ -27,4 +29,4 @@ for case in json.load(open(sys.argv[1])):
         m.train_on_batch(x, y)
         after.append(flat())
     json.dump(after, open(case["out"] + ".json", "w"))
-print("keras", keras.__version__)
+print(sys.argv[1], keras.__version__)

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"vklstm/model"
+	"vklstm/model/keras"
+	"vklstm/train"
+)
+
+// TestInitFlags takes over from a file what no flag names.
+func TestInitFlags(t *testing.T) {
+	s := model.Stack(5, 3, []int{4, 2}, true, 0.25, 3)
+	rule := model.DefaultAdam()
+	rule.L2, rule.GlobalClipNorm, rule.WeightDecay = 0.01, 0.5, 0.004
+	b, err := keras.EncodeKeras(&keras.File{Spec: s, Params: s.Init(1).Params, Loss: model.Loss{Kind: model.BinaryFocal, Alpha: 0.3, Gamma: 1.5}, LearningRate: 0.002, Rule: rule})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "m.keras")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func(args string) train.Config {
+		t.Helper()
+		f := pflag.NewFlagSet("train", pflag.ContinueOnError)
+		flags := addTrainFlags(f)
+		err := f.Parse(strings.Fields(args))
+		if err == nil {
+			err = flags.init(path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := flags.config()
+		if err != nil {
+			t.Fatalf("%s: %v", args, err)
+		}
+		return c
+	}
+	c := start("")
+	if c.L2 != 0.01 || c.GlobalClipNorm != 0.5 || c.ClipNorm != 0 || c.WeightDecay != 0.004 || c.LearningRate != 0.002 || c.FocalAlpha != 0.3 || c.FocalGamma != 1.5 ||
+		!c.Focal || len(c.Units) != 2 || !c.Bidirectional || c.DenseUnits != 3 || c.Dropout != 0.25 || c.Init == nil || len(c.Init.Lost) > 0 {
+		t.Errorf("without flags: %+v", c)
+	}
+	c = start("--l2 0 --clipnorm 2 --weight-decay 0 --lr 0.1 --no-focal-loss --dropout 0.5")
+	if c.L2 != 0 || c.GlobalClipNorm != 0 || c.ClipNorm != 2 || c.WeightDecay != 0 || c.LearningRate != 0.1 || c.Focal || c.Dropout != 0.5 {
+		t.Errorf("with flags: %+v", c)
+	}
+}
