@@ -16,7 +16,7 @@ import (
 // path and says that an old file is untouched.
 func WriteFile(path string, write func(w io.Writer) error) error {
 	fail := func(err error) error {
-		if _, e := os.Stat(path); e == nil {
+		if s, e := os.Stat(path); e == nil && s.Mode().IsRegular() {
 			return fmt.Errorf("train: write %s: %w; the file that was there is untouched", path, bare(err))
 		}
 		return fmt.Errorf("train: write %s: %w", path, bare(err))
@@ -30,6 +30,10 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 		err = write(f)
 		if e := f.Close(); err == nil {
 			err = e
+		}
+		var p *fs.PathError
+		if errors.As(err, &p) && p.Path == target {
+			err = p.Err
 		}
 		if err != nil {
 			return fail(err)

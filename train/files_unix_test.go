@@ -151,6 +151,20 @@ func TestWriteFileThroughLinks(t *testing.T) {
 	}
 }
 
+// A device holds no older content that could be untouched, and is named once.
+func TestWriteFileToFullDevice(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("no /dev/full here")
+	}
+	err := WriteFile("/dev/full", func(w io.Writer) error {
+		_, err := io.WriteString(w, "new")
+		return err
+	})
+	if err == nil || err.Error() != "train: write /dev/full: no space left on device" || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // Windows that come through a pipe end with their context while there is nothing to read.
 func TestEachBatchOfPipeEnds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.csv")

@@ -17,18 +17,18 @@ import (
 type Stream struct {
 	t, f, hop int
 	predict   func(window []float32) (float32, error)
-	frames    []float32 // at most [2T][F], of which the last T are the window
+	frames    []float32 // at most [2T][F], of which the last T are the window; it grows with what comes
 	seen      int       // frames since the beginning of the recording
 }
 
 // NewStream returns a Stream of windows of t × f, of which every hop-th is predicted; the first when t frames have come.
 func NewStream(t, f, hop int, predict func(window []float32) (float32, error)) *Stream {
-	return &Stream{t: t, f: f, hop: hop, predict: predict, frames: make([]float32, 0, 2*t*f)}
+	return &Stream{t: t, f: f, hop: hop, predict: predict}
 }
 
 // Frame takes a frame[F] and returns the probability of the window that it ends, if one is due.
 func (s *Stream) Frame(frame []float32) (p float32, due bool, err error) {
-	if len(s.frames) == cap(s.frames) { // once in T frames
+	if len(s.frames) == 2*s.t*s.f { // once in T frames
 		n := copy(s.frames, s.frames[len(s.frames)-(s.t-1)*s.f:])
 		s.frames = s.frames[:n]
 	}
@@ -55,7 +55,7 @@ func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int
 	until := untilDone(ctx, r)
 	defer until.Close()
 	lines := bufio.NewReaderSize(until, 1<<16)
-	frame := make([]float32, 0, s.f)
+	var frame []float32
 	for n := 1; ; n++ {
 		line, err := readLine(lines)
 		if e := ctx.Err(); e != nil {

@@ -103,6 +103,14 @@ func TestStreamSubnormal(t *testing.T) {
 	}
 }
 
+// A model file may claim windows that no memory holds: a stream takes memory for frames when they come.
+func TestStreamOfHugeWindows(t *testing.T) {
+	s := NewStream(maxSize, maxSize, 1, nil)
+	if _, due, err := s.Frame(make([]float32, 3)); due || err != nil || cap(s.frames) > 100 {
+		t.Errorf("%v, %v, memory for %d values", due, err, cap(s.frames))
+	}
+}
+
 // A stream's probabilities are those of the same windows predicted together, bit for bit, on the CPU engine.
 func TestStreamIsBatch(t *testing.T) {
 	const T, F, N, hop = 12, 3, 200, 5

@@ -64,8 +64,8 @@ type Source struct {
 //
 // In csv and jsonl, labels and groups are columns or fields; an empty cell, NaN and null are missing values; a window
 // with fewer than t frames is filled up behind with missing ones, which are masked. What comes through a pipe is handed on
-// before there is a wait for more. The error is a sentence that begins with the path and names the line; it is ctx's when
-// that ends.
+// before there is a wait for more. The error is a sentence that begins with the path and names the line, or each's own; it is
+// ctx's when that ends.
 func EachBatch(ctx context.Context, s Source, k Keys, t, f int, each func(Batch) error) error {
 	call := func(b Batch) error {
 		if err := ctx.Err(); err != nil {
@@ -96,11 +96,14 @@ func EachBatch(ctx context.Context, s Source, k Keys, t, f int, each func(Batch)
 	} else {
 		err = g.jsonLines(r)
 	}
+	if err == nil {
+		err = g.flush()
+	}
 	if e := ctx.Err(); e != nil {
 		return e
 	}
-	if err == nil {
-		err = g.flush()
+	if g.failed != nil {
+		return g.failed
 	}
 	if err == nil && g.batch.First == 0 {
 		err = fmt.Errorf("%s: it holds no window", s.Path)
@@ -219,6 +222,8 @@ type gathered struct {
 
 	named  bool // the windows have names
 	prompt bool // complete windows are handed on before there is a wait for more
+
+	failed error // of each, which is not the source's
 }
 
 var missingValue = float32(math.NaN())
@@ -306,8 +311,8 @@ func (g *gathered) end() error {
 
 func (g *gathered) hand() error {
 	b := &g.batch
-	if err := g.each(*b); err != nil {
-		return err
+	if g.failed = g.each(*b); g.failed != nil {
+		return g.failed
 	}
 	b.First += len(b.X) / (g.t * g.f)
 	b.ID, b.X, b.Y, b.Group = b.ID[:0], b.X[:0], b.Y[:0], b.Group[:0]

@@ -125,6 +125,21 @@ func TestEachBatch(t *testing.T) {
 	}
 }
 
+// What goes wrong with a batch is no fault of the line at which it is full.
+func TestEachBatchFails(t *testing.T) {
+	full := errors.New("disk full")
+	for _, name := range []string{"a.csv", "a.jsonl"} {
+		text := strings.Repeat(map[string]string{"a.csv": "1,2,3,4,5,6\n", "a.jsonl": "[[1,2,3]]\n"}[name], batchWindows+1)
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := EachBatch(t.Context(), Source{Path: path}, Keys{}, 2, 3, func(Batch) error { return full }); err != full {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // An npz file comes in parts as it comes at once.
 func TestEachBatchOfNPZ(t *testing.T) {
 	d := Sample(3000, 5)
