@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,19 +84,23 @@ times slower.`,
 // modelUsage is the help of --model.
 const modelUsage = "model `file`: " + train.CheckpointFile + ", one that export wrote as npz, or one that Keras wrote (.h5, .keras)"
 
-// convertCommand writes a model of any format that is read as Keras HDF5.
+// convertCommand writes a model of any format that is read as a file of Keras.
 func convertCommand() *cobra.Command {
 	var modelPath, out string
 	c := &cobra.Command{
-		Use:     "convert",
-		Short:   "Write a model that Keras or export wrote (.h5, .keras, .npz) as .h5 or .keras",
+		Use:   "convert",
+		Short: "Write a model that Keras or export wrote (.h5, .keras, .npz) as .h5 or .keras",
+		Long: `Write a model that Keras or export wrote (.h5, .keras, .npz) as .h5 or .keras.
+
+Scaling, threshold and the members of an ensemble go along; the optimizer's state does into .keras. What of the file does not
+is said.`,
 		Example: "  vklstm convert --model old.keras --out lstm.h5",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := needed(c, "model", "out"); err != nil {
 				return err
 			}
 			if train.FormatOf(out) != train.FormatKeras {
-				return usagef("--out %s: convert writes .h5; export writes other formats", out)
+				return usagef("--out %s: convert writes .h5 and .keras; export writes other formats", out)
 			}
 			m, meta, err := loadModel(modelPath, out)
 			if err != nil {
@@ -105,12 +110,18 @@ func convertCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, lost := range m.Lost {
+				fmt.Fprintf(os.Stderr, "%s: %s\n", modelPath, lost)
+			}
+			if m.State.Step > 0 && !strings.EqualFold(filepath.Ext(out), ".keras") {
+				fmt.Fprintf(os.Stderr, "%s: the optimizer's state is not kept, since Keras 3 cannot go on from an .h5 file that has it; to train on, convert to .keras\n", modelPath)
+			}
 			return wrote(out, size, train.FormatKeras)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&modelPath, "model", "", modelUsage)
-	f.StringVar(&out, "out", "", "`file` to write, .h5")
+	f.StringVar(&out, "out", "", "`file` to write, .h5 or .keras")
 	f.SortFlags = false
 	return c
 }

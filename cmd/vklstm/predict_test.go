@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,6 +211,10 @@ func TestPredictNoNumber(t *testing.T) {
 
 func TestExportCommand(t *testing.T) {
 	dir := t.TempDir()
+	trained, err := filepath.Abs("../../model/keras/testdata/keras3.keras")
+	if err != nil {
+		t.Fatal(err)
+	}
 	saveModel(t, dir)
 	if err := os.WriteFile(filepath.Join(dir, "in.csv"), []byte("1,2,3,4,5,6,7,8\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -251,6 +257,7 @@ func TestExportCommand(t *testing.T) {
 		{[]string{"evaluate", "--model", "m.npz", "--data", "in.csv", "--json", "in.csv"}, 2, "--json in.csv would replace in.csv"},
 		{[]string{"evaluate", "--model", "m.npz", "--data", "in.csv", "--json", "m.npz"}, 2, "would replace m.npz"},
 		{[]string{"export", "--model", "m.h5", "--out", "-", "--format", "npz"}, 0, "bytes"},
+		{[]string{"convert", "--model", trained, "--out", "t.h5"}, 0, "optimizer's state is not kept"},
 	} {
 		r := vklstm(t, dir, tc.args...)
 		if r.status != tc.status || !strings.Contains(r.out+r.errout, tc.want) || strings.Contains(r.errout, "goroutine") {
@@ -260,6 +267,14 @@ func TestExportCommand(t *testing.T) {
 	a, _, err := train.LoadModel(filepath.Join(dir, "m.h5"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r := vklstm(t, dir, "convert", "--model", trained, "--out", "t.keras"); r.status != 0 || r.errout != "" {
+		t.Errorf("to .keras, which keeps all: status %d\n%s", r.status, r.errout)
+	}
+	from, _, err1 := train.LoadModel(trained)
+	to, _, err2 := train.LoadModel(filepath.Join(dir, "t.keras"))
+	if err := errors.Join(err1, err2); err != nil || from.State.Step == 0 || !reflect.DeepEqual(from.State, to.State) || from.Optimizer != to.Optimizer {
+		t.Errorf("the optimizer of a model that went to .keras is another: %v", err)
 	}
 	b, _, err := train.LoadModel(filepath.Join(dir, "again.h5"))
 	if err != nil || !slices.Equal(a.State.Params, b.State.Params) || b.Threshold != 0.49 {
