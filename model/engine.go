@@ -150,7 +150,7 @@ func Focal() Loss { return Loss{Kind: BinaryFocal, Alpha: 0.25, Gamma: 2} }
 func (l Loss) Check() error {
 	switch {
 	case l.Kind != BinaryCrossentropy && l.Kind != BinaryFocal:
-		return fmt.Errorf("model: unknown loss %q; known are %q and %q", l.Kind, BinaryCrossentropy, BinaryFocal)
+		return fmt.Errorf("model: unknown loss %.60q; known are %q and %q", l.Kind, BinaryCrossentropy, BinaryFocal)
 	case l.Kind == BinaryFocal && !(l.Alpha >= 0 && l.Alpha <= 1):
 		return fmt.Errorf("model: focal alpha %v; at least 0 and at most 1", l.Alpha)
 	case l.Kind == BinaryFocal && !(l.Gamma >= 0 && l.Gamma <= 100):
