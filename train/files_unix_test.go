@@ -190,6 +190,19 @@ func TestEachBatchOfPipeEnds(t *testing.T) {
 	}
 }
 
+// A pipe cannot be read to and fro, as archives are; to open it would wait for its writer.
+func TestPipesThatAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npz")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err1 := LoadNPZ(path, Keys{})
+	_, _, err2 := LoadModel(path)
+	if err1 == nil || err2 == nil || !strings.Contains(err1.Error(), "not a regular file") || !strings.Contains(err2.Error(), "no regular file") {
+		t.Errorf("%v, %v", err1, err2)
+	}
+}
+
 // A pipe that no one writes into cannot even be opened; that wait ends with the context too.
 func TestEachBatchOfPipeWithoutWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")

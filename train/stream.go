@@ -66,7 +66,9 @@ func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int
 		}
 		end := err == io.EOF
 		if n == 1 {
-			line = bytes.TrimPrefix(line, byteOrderMark)
+			if line, err = unmarked(line); err != nil {
+				return fmt.Errorf("train: line 1: %w", err)
+			}
 		}
 		line = bytes.TrimSpace(line)
 		switch {

@@ -72,7 +72,7 @@ func TestStreamLines(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"1,2\n1\n": "line 2: 1 value", "1,2,3": "line 1: more than 2", "1,x": `"x" is no number`, "1,inf": "not finite",
-		"1,1e99": "not finite", "{}": "no number", "1,\x00": "no number",
+		"1,1e99": "not finite", "{}": "no number", "\xff\xfe1\x00,\x002\x00": "UTF-16", "1,\x00": "no number",
 		strings.Repeat("1", maxLine+1<<17): "without a line's end",
 	} {
 		if _, err := stream(t, ramp(1), text); err == nil || !strings.Contains(err.Error(), want) {

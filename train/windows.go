@@ -2,6 +2,7 @@ package train
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -230,6 +231,17 @@ var missingValue = float32(math.NaN())
 
 // byteOrderMark stands in front of UTF-8 text that some programs write, Excel among them; it is no part of the text.
 var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// errUTF16 is what Windows PowerShell's > leaves.
+var errUTF16 = errors.New("the text is UTF-16; save it as UTF-8")
+
+// unmarked returns the beginning of a text without the mark of its encoding, and errUTF16 where that is another than UTF-8.
+func unmarked(text []byte) ([]byte, error) {
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, errUTF16
+	}
+	return bytes.TrimPrefix(text, byteOrderMark), nil
+}
 
 // longest bounds the text of a window in bytes: 64 a value, and as much as names and labels take.
 func (g *gathered) longest() int { return 1<<16 + 64*g.t*g.f }

@@ -2,7 +2,6 @@ package train
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -21,9 +20,12 @@ func (g *gathered) csv(r io.Reader) error {
 	limited := &allowance{r: r}
 	buffered := bufio.NewReaderSize(limited, 1<<20)
 	limited.left = len(byteOrderMark)
-	if mark, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
-		buffered.Discard(len(byteOrderMark))
+	mark, _ := buffered.Peek(len(byteOrderMark))
+	rest, err := unmarked(mark)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.path, err)
 	}
+	buffered.Discard(len(mark) - len(rest))
 	c := csv.NewReader(buffered)
 	c.ReuseRecord, c.FieldsPerRecord, c.TrimLeadingSpace = true, -1, true
 	window, y, group, width, columns, at := -1, -1, -1, g.t*g.f, 0, 0
@@ -72,8 +74,12 @@ func (g *gathered) csv(r io.Reader) error {
 				if window >= 0 {
 					what = fmt.Sprintf("a frame of %d features", g.f)
 				}
+				values := count(len(take), "value")
+				if len(record) == 1 && width > 1 {
+					values += " between commas"
+				}
 				return fail(fmt.Errorf("%s; the model reads %s, %d values a line (frame by frame, or a column \"window\" in the heading and one frame a line; --y-key and --group-key name columns that are no values)",
-					count(len(take), "value"), what, width))
+					values, what, width))
 			}
 			if heading {
 				continue

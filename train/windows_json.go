@@ -22,7 +22,9 @@ func (g *gathered) jsonLines(r io.Reader) error {
 			return fail(err)
 		}
 		if n == 1 {
-			line = bytes.TrimPrefix(line, byteOrderMark)
+			if line, err = unmarked(line); err != nil {
+				return fail(err)
+			}
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			if err := g.jsonWindow(nanToNull(line), values); err != nil {

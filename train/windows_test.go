@@ -85,6 +85,9 @@ func TestEachBatch(t *testing.T) {
 	}{
 		{"a.csv", "", Keys{}, "no window"},
 		{"a.csv", "a,b,c,d,e,f\n", Keys{}, "no window"},
+		{"a.csv", "1 2 3 4 5 6\n", Keys{}, "line 1: 1 value between commas; the"},
+		{"a.csv", "\xff\xfe1\x00,\x002\x00", Keys{}, "UTF-16"},
+		{"a.jsonl", "\xfe\xff\x00[\x00[", Keys{}, "UTF-16"},
 		{"a.csv", "1,2,3\n", Keys{}, "line 1: 3 values; the model reads a window of 2 frames × 3 features, 6 values a line"},
 		{"a.csv", "1,2,3,4,5,6\n1,2\n", Keys{}, "line 2: 2 columns"},
 		{"a.csv", "1,2,3,4,5,6\n1,2,3,4,5,6,7\n", Keys{}, "line 2: 7 columns; the first line has 6"},

@@ -22,6 +22,10 @@ type File struct {
 
 // Open opens the file at path; its errors begin with path. An error wraps fs.ErrNotExist when there is none.
 func Open(path string) (*File, error) {
+	// Before it is opened, since opening a pipe waits for its writer.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file; give the path of an .npz file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		var pe *fs.PathError
@@ -31,9 +35,6 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %w; give the path of an .npz file", path, err)
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file; give the path of an .npz file")
-	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
