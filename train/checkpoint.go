@@ -22,7 +22,7 @@ type Meta struct {
 	Split        string  `json:"split"`
 	Augment      string  `json:"augment"`
 	ClassWeights bool    `json:"class_weights"`
-	Threshold    float64 `json:"threshold"` // Model.Threshold; SaveModel sets it
+	Threshold    float64 `json:"threshold"` // Model.Threshold; SaveModel sets it, and Scaling, to the model's
 }
 
 // DefaultThreshold is the decision threshold of a model that names none.
@@ -127,7 +127,7 @@ func SaveModel(path string, m *Model, learningRate float64, meta Meta) error {
 
 // encodeModel returns the bytes of SaveModel's file.
 func encodeModel(path string, m *Model, learningRate float64, meta Meta) ([]byte, error) {
-	meta.Threshold = m.Decision()
+	meta.Threshold, meta.Scaling = m.Decision(), m.Scaling.forPrediction()
 	if !(meta.Threshold > 0 && meta.Threshold < 1) {
 		return nil, fmt.Errorf("threshold %v; it must be above 0 and below 1", meta.Threshold)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"vklstm/model"
 	"vklstm/model/npz"
@@ -103,10 +104,13 @@ func encodeNPZ(m *Model, meta Meta) ([]byte, error) {
 	if err := m.Trained().Check(model.QuantizeNone); err != nil {
 		return nil, err
 	}
-	meta.Threshold, meta.Version, meta.Scaling = m.Decision(), 1, m.Scaling
+	meta.Threshold, meta.Version, meta.Scaling = m.Decision(), 1, m.Scaling.forPrediction()
 	text, err := json.Marshal(archive{Spec: m.Spec, Members: len(m.Members()), Loss: m.Loss, Meta: meta})
 	if err != nil {
 		return nil, err
+	}
+	if size := 4 * utf8.RuneCount(text); size > npz.MaxText {
+		return nil, fmt.Errorf("its scaling of %d features takes %d bytes as text, and at most %d are read; use fewer features", m.Spec.Features, size, npz.MaxText)
 	}
 	arrays := []npz.Array{{Name: Attribute, Data: []string{string(text)}}}
 	for k, s := range m.Members() {

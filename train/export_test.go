@@ -48,6 +48,30 @@ func TestExportNPZ(t *testing.T) {
 	}
 }
 
+// What is written is read again, however many features there are, or is refused.
+func TestExportManyFeatures(t *testing.T) {
+	for f, want := range map[int]bool{2_000: true, 30_000: true, 80_000: false} {
+		s := model.Classifier(2, f, 1, 0, 1)
+		m := &Model{Spec: s, State: model.NewState(s.Layout().Size), Loss: model.Focal(), Scaling: Scaling{Kind: ScaleStandard}}
+		for i := range f {
+			m.Scaling.Offset, m.Scaling.Factor = append(m.Scaling.Offset, float32(i)/7), append(m.Scaling.Factor, 1/(float32(i)+3))
+		}
+		for _, name := range []string{"m.npz", "m.keras", "m.h5"} {
+			path := filepath.Join(t.TempDir(), name)
+			_, err := Export(path, m, Meta{Version: 1}, FormatOf(path), model.QuantizeNone)
+			if wanted := want && (name != "m.h5" || f < 3000); wanted != (err == nil) { // an attribute of .h5 holds 64 KiB
+				t.Errorf("%s with %d features: %v", name, f, err)
+			}
+			if err != nil {
+				continue
+			}
+			if got, _, err := LoadModel(path); err != nil || !reflect.DeepEqual(got.Scaling, m.Scaling) {
+				t.Errorf("%s with %d features is not read back: %v", name, f, err)
+			}
+		}
+	}
+}
+
 func TestExportRefuses(t *testing.T) {
 	m, meta := exported()
 	path := filepath.Join(t.TempDir(), "m")

@@ -289,6 +289,7 @@ func TestLoadModelDamaged(t *testing.T) {
 		{"scaling", Meta{Version: 1, Scaling: Scaling{Kind: ScaleMinMax, Scaling: model.Scaling{Offset: []float32{1}, Factor: []float32{1}}}}, "1 values for 2 features"},
 	} {
 		path := filepath.Join(t.TempDir(), CheckpointFile)
+		m.Scaling = tc.meta.Scaling
 		if err := SaveModel(path, m, 1e-3, tc.meta); err != nil {
 			t.Fatal(err)
 		}

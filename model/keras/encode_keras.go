@@ -89,10 +89,14 @@ func encodeKeras(f *File) ([]byte, error) {
 		data []byte
 	}
 	files := []file{{archiveFiles[0], []byte(metadata)}, {archiveFiles[1], []byte(config)}, {archiveFiles[2], weights}}
+	room := maxExtra
 	var extra []string
 	for name := range f.Extra {
 		if slices.Contains(archiveFiles, name+extraEnding) || strings.ContainsAny(name, `/\`) {
 			return nil, fmt.Errorf("extra attribute %q cannot be a file of the archive", name)
+		}
+		if room -= len(f.Extra[name]); room < 0 {
+			return nil, fmt.Errorf("extra attributes of more than %d bytes, which would not be read", maxExtra)
 		}
 		extra = append(extra, name)
 	}

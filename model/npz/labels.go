@@ -216,8 +216,8 @@ func kindOf(item any) string {
 	return "a class"
 }
 
-// maxText bounds what Text reads, in bytes.
-const maxText = 4 << 20
+// MaxText bounds what Text reads, in bytes: 4 for each character of NumPy's <U.
+const MaxText = 4 << 20
 
 // Text returns the only element of the named array, of shape (), (1,) or (1, 1), which holds text or bytes.
 func (f *File) Text(name string) (string, error) {
@@ -233,8 +233,8 @@ func (f *File) Text(name string) (string, error) {
 	switch {
 	case h.Kind != 'U' && h.Kind != 'S' || size != 1 || len(h.Shape) > 2:
 		return "", f.errorf(name, "is %s of shape %s; one text is needed", h.Type, h.ShapeText())
-	case h.ItemSize > maxText:
-		return "", f.errorf(name, "holds a text of %d bytes; at most %d", h.ItemSize, maxText)
+	case h.ItemSize > MaxText:
+		return "", f.errorf(name, "holds a text of %d bytes; at most %d", h.ItemSize, MaxText)
 	}
 	s := ""
 	_, err = f.fixed(name, h, r, 1, func(item []byte) string {
