@@ -40,7 +40,7 @@ func (s settings) set(name string) bool {
 func parseModel(text string) (spec model.Spec, members []string, t training, err error) {
 	var top object
 	if err := json.Unmarshal([]byte(text), &top); err != nil {
-		return spec, nil, t, bad("model_config is no JSON: %v", err)
+		return spec, nil, t, bad("model_config is no JSON that Keras writes: %v", jsonReason(err))
 	}
 	switch top.Class {
 	case "Sequential":
@@ -62,7 +62,7 @@ func parseSequential(config, shape json.RawMessage) (model.Spec, training, error
 	if err := json.Unmarshal(config, &body); err != nil {
 		// The first Keras 2 had a bare list.
 		if err := json.Unmarshal(config, &body.Layers); err != nil {
-			return model.Spec{}, training{}, bad("model_config lists no layers: %v", err)
+			return model.Spec{}, training{}, bad("model_config lists no layers: %v", jsonReason(err))
 		}
 	}
 	if len(body.Shape) > 0 {
@@ -123,7 +123,7 @@ func (p *parser) layer(i int, o object) error {
 	s := settings{}
 	if len(o.Config) > 0 {
 		if err := json.Unmarshal(o.Config, &s); err != nil {
-			return bad("model_config: layer %d has no settings: %v", i+1, err)
+			return bad("model_config: layer %d has no settings: %v", i+1, jsonReason(err))
 		}
 	}
 	l := model.Layer{Kind: model.Kind(o.Class)}

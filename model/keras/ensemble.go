@@ -26,7 +26,7 @@ func parseEnsemble(config json.RawMessage) (spec model.Spec, members []string, t
 		Outputs json.RawMessage `json:"output_layers"`
 	}
 	if err := json.Unmarshal(config, &body); err != nil {
-		return spec, nil, t, bad("model_config lists no layers: %v", err)
+		return spec, nil, t, bad("model_config lists no layers: %v", jsonReason(err))
 	}
 	refuse := func(format string, args ...any) error {
 		return unsupported("the model is Functional, and %s; supported is Sequential, or as an ensemble %s", fmt.Sprintf(format, args...), ensembleForm)

@@ -1,6 +1,7 @@
 package keras
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -179,4 +180,13 @@ func shown(s string) string {
 	}
 	const end = maxSentence / 3
 	return strings.ToValidUTF8(s[:maxSentence-end], "") + " … " + strings.ToValidUTF8(s[len(s)-end:], "")
+}
+
+// jsonReason says what is wrong with a text, without words of Go.
+func jsonReason(err error) string {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return fmt.Sprintf("it has another form (%s)", kind.Value)
+	}
+	return err.Error()
 }

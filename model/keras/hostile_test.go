@@ -112,3 +112,13 @@ func TestLongNames(t *testing.T) {
 		t.Errorf("%.200v", err)
 	}
 }
+
+// TestOtherForm has JSON where other JSON should stand; the error has no words of Go.
+func TestOtherForm(t *testing.T) {
+	for _, text := range []string{"[]", "7", `{"class_name": 7}`, `{"class_name": "Sequential", "config": {"layers": 7}}`, `{"class_name": "Functional", "config": {"layers": 7}}`,
+		`{"class_name": "Sequential", "config": {"layers": [{"class_name": "LSTM", "config": 7}]}}`} {
+		if _, _, _, err := parseModel(text); err == nil || !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "another form (") || strings.Contains(err.Error(), "Go ") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

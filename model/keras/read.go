@@ -263,7 +263,7 @@ func decodeKeras(data []byte) (*File, error) {
 		Compile json.RawMessage `json:"compile_config"`
 	}
 	if err := json.Unmarshal(text, &top); err != nil {
-		return nil, bad("config.json is no JSON: %v", err)
+		return nil, bad("config.json is no JSON that Keras writes: %v", jsonReason(err))
 	}
 	f.compiled(t, parseCompile(top.Compile, "optimizer"), func() ([]*hdf5.Object, error) {
 		vars, err := root.Child("optimizer/vars")
@@ -323,7 +323,7 @@ func entry(z *zip.Reader, name string, limit int64) ([]byte, error) {
 			return nil, bad("%s: %v", name, err)
 		}
 		if int64(len(data)) > limit {
-			return nil, bad("%s unpacks to more than the %d bytes that are left for it", name, limit)
+			return nil, bad("%s unpacks to more than %d bytes", name, limit)
 		}
 		return data, nil
 	}
