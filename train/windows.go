@@ -20,6 +20,7 @@ import (
 // Batch is a few windows of a file, in its order. Its slices are overwritten by the next one.
 type Batch struct {
 	ID    []string  // [n], the file's own names of the windows; nil: they have none, and are counted from First
+	IsNum []bool    // [n], in jsonl: the name is a number there, not text; nil in other formats
 	First int       // number of the first window, from 0
 	X     []float32 // [n][T][F], as Dataset.X
 	Y     []float32 // [n]; nil: not asked for
@@ -327,7 +328,7 @@ func (g *gathered) hand() error {
 		return g.failed
 	}
 	b.First += len(b.X) / (g.t * g.f)
-	b.ID, b.X, b.Y, b.Group = b.ID[:0], b.X[:0], b.Y[:0], b.Group[:0]
+	b.ID, b.IsNum, b.X, b.Y, b.Group = b.ID[:0], b.IsNum[:0], b.X[:0], b.Y[:0], b.Group[:0]
 	return nil
 }
 

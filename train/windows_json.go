@@ -122,8 +122,16 @@ func (g *gathered) jsonWindow(text []byte, values []float32) error {
 	if len(frames) == 0 || len(frames) > g.t {
 		return fmt.Errorf("%s; the model reads 1 to %d", count(len(frames), "frame"), g.t)
 	}
-	if err := g.window(plain(id), named, plain(fields[g.keys.Y]), plain(fields[g.keys.Group])); err != nil {
+	name, isText := "", true
+	if json.Unmarshal(id, &name) != nil { // null leaves it empty
+		name, isText = string(id), false
+	}
+	if err := g.window(name, named, plain(fields[g.keys.Y]), plain(fields[g.keys.Group])); err != nil {
 		return err
+	}
+	if named {
+		var number json.Number
+		g.batch.IsNum = append(g.batch.IsNum, !isText && json.Unmarshal(id, &number) == nil)
 	}
 	for i, frame := range frames {
 		if len(frame) != g.f {

@@ -189,6 +189,26 @@ func TestPredictStandardInput(t *testing.T) {
 	}
 }
 
+// Names of windows go out as they came in, whichever kind they are of.
+func TestPredictNames(t *testing.T) {
+	dir := t.TempDir()
+	saveModel(t, dir)
+	names := []string{`"a, \"b\"\n"`, `"7"`, `7`, `-1.50e+3`, `""`}
+	var text strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&text, `{"x": [[1,2]], "window": %s}`+"\n", name)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "in.jsonl"), []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := vklstm(t, dir, "predict", "--model", "m.h5", "--device", "cpu", "--data", "in.jsonl", "--out-format", "jsonl")
+	for i, line := range strings.Split(strings.TrimSpace(r.out), "\n") {
+		if !strings.HasPrefix(line, `{"window":`+names[i]+`,`) {
+			t.Errorf("%s: %s", names[i], line)
+		}
+	}
+}
+
 // A probability that is no number is null where JSON is written: a model's sums can leave float32's range.
 func TestPredictNoNumber(t *testing.T) {
 	dir := t.TempDir()

@@ -138,6 +138,9 @@ func (j *jsonPredictions) write(b train.Batch, probability []float32) error {
 		if b.ID != nil {
 			row.Window = b.ID[i]
 		}
+		if b.IsNum != nil && b.IsNum[i] { // 7 stays 7, to be joined by
+			row.Window = json.Number(b.ID[i])
+		}
 		if b.Y != nil {
 			row.Y = &b.Y[i]
 		}
