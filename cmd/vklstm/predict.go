@@ -112,7 +112,7 @@ line begins a new recording.`,
 	f.StringVar(&keys.X, "x-key", "", "array or field of the windows in the file (default X; x in .jsonl)")
 	f.StringVar(&keys.Y, "y-key", "", "array or column of labels to write beside the probabilities")
 	f.StringVar(&keys.Group, "group-key", "", "array or column of recordings or persons to write beside the probabilities")
-	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+" ; -, as without it: standard output")
+	f.StringVar(&out, "out", "", "`file` to write: "+predictionFormats+"; -, as without it: standard output")
 	f.StringVar(&outFormat, "out-format", "", "npz, csv or jsonl (default: by the ending of --out; on standard output csv)")
 	f.BoolVar(&stream, "stream", false, "read one frame per line from standard input")
 	f.IntVar(&hop, "hop", 1, "with --stream: frames from one window to the next")
