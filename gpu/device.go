@@ -131,6 +131,9 @@ func lowered(have, want Limits) Limits {
 	have.SubgroupOps &= want.SubgroupOps
 	have.SubgroupSmallest = min(have.SubgroupSmallest, want.SubgroupSmallest) // 0 takes full subgroups away
 	have.Multiprocessors = min(have.Multiprocessors, want.Multiprocessors)
+	if n := want.LaneRegisters; n > 0 && (have.LaneRegisters == 0 || n < have.LaneRegisters) {
+		have.LaneRegisters = n
+	}
 	have.TimestampPeriod = min(have.TimestampPeriod, want.TimestampPeriod)
 	have.MaxAllocation = min(have.MaxAllocation, want.MaxAllocation)
 	if want.HalfMatrix != have.HalfMatrix {

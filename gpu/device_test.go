@@ -247,12 +247,14 @@ func TestLoweredLimits(t *testing.T) {
 		l.SharedMemory = 1000
 		l.OffsetAlignment = 1
 		l.StorageRange = 4096
+		l.LaneRegisters = 128
 	}))
 	got := d.Limits()
 	want := have
 	want.MaxWorkgroupCount = [3]uint32{3, have.MaxWorkgroupCount[1], 7}
 	want.SharedMemory = 1000
 	want.StorageRange = 4096
+	want.LaneRegisters = 128
 	if got != want {
 		t.Errorf("limits\n%+v, want\n%+v", got, want)
 	}

@@ -23,6 +23,7 @@ type Limits struct {
 	SubgroupSmallest  uint32    // lanes of the smallest and the largest subgroup that a kernel which needs full
 	SubgroupLargest   uint32    // subgroups may get; 0: the device does not promise full ones, and cannot run such kernels
 	Multiprocessors   uint32    // compute units, each of which holds at least one workgroup; 0: the driver does not say
+	LaneRegisters     uint32    // values of 32 bits that a lane of the smallest subgroup can hold; 0: as many as the kernels here ask for
 	TimestampPeriod   float64   // ns per tick; 0: the device has no timestamps
 	MaxAllocation     uint64    // bytes of one buffer
 
@@ -125,6 +126,9 @@ func describe(index int, p vk.Physical) Info {
 		i.Type = typeNames[p.Type]
 	}
 	i.Software = i.Type == "software"
+	if i.Vendor == "Intel" {
+		i.Limits.LaneRegisters = 128 // a hardware thread has as many, each as wide as its smallest subgroup; other vendors' lanes have 255
+	}
 	if p.DriverTxt != "" {
 		i.Driver += " " + p.DriverTxt
 	}

@@ -110,6 +110,11 @@ func TestDescribe(t *testing.T) {
 	if i.String() != "3: H100 (discrete GPU, 80.0 GiB, Vulkan 1.4.303, NVIDIA 580.1)" || i.Vendor != "NVIDIA" || i.Software || i.Problem != "" || i.Limits.TimestampPeriod != 1 || i.Limits.MaxAllocation != 80*GiB {
 		t.Errorf("%v: %+v", i, i)
 	}
+	intel := p
+	intel.VendorID = 0x8086
+	if n, few := i.Limits.LaneRegisters, describe(0, intel).Limits.LaneRegisters; n != 0 || few != 128 {
+		t.Errorf("a lane of NVIDIA's has %d registers, of Intel's %d; want 0, as many as asked for, and 128", n, few)
+	}
 	if f, ok := computeFamily(p); f != 1 || !ok {
 		t.Errorf("family %d", f)
 	}

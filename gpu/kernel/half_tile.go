@@ -4,10 +4,13 @@ import "vklstm/gpu"
 
 // halfTile is how a workgroup divides a product of float16 among cooperative matrices: wavesM × wavesN subgroups, each with
 // blockM × blockN matrices (shaders/include/half_tile.glsl).
-type halfTile struct{ wavesM, wavesN, blockM, blockN int }
+type halfTile struct {
+	wavesM, wavesN, blockM, blockN int
+	registers                      int // that a lane holds at once, as NVIDIA's open compiler counts
+}
 
 // halfTiles are the divisions in use, the one that loads least per product first.
-var halfTiles = []halfTile{{2, 2, 2, 2}, {2, 2, 1, 1}}
+var halfTiles = []halfTile{{2, 2, 2, 2, 128}, {2, 2, 1, 1, 56}}
 
 // halfDepth is how much of the inner dimension passes through shared memory at a time.
 const halfDepth = 32
@@ -36,6 +39,12 @@ func (p halfPlan) fits(l gpu.Limits) bool {
 	return shared <= int(l.SharedMemory) && even(p.rows()) && even(p.columns())
 }
 
+// bears reports whether the registers suffice: matrices lie in subgroups of the device's own size, whose lanes have the fewer of them
+// the more they are.
+func (p halfPlan) bears(l gpu.Limits) bool {
+	return l.LaneRegisters == 0 || p.registers*p.lanes <= int(l.LaneRegisters*l.SubgroupSmallest)
+}
+
 // constants are the specialisation constants of every kernel that includes half_tile.glsl.
 func (p halfPlan) constants() []uint32 {
 	var list []uint32
@@ -45,16 +54,29 @@ func (p halfPlan) constants() []uint32 {
 	return list
 }
 
-// planHalf chooses the largest tile that gives enough workgroups, and the smallest where none does. False: the device has no
-// matrices, or none that a tile can be made of.
-func planHalf(l gpu.Limits, groups func(rows, columns int) int) (halfPlan, bool) {
-	var chosen halfPlan
-	found := false
+// halfPlans are the tiles that the device can run, largest first. One that its registers do not suffice for is taken only where there
+// is no smaller one: Intel's lanes, 32 in a subgroup, have 32 registers, or 64 on Xe2, and its compiler spilled in the innermost loop.
+func halfPlans(l gpu.Limits) []halfPlan {
+	var list []halfPlan
 	for _, t := range halfTiles {
 		p := halfPlan{t, int(l.HalfMatrix[0]), int(l.HalfMatrix[1]), int(l.HalfMatrix[2]), int(l.SubgroupSize)}
 		if !p.fits(l) {
 			continue
 		}
+		if len(list) > 0 && !list[0].bears(l) {
+			list = list[:0]
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// planHalf chooses the largest tile that gives enough workgroups, and the smallest where none does. False: the device has no
+// matrices, or none that a tile can be made of.
+func planHalf(l gpu.Limits, groups func(rows, columns int) int) (halfPlan, bool) {
+	var chosen halfPlan
+	found := false
+	for _, p := range halfPlans(l) {
 		chosen, found = p, true
 		if groups(p.rows(), p.columns()) >= fillGroups {
 			break
@@ -73,10 +95,8 @@ func UsesMatrices(h int, l gpu.Limits) bool {
 // HalfConstants lists the specialisation constants that the kernels with cooperative matrices may have on a device.
 func HalfConstants(l gpu.Limits) [][]uint32 {
 	var list [][]uint32
-	for _, t := range halfTiles {
-		if p := (halfPlan{t, int(l.HalfMatrix[0]), int(l.HalfMatrix[1]), int(l.HalfMatrix[2]), int(l.SubgroupSize)}); p.fits(l) {
-			list = append(list, p.constants())
-		}
+	for _, p := range halfPlans(l) {
+		list = append(list, p.constants())
 	}
 	return list
 }

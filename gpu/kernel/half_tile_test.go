@@ -12,6 +12,11 @@ func TestPlanHalf(t *testing.T) {
 		return gpu.Limits{HalfMatrix: [3]uint32{m, n, k}, SubgroupSize: lanes, SubgroupSmallest: min(lanes, 32), SubgroupLargest: largest,
 			MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: 32 << 10}
 	}
+	intel := func(m, n, k, smallest uint32) gpu.Limits { // its matrices lie in 32 lanes, which share the registers of fewer
+		l := limits(m, n, k, 32, 32)
+		l.SubgroupSmallest, l.LaneRegisters = smallest, 128
+		return l
+	}
 	few, many := func(int, int) int { return 1 }, func(int, int) int { return fillGroups }
 	for _, tc := range []struct {
 		name        string
@@ -23,8 +28,9 @@ func TestPlanHalf(t *testing.T) {
 		{"NVIDIA", limits(16, 16, 16, 32, 32), [2]int{32, 32}, [2]int{64, 64}},
 		{"NVIDIA, 16 × 8 × 16", limits(16, 8, 16, 32, 32), [2]int{32, 16}, [2]int{64, 32}},
 		{"NVIDIA, 16 × 8 × 8", limits(16, 8, 8, 32, 32), [2]int{32, 16}, [2]int{64, 32}},
-		{"Intel DG2", limits(8, 8, 16, 8, 32), [2]int{16, 16}, [2]int{32, 32}},
-		{"Intel LNL", limits(8, 16, 16, 16, 32), [2]int{16, 32}, [2]int{32, 64}},
+		{"Intel DG2", intel(8, 8, 16, 8), [2]int{16, 16}, [2]int{16, 16}},
+		{"Intel LNL", intel(8, 16, 16, 16), [2]int{16, 32}, [2]int{16, 32}},
+		{"matrices of the smallest subgroup", limits(8, 8, 16, 8, 32), [2]int{16, 16}, [2]int{32, 32}},
 		{"lavapipe", limits(8, 8, 8, 8, 8), [2]int{16, 16}, [2]int{32, 32}},
 	} {
 		for _, of := range []struct {

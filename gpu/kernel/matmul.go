@@ -38,6 +38,12 @@ type tile struct {
 	threads, threadsN int // of a workgroup, and of them along the columns
 	rows4, columns4   int // a thread has 4·rows4 rows and 4·columns4 columns
 	depth             int // of inner at a time
+	registers         int // that a lane holds at once, as Intel's compiler counts; with more than there are it spills in the innermost loop
+}
+
+// fits reports whether the device can run the tile well.
+func (t tile) fits(l gpu.Limits) bool {
+	return t.threads <= int(l.MaxInvocations) && (l.LaneRegisters == 0 || t.registers <= int(l.LaneRegisters))
 }
 
 func (t tile) rows() int    { return t.threads / t.threadsN * 4 * t.rows4 }
@@ -45,9 +51,9 @@ func (t tile) columns() int { return t.threadsN * 4 * t.columns4 }
 
 // tiles are the shapes in use, the one that loads least per product first. A shape's shared memory is at most 9 KiB.
 var tiles = []tile{
-	{256, 16, 2, 2, 8},  // 128 × 128
-	{128, 16, 2, 1, 16}, // 64 × 64
-	{64, 8, 1, 1, 16},   // 32 × 32
+	{256, 16, 2, 2, 8, 170},  // 128 × 128
+	{128, 16, 2, 1, 16, 114}, // 64 × 64
+	{64, 8, 1, 1, 16, 83},    // 32 × 32
 }
 
 const (
@@ -80,7 +86,7 @@ func planMatmul(m, n, inner, models int, split bool, l gpu.Limits) plan {
 		groups = models * ceil(m, t.rows()) * ceil(n, t.columns())
 		area := ceil(m, t.rows()) * t.rows() * ceil(n, t.columns()) * t.columns()
 		chosen = t
-		if t.threads <= int(l.MaxInvocations) && area <= least+least/4 && groups*most*t.threads >= fillThreads {
+		if t.fits(l) && area <= least+least/4 && groups*most*t.threads >= fillThreads {
 			break
 		}
 	}
@@ -163,12 +169,14 @@ func (t tile) constants(half, transposeA, transposeB, fourA, fourB, fourC bool) 
 	}
 }
 
-// MatmulConstants lists the specialisation constants that a product may have, one for each tile: of float16, with A or B
-// transposed, and with lines of A, B and C that lie at multiples of 4 elements.
-func MatmulConstants(half, transposeA, transposeB, fourA, fourB, fourC bool) [][]uint32 {
+// MatmulConstants lists the specialisation constants that a product may have on a device, one for each tile: of float16, with A
+// or B transposed, and with lines of A, B and C that lie at multiples of 4 elements.
+func MatmulConstants(l gpu.Limits, half, transposeA, transposeB, fourA, fourB, fourC bool) [][]uint32 {
 	var list [][]uint32
-	for _, t := range tiles {
-		list = append(list, t.constants(half, transposeA, transposeB, fourA, fourB, fourC))
+	for i, t := range tiles {
+		if t.fits(l) || i == len(tiles)-1 {
+			list = append(list, t.constants(half, transposeA, transposeB, fourA, fourB, fourC))
+		}
 	}
 	return list
 }

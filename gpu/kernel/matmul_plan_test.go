@@ -10,6 +10,7 @@ import (
 var (
 	full  = gpu.Limits{MaxInvocations: 1024}
 	least = gpu.Limits{MaxInvocations: 128}
+	intel = gpu.Limits{MaxInvocations: 1024, LaneRegisters: 128}
 )
 
 // TestTiles: a workgroup's threads fetch a tile evenly, or elements of it would never be loaded.
@@ -35,6 +36,7 @@ func TestPlanMatmul(t *testing.T) {
 		{"input at H=64", 1920, 256, 6, 1, false, full, "32×32", 1},
 		{"input at H=64, 4 models", 1920, 256, 6, 4, false, full, "64×64", 1},
 		{"input at H=256", 32768, 1024, 64, 1, false, full, "128×128", 1},
+		{"input at H=256, 128 registers", 32768, 1024, 64, 1, false, intel, "64×64", 1},
 		{"input at H=256, 128 threads", 32768, 1024, 64, 1, false, least, "64×64", 1},
 		{"recurrent gradient at H=64", 64, 256, 1920, 1, true, full, "32×32", 15},
 		{"recurrent gradient at H=64, not cut", 64, 256, 1920, 1, false, full, "32×32", 1},

@@ -12,6 +12,9 @@ type ResidentNet struct {
 	// Plain asks for short code: a driver that computes on the CPU takes a minute to compile what a GPU's takes a tenth of
 	// a second for. The results are the same bits.
 	Plain bool
+
+	// Narrow asks for lanes that hold little: tiles of resident_weight are half as large. The results are the same bits.
+	Narrow bool
 }
 
 // InputWidth is FP, the floats of a packed step: F features, a 1, and zeros up to a multiple of 4.
@@ -26,14 +29,20 @@ func (n ResidentNet) size() int { return 4*n.H*(n.F+n.H+1) + n.H*n.D + 2*n.D + 1
 // RowTile is RM, the rows of the recurrent kernel's gradient that a workgroup of resident_weight makes: as many as do
 // not spill, since each tile reads all of dz.
 func (n ResidentNet) RowTile() int {
-	if n.HP%32 == 0 && !n.Plain {
+	if n.HP%32 == 0 && !n.Plain && !n.Narrow {
 		return 32
 	}
 	return 16
 }
 
-// InputTile is RX, the rows of the gradient of kernel and bias that a workgroup makes.
-func (n ResidentNet) InputTile() int { return min(n.InputWidth(), 32) }
+// InputTile is RX, the rows of the gradient of kernel and bias that a workgroup makes: as many in each of as few tiles as bear them.
+func (n ResidentNet) InputTile() int {
+	most := 32
+	if n.Narrow {
+		most = 16
+	}
+	return ceil(n.InputWidth(), 4*ceil(n.InputWidth(), most)) * 4
+}
 
 // ahead is the steps that resident_weight loads together.
 func (n ResidentNet) ahead() int {

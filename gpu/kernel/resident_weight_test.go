@@ -60,6 +60,10 @@ func TestResidentWeight(t *testing.T) {
 		k.Parts = put(t, d, "parts", old)
 		run(t, d, k)
 		got := get(t, k.Parts)
+		narrow := k // tiles are no part of the result
+		narrow.Narrow, narrow.Parts = true, put(t, d, "parts of narrow tiles", old)
+		run(t, d, narrow)
+		equal(t, "parts by narrow tiles", get(t, narrow.Parts), got)
 		if b := get(t, k.Behind); b[0] != uint32(c.step) {
 			t.Errorf("the cursor is %d behind the kernel, want %d", b[0], c.step)
 		}
@@ -99,6 +103,34 @@ func TestResidentWeight(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestResidentWeightTiles: tiles cover all rows, are as even as can be, and narrow ones hold half as many.
+func TestResidentWeightTiles(t *testing.T) {
+	for _, tc := range []struct {
+		HP, F         int
+		plain         bool
+		rows, input   int
+		rowsN, inN    int // with Narrow
+		tiles, tilesN int
+	}{
+		{HP: 64, F: 6, rows: 32, input: 8, rowsN: 16, inN: 8, tiles: 2 + 1 + 1, tilesN: 4 + 1 + 1},
+		{HP: 64, F: 6, plain: true, rows: 16, input: 8, rowsN: 16, inN: 8, tiles: 4 + 1 + 1, tilesN: 4 + 1 + 1},
+		{HP: 16, F: 16, rows: 16, input: 20, rowsN: 16, inN: 12, tiles: 1 + 1 + 1, tilesN: 1 + 2 + 1},
+		{HP: 16, F: 35, rows: 16, input: 20, rowsN: 16, inN: 12, tiles: 1 + 2 + 1, tilesN: 1 + 3 + 1},
+		{HP: 32, F: 63, rows: 32, input: 32, rowsN: 16, inN: 16, tiles: 1 + 2 + 1, tilesN: 2 + 4 + 1},
+	} {
+		n := kernel.ResidentNet{H: 8, F: tc.F, D: 4, HP: tc.HP, Plain: tc.plain}
+		wide := [3]int{n.RowTile(), n.InputTile(), n.Tiles()}
+		n.Narrow = true
+		narrow := [3]int{n.RowTile(), n.InputTile(), n.Tiles()}
+		if want := [3]int{tc.rows, tc.input, tc.tiles}; wide != want {
+			t.Errorf("HP %d, F %d: rows, rows of the input, tiles %v, want %v", tc.HP, tc.F, wide, want)
+		}
+		if want := [3]int{tc.rowsN, tc.inN, tc.tilesN}; narrow != want {
+			t.Errorf("HP %d, F %d, narrow: rows, rows of the input, tiles %v, want %v", tc.HP, tc.F, narrow, want)
+		}
+	}
 }
 
 func BenchmarkResidentWeight(b *testing.B) {

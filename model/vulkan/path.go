@@ -99,6 +99,9 @@ func newWalker(h int, info gpu.Info, t Tuning) (walker, error) {
 		units = 64
 	}
 	w.groups = max(1, 2*units*64/w.hp)
+	if w.hp > 64 {
+		w.groups = units // one and a half would mean a second round, half empty
+	}
 	if t.Groups > 0 {
 		w.groups = t.Groups
 	}
@@ -128,7 +131,7 @@ func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
 	if err != nil {
 		return resident{}, err
 	}
-	r := resident{ResidentNet: kernel.ResidentNet{H: h, F: c.F, D: c.D, HP: w.hp, Plain: info.Software}, walker: w, parts: residentParts, ahead: t.Ahead}
+	r := resident{ResidentNet: kernel.ResidentNet{H: h, F: c.F, D: c.D, HP: w.hp, Plain: info.Software, Narrow: narrow(info)}, walker: w, parts: residentParts, ahead: t.Ahead}
 	shared := 4 * (2*r.HP + 8*r.HP + r.DenseRoom())
 	switch l := info.Limits; {
 	case c.D > 1<<20 || c.F > 1<<20:
@@ -144,13 +147,15 @@ func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
 	return r, nil
 }
 
-// registers says how many weights a lane holds on this vendor's GPUs, how many units a workgroup may have, and how wide the
-// input of a step may be, 0 where that does not matter. A lane holds HP recurrent weights, of one network's only layer F of the
-// input, and about 50 values more. What was counted: RADV's compiler holds HP + F up to 136 in 240 registers of RDNA without
-// spilling, and HP + F up to 116 on GCN, whose compute unit, as a multiprocessor of NVIDIA's, has 65,536 registers for 4·HP threads;
-// Intel's compiler gives a lane 128. RDNA is told by its smallest subgroup. On AMD the inputs of two steps lie in scalar registers,
-// which spill beyond 48 values a step on GCN and 56 on RDNA.
-func registers(info gpu.Info) (most, units, width int) {
+// registers says how many weights a lane holds on this vendor's GPUs where a workgroup has hp units, how many units it may have, and
+// how wide the input of a step may be, 0 where that does not matter. A lane holds HP recurrent weights, of one network's only layer
+// F of the input, and about 50 values more. What open compilers counted: RADV's holds HP + F up to 136 in 240 registers of RDNA
+// without spilling, and HP + F up to 116 on GCN, whose compute unit has 65,536 registers for 4·HP threads. On AMD the inputs of two
+// steps lie in scalar registers, which spill beyond 48 values a step on GCN and 56 on RDNA; RDNA is told by its smallest subgroup.
+// NVK's takes HP + 2·FP + 56 and spills beyond what a thread has (nvidiaRegisters). Intel's gives a lane 128: it spills from 64 units
+// and 6 features on, but there outside of the loops over time, and in them few up to HP + F of 80 (12 loads in 368 instructions); the
+// kernels that walk a layer of a stack are free of it up to 80 units.
+func registers(info gpu.Info, hp int) (most, units, width int) {
 	switch {
 	case info.Software:
 		return 128, 64, 0
@@ -159,14 +164,26 @@ func registers(info gpu.Info) (most, units, width int) {
 	case info.Vendor == "AMD":
 		return 116, 64, 48
 	case info.Vendor == "NVIDIA":
-		return 116, 64, 0
+		return hp + (nvidiaRegisters(hp)-56-hp)/2/4*4 - 1, 96, 0
+	case info.Vendor == "Intel":
+		return 80, 80, 0
 	}
 	return 80, 64, 0
 }
 
+// nvidiaRegisters is how many registers a thread may have in workgroups of 4·hp: each of a multiprocessor's four parts has 512 for
+// each of its 32 lanes, to share among the warps that lie there.
+func nvidiaRegisters(hp int) int {
+	warps := max(1, (hp+31)/32)
+	return min(255, 512/warps/8*8)
+}
+
+// narrow reports whether lanes hold fewer values than the kernels would like.
+func narrow(info gpu.Info) bool { return info.Limits.LaneRegisters > 0 }
+
 // wellCounted says why the path does not count well for this layer on this vendor's registers, "" when it does.
 func (w walker) wellCounted(h int, info gpu.Info) string {
-	if _, units, _ := registers(info); w.hp > units {
+	if _, units, _ := registers(info, w.hp); w.hp > units {
 		return fmt.Sprintf("%d units want more registers than a multiprocessor has", h)
 	}
 	return ""
@@ -174,7 +191,7 @@ func (w walker) wellCounted(h int, info gpu.Info) string {
 
 // wellCounted says why the path does not count well for this shape on this vendor's registers, "" when it does.
 func (r resident) wellCounted(info gpu.Info) string {
-	most, _, width := registers(info)
+	most, _, width := registers(info, r.HP)
 	why := r.walker.wellCounted(r.H, info)
 	switch {
 	case width > 0 && r.InputWidth() > width:

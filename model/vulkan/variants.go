@@ -3,6 +3,7 @@ package vulkan
 import (
 	"slices"
 
+	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 )
@@ -27,21 +28,25 @@ var variants = []struct {
 	{"lstm_step_backward", kernel.StepBackwardConstants()},
 	{"lstm_step_forward", kernel.StepForwardConstants()},
 	{"mask", nil},
-	{"matmul", slices.Concat(
-		kernel.MatmulConstants(false, false, false, false, true, true), // x·kernel + bias
-		kernel.MatmulConstants(false, false, false, true, true, true),  // the same where F is a multiple of 4
-		kernel.MatmulConstants(false, true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
-		kernel.MatmulConstants(false, true, false, false, true, true),
-		kernel.MatmulConstants(false, true, false, true, false, false),
-		kernel.MatmulConstants(false, true, false, false, false, false),
-		kernel.MatmulConstants(false, false, true, true, true, true), // dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
-		kernel.MatmulConstants(false, false, true, true, true, false),
-	)},
 	{"resident_input", nil},
 	{"resident_update", [][]uint32{{kernel.GradientOnly}, {kernel.WithAdam}, {kernel.WithSGD}}},
 	{"sgd_update", nil},
 	{"split_sum", [][]uint32{{0}, {1}}}, // accumulate
 	{"time_warp", nil},
+}
+
+// matmulVariants are the constants of each kind of product on a device.
+func matmulVariants(l gpu.Limits) [][]uint32 {
+	return slices.Concat(
+		kernel.MatmulConstants(l, false, false, false, false, true, true), // x·kernel + bias
+		kernel.MatmulConstants(l, false, false, false, true, true, true),  // the same where F is a multiple of 4
+		kernel.MatmulConstants(l, false, true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
+		kernel.MatmulConstants(l, false, true, false, false, true, true),
+		kernel.MatmulConstants(l, false, true, false, true, false, false),
+		kernel.MatmulConstants(l, false, true, false, false, false, false),
+		kernel.MatmulConstants(l, false, false, true, true, true, true), // dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
+		kernel.MatmulConstants(l, false, false, true, true, true, false),
+	)
 }
 
 // oneLayer is the Chain of one LSTM of one direction.
@@ -91,7 +96,8 @@ func residentVariants(info Info) []Variant {
 			add(r)
 		}
 	}
-	for _, h := range []int{10, 64, 96, 128} {
+	_, units, _ := registers(info, 0)
+	for _, h := range slices.Compact([]int{10, 64, min(96, units), units}) {
 		walk(h, 0)
 		most := 0
 		for f := 1; f <= 256; f++ {
@@ -121,6 +127,9 @@ func Variants(info Info) []Variant {
 		for _, c := range v.constants {
 			list = append(list, Variant{Kernel: v.kernel, Constants: c})
 		}
+	}
+	for _, c := range matmulVariants(info.Limits) {
+		list = append(list, Variant{Kernel: "matmul", Constants: c})
 	}
 	for _, name := range []string{"lstm_step_backward_half", "lstm_step_forward_half", "matmul_half"} {
 		for _, c := range kernel.HalfConstants(info.Limits) {

@@ -22,18 +22,29 @@ func amd(smallest uint32) Info {
 		SubgroupOps: 0x6ff, SubgroupSize: 64, SubgroupSmallest: smallest, SubgroupLargest: 64, HalfMatrix: [3]uint32{16, 16, 16}}}
 }
 
+// nvidia and intel are GPUs of other vendors, as NVK and Intel's driver for Linux describe them.
+var (
+	nvidia = Info{Vendor: "NVIDIA", Limits: gpu.Limits{MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: 48 << 10, StorageBuffers: 64,
+		SubgroupOps: 0x6ff, SubgroupSize: 32, SubgroupSmallest: 32, SubgroupLargest: 32, HalfMatrix: [3]uint32{16, 16, 16}}}
+	intel = Info{Vendor: "Intel", Limits: gpu.Limits{MaxInvocations: 1024, MaxWorkgroupSizeX: 1024, SharedMemory: 48 << 10, StorageBuffers: 64,
+		SubgroupOps: 0x6ff, SubgroupSize: 32, SubgroupSmallest: 8, SubgroupLargest: 32, LaneRegisters: 128, HalfMatrix: [3]uint32{8, 8, 16}}}
+)
+
 // TestResidentVariants: what is compiled reaches as far as the resident path is taken on a device, and no farther.
 func TestResidentVariants(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
 		info        Info
 		units, wide int // the largest model, and the most values of a step of one of 64 units
+		walked      int // the largest layer of a stack
 	}{
-		{"RDNA", rdna, 128, 56},
-		{"GCN", gcn, 64, 48},
-		{"no subgroups", Info{}, 0, 0},
+		{"RDNA", rdna, 128, 56, 128},
+		{"GCN", gcn, 64, 48, 64},
+		{"NVIDIA", nvidia, 96, 64, 96},
+		{"Intel", intel, 64, 20, 80},
+		{"no subgroups", Info{}, 0, 0, 0},
 	} {
-		units, wide := 0, 0
+		units, wide, walked := 0, 0, 0
 		for _, v := range Variants(tc.info) {
 			if v.Kernel == "resident_lstm" {
 				units = max(units, int(v.Constants[1]))
@@ -42,8 +53,13 @@ func TestResidentVariants(t *testing.T) {
 				}
 			}
 		}
-		if units != tc.units || wide != tc.wide {
-			t.Errorf("%s: up to %d units, %d values a step at 64 units; want %d, %d", tc.name, units, wide, tc.units, tc.wide)
+		for _, v := range Variants(tc.info) {
+			if v.Kernel == "resident_walk_backward" {
+				walked = max(walked, int(v.Constants[1]))
+			}
+		}
+		if units != tc.units || wide != tc.wide || walked != tc.walked {
+			t.Errorf("%s: up to %d units, %d values a step at 64 units, %d units of a stack; want %d, %d, %d", tc.name, units, wide, walked, tc.units, tc.wide, tc.walked)
 		}
 	}
 }
@@ -88,6 +104,29 @@ func TestVariants(t *testing.T) {
 		} else if n > 4 {
 			t.Errorf("%s needs subgroups of %d lanes whatever its constants; some devices have 4", name, n)
 		}
+	}
+}
+
+// TestFewRegisters: where a lane has 128 registers, no kernel is made with the tiles that spilled in their innermost loops there.
+func TestFewRegisters(t *testing.T) {
+	most := func(info Info) (matmul, half, rows uint32) {
+		for _, v := range Variants(info) {
+			switch v.Kernel {
+			case "matmul":
+				matmul = max(matmul, 16*v.Constants[4]*v.Constants[5]) // sums of a thread
+			case "matmul_half", "lstm_step_forward_half", "lstm_step_backward_half":
+				half = max(half, v.Constants[6]*v.Constants[7]) // matrices of a subgroup
+			case "resident_weight":
+				rows = max(rows, v.Constants[2], v.Constants[3])
+			}
+		}
+		return
+	}
+	if a, b, c := most(nvidia); a != 64 || b != 4 || c != 32 {
+		t.Errorf("NVIDIA: %d sums of a thread, %d matrices of a subgroup, %d rows of a gradient; want 64, 4, 32", a, b, c)
+	}
+	if a, b, c := most(intel); a != 32 || b != 1 || c != 16 {
+		t.Errorf("Intel: %d sums of a thread, %d matrices of a subgroup, %d rows of a gradient; want 32, 1, 16", a, b, c)
 	}
 }
 
