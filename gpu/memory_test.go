@@ -110,10 +110,19 @@ func TestDescribe(t *testing.T) {
 	if i.String() != "3: H100 (discrete GPU, 80.0 GiB, Vulkan 1.4.303, NVIDIA 580.1)" || i.Vendor != "NVIDIA" || i.Software || i.Problem != "" || i.Limits.TimestampPeriod != 1 || i.Limits.MaxAllocation != 80*GiB {
 		t.Errorf("%v: %+v", i, i)
 	}
-	intel := p
-	intel.VendorID = 0x8086
-	if n, few := i.Limits.LaneRegisters, describe(0, intel).Limits.LaneRegisters; n != 0 || few != 128 {
-		t.Errorf("a lane of NVIDIA's has %d registers, of Intel's %d; want 0, as many as asked for, and 128", n, few)
+	for _, tc := range []struct {
+		vendor       uint32
+		driver, text string
+		registers    uint32
+	}{
+		{0x10DE, "NVIDIA", "580.1", 0}, {0x10DE, "NVK", "Mesa 26.1.6-1", 0}, {0x10DE, "NVK", "Mesa 25.0.7-2+deb13u1", 128},
+		{0x1002, "radv", "Mesa 25.0.7-2+deb13u1", 0}, {0x8086, "Intel open-source Mesa driver", "Mesa 26.2.6-1", 128},
+	} {
+		q := p
+		q.VendorID, q.DriverName, q.DriverTxt = tc.vendor, tc.driver, tc.text
+		if n := describe(0, q).Limits.LaneRegisters; n != tc.registers {
+			t.Errorf("%s %s: %d registers of a lane, want %d", tc.driver, tc.text, n, tc.registers)
+		}
 	}
 	if f, ok := computeFamily(p); f != 1 || !ok {
 		t.Errorf("family %d", f)
