@@ -131,19 +131,22 @@ func (s Spec) Chain() (Chain, error) {
 		want = append(want, LSTM)
 	}
 	want = append(want, Dropout, Dense, Dense)
-	switch {
-	case len(s.Layers) != len(want):
-		return Chain{}, fmt.Errorf("model: %d layers, %d of them LSTM; %s", len(s.Layers), lstms, supported)
-	case lstms > MaxLSTMs:
+	if lstms > MaxLSTMs {
 		return Chain{}, fmt.Errorf("model: %d LSTM layers; at most %d", lstms, MaxLSTMs)
 	}
 	for i, l := range s.Layers {
+		if i >= len(want) {
+			return Chain{}, fmt.Errorf("model: layer %q, %s, stands behind the last one; %s", l.Name, l.Kind, supported)
+		}
 		if l.Kind != want[i] {
-			return Chain{}, fmt.Errorf("model: layer %d is %s %q; %s", i+1, l.Kind, l.Name, supported)
+			return Chain{}, fmt.Errorf("model: layer %q, %s, stands where %s is expected; %s", l.Name, l.Kind, want[i], supported)
 		}
 		if l.Bidirectional && l.Kind != LSTM {
 			return Chain{}, fmt.Errorf("model: layer %q, %s, is bidirectional; supported is that of LSTM", l.Name, l.Kind)
 		}
+	}
+	if n := len(s.Layers); n < len(want) {
+		return Chain{}, fmt.Errorf("model: %d layers, and none where %s is expected; %s", n, want[n], supported)
 	}
 	hidden, output := s.Layers[len(want)-2], s.Layers[len(want)-1]
 	c := Chain{T: s.Timesteps, F: s.Features, D: hidden.Units}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,9 @@ times slower.`,
 			if q != model.QuantizeNone && (format == train.FormatKeras || format == train.FormatNPZ) {
 				return usagef("--quantize %s: %s holds float32 alone; it is for tflite and onnx", quantize, format)
 			}
+			if err := spares("out", out, modelPath); err != nil {
+				return err
+			}
 			m, meta, err := loadModel(modelPath, out)
 			if err != nil {
 				return err
@@ -102,6 +106,9 @@ is said.`,
 			if train.FormatOf(out) != train.FormatKeras {
 				return usagef("--out %s: convert writes .h5 and .keras; export writes other formats", out)
 			}
+			if err := spares("out", out, modelPath); err != nil {
+				return err
+			}
 			m, meta, err := loadModel(modelPath, out)
 			if err != nil {
 				return err
@@ -134,7 +141,7 @@ func loadModel(path, out string) (*train.Model, train.Meta, error) {
 		return nil, train.Meta{}, err
 	}
 	if meta == nil {
-		meta = &train.Meta{Version: 1, Scaling: m.Scaling, Epoch: -1, Threshold: m.Decision()}
+		meta = &train.Meta{Version: 1, Scaling: m.Scaling, Epoch: -1, ValF1: report.Number(math.NaN()), Threshold: m.Decision()}
 	}
 	return m, *meta, train.CheckWritable(out)
 }

@@ -53,3 +53,29 @@ func TestInitFlags(t *testing.T) {
 		t.Errorf("with flags: %+v", c)
 	}
 }
+
+// What export and convert read they do not replace, and what they do not know they do not make up.
+func TestExportSpares(t *testing.T) {
+	s := model.Classifier(5, 3, 4, 0, 3)
+	b, err := keras.Encode(&keras.File{Spec: s, Params: s.Init(1).Params})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "m.h5")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"export", "convert"} {
+		r := vklstm(t, dir, command, "--model", "m.h5", "--out", path)
+		if now, _ := os.ReadFile(path); r.status != 2 || !strings.Contains(r.errout, "would replace") || string(now) != string(b) {
+			t.Errorf("%s: %+v", command, r)
+		}
+		if r := vklstm(t, dir, command, "--model", "m.h5", "--out", "m.keras"); r.status != 0 {
+			t.Errorf("%s: %+v", command, r)
+		}
+		if now, _ := os.ReadFile(filepath.Join(dir, "m.keras")); !strings.Contains(string(now), `"epoch":-1,"val_f1":null`) {
+			t.Errorf("%s made up a validation F1", command)
+		}
+	}
+}
