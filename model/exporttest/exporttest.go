@@ -216,6 +216,12 @@ type Answer struct {
 // interpreter the test is skipped, or fails where VKLSTM_REQUIRE_PYTHON=1 forbids that.
 func Ask(t *testing.T, file []byte, c Case) Answer {
 	t.Helper()
+	return AskScript(t, filepath.Join("testdata", "judge.py"), file, c.X, c.Spec)
+}
+
+// AskScript is Ask of another script, and of windows x[N][T][F] of a network of spec's T and F.
+func AskScript(t *testing.T, script string, file []byte, x []float32, spec model.Spec) Answer {
+	t.Helper()
 	python := os.Getenv("VKLSTM_PYTHON")
 	if python == "" {
 		if os.Getenv("VKLSTM_REQUIRE_PYTHON") == "1" {
@@ -226,7 +232,7 @@ func Ask(t *testing.T, file []byte, c Case) Answer {
 	dir := t.TempDir()
 	model, windows := filepath.Join(dir, "model"), filepath.Join(dir, "x.bin")
 	var raw []byte
-	for _, v := range c.X {
+	for _, v := range x {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
 	for path, data := range map[string][]byte{model: file, windows: raw} {
@@ -234,7 +240,7 @@ func Ask(t *testing.T, file []byte, c Case) Answer {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(python, filepath.Join("testdata", "judge.py"), model, windows, fmt.Sprint(c.Spec.Timesteps), fmt.Sprint(c.Spec.Features))
+	cmd := exec.Command(python, script, model, windows, fmt.Sprint(spec.Timesteps), fmt.Sprint(spec.Features))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
