@@ -44,6 +44,19 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestLaneRegisters: a simulated card of Intel's is given the tiles that a real one is.
+func TestLaneRegisters(t *testing.T) {
+	for _, g := range GPUs() {
+		want := uint32(0)
+		if g.Name == "Arc A770" {
+			want = 128
+		}
+		if n := g.info().Limits.LaneRegisters; n != want {
+			t.Errorf("%s: %d registers of a lane, want %d", g.Name, n, want)
+		}
+	}
+}
+
 func TestKernelsNeedGPU(t *testing.T) {
 	d, err := train.OpenDevice("cpu")
 	if err != nil {

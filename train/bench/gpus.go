@@ -83,6 +83,10 @@ func (g GPU) vendor() string {
 // others are what all current drivers of discrete cards allow.
 func (g GPU) info() vulkan.Info {
 	memory := uint64(g.MemoryGB * 1e9)
+	registers := uint32(0)
+	if g.vendor() == "Intel" {
+		registers = 128 // as package gpu says of the real one
+	}
 	return vulkan.Info{
 		Name: g.Name, Vendor: g.vendor(), Type: "discrete GPU", Driver: "simulated", API: "1.3.0", Memory: memory,
 		Limits: vulkan.Limits{
@@ -90,7 +94,7 @@ func (g GPU) info() vulkan.Info {
 			PushConstants: 128, StorageBuffers: 64, StorageRange: 1<<32 - 1, OffsetAlignment: 64,
 			SubgroupSize: uint32(g.Subgroup[0]), SubgroupSmallest: uint32(g.Subgroup[1]), SubgroupLargest: uint32(g.Subgroup[2]), SubgroupOps: 0xff,
 			HalfMatrix:      [3]uint32{uint32(g.Matrix[0]), uint32(g.Matrix[1]), uint32(g.Matrix[2])},
-			Multiprocessors: uint32(g.Processors), MaxAllocation: min(memory, 1<<32-1),
+			Multiprocessors: uint32(g.Processors), LaneRegisters: registers, MaxAllocation: min(memory, 1<<32-1),
 		},
 	}
 }
