@@ -1,6 +1,7 @@
 """Goes on training from .keras files: python resume.py MODULE CASES.json, MODULE keras or tf_keras (Keras 2), a list of
 {"file", "x" [N][T][F], "y" [N], "probability" [N], "step", "out"}. Loads each, compares predictions and, in Keras 3, the
-iteration, takes one step on all windows, saves OUT.keras, and takes another. OUT.json holds the weights behind each step, flat.
+iteration, takes one step on all windows, saves OUT.keras, and takes another. OUT.json holds the weights behind each step, flat; of an ensemble (step
+-1) the probabilities behind the only step.
 """
 import importlib
 import json
@@ -28,5 +29,10 @@ for case in json.load(open(sys.argv[2])):
         m.save(case["out"] + ".keras")
         m.train_on_batch(x, y)
         after.append(flat())
+    else:
+        m.run_eagerly = True
+        m.train_on_batch(x, y)
+        m.save(case["out"] + ".keras")
+        after.append(np.asarray(m(x, training=False))[:, 0].astype("d").tolist())
     json.dump(after, open(case["out"] + ".json", "w"))
 print(sys.argv[1], keras.__version__)
