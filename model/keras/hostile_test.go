@@ -79,6 +79,46 @@ func TestManyExtras(t *testing.T) {
 	}
 }
 
+// TestNameTwice has two configurations in one archive, of which Keras reads the last.
+func TestNameTwice(t *testing.T) {
+	src, err := os.ReadFile("testdata/keras3.keras")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := zip.NewReader(bytes.NewReader(src), int64(len(src)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, good := range []bool{true, false} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		other := func() {
+			if w, err := z.Create("config.json"); err != nil {
+				t.Fatal(err)
+			} else if _, err := io.WriteString(w, `{"class_name": "Other"}`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if good {
+			other()
+		}
+		for _, e := range from.File {
+			if err := z.Copy(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !good {
+			other()
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(b.Bytes()); (err == nil) != good || err != nil && !strings.Contains(err.Error(), `"Other"`) {
+			t.Errorf("the model last is %v: %v", good, err)
+		}
+	}
+}
+
 // TestLongNames has names in a file which would fill a screen, or command it, when they are shown.
 func TestLongNames(t *testing.T) {
 	src, err := os.ReadFile("testdata/keras3.keras")

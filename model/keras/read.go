@@ -307,9 +307,9 @@ func variables(root *hdf5.Object, spec model.Spec, prefix string) ([]*hdf5.Objec
 	return arrays, nil
 }
 
-// entry returns the content of a file in a zip, of at most limit bytes.
+// entry returns the content of a file in a zip, of at most limit bytes; of two with one name the last, as Python does.
 func entry(z *zip.Reader, name string, limit int64) ([]byte, error) {
-	for _, e := range z.File {
+	for _, e := range slices.Backward(z.File) {
 		if e.Name != name {
 			continue
 		}
