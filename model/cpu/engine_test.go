@@ -3,12 +3,8 @@
 package cpu
 
 import (
-	"context"
-	"errors"
 	"math"
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"vklstm/model"
@@ -220,8 +216,7 @@ func BenchmarkTrainStack(b *testing.B) { enginetest.TrainStack(b, benchmarked, p
 func BenchmarkSideBySide(b *testing.B) { enginetest.SideBySide(b, benchmarked) }
 func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked, peak) }
 
-var options = model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 3,
-	Augment: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}}
+var options = enginetest.HostOptions()
 
 func TestAnyNumberOfThreadsGivesTheSameBits(t *testing.T) {
 	for _, isa := range InstructionSets() {
@@ -234,75 +229,21 @@ func TestAnyNumberOfThreadsGivesTheSameBits(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	good := model.Classifier(5, 2, 4, 0.1, 3)
-	bad := func(change func(o *model.Options)) []model.Options {
-		o := []model.Options{options, options}
-		change(&o[1])
-		return o
-	}
-	for _, tc := range []struct {
-		name    string
-		spec    model.Spec
-		opts    []model.Options
-		threads int
-		want    string
-	}{
-		{"no models", good, nil, 0, "no models"},
-		{"threads", good, bad(func(*model.Options) {}), -1, "-1 threads"},
-		{"too many threads", good, bad(func(*model.Options) {}), 1025, "1025 threads"},
-		{"units", model.Classifier(5, 2, 0, 0.1, 3), bad(func(*model.Options) {}), 0, "LSTM units"},
-		{"size", model.Classifier(1<<24, 1<<20, 64, 0.1, 3), bad(func(*model.Options) {}), 0, "GiB"},
-		{"padded size", model.Classifier(1, 1<<24, 31, 0, 1), bad(func(o *model.Options) { o.Augment = model.Augment{} }), 1, "padded"},
-		{"loss", good, bad(func(o *model.Options) { o.Loss.Kind = "mse" }), 0, "model 1"},
-		{"optimizer", good, bad(func(o *model.Options) { o.Optimizer.Beta1 = 1 }), 0, "model 1"},
-		{"augmentation", good, bad(func(o *model.Options) { o.Augment.Noise = math.NaN() }), 0, "model 1"},
-		{"scaling", good, bad(func(o *model.Options) { o.Scaling.Offset = []float32{1} }), 0, "model 1"},
-		{"long warp", model.Classifier(30001, 1, 1, 0, 1), bad(func(*model.Options) {}), 0, "time-warped"},
-	} {
-		if e, err := New(tc.spec, tc.opts, tc.threads); err == nil || e != nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+	o := enginetest.HostOptions()
+	plain := o
+	plain.Augment = model.Augment{}
+	enginetest.HostRefuses(t, func(spec model.Spec, opts []model.Options, threads int) (model.Engine, error) {
+		e, err := New(spec, opts, threads)
+		if e == nil { // an interface that holds a nil engine is not nil
+			return nil, err
 		}
-	}
-	e := testEngine(t, good, []model.Options{options}, 0)
-	plans := []model.Plan{{Train: []int32{0}, Batch: 1, LearningRate: []float64{1}}}
-	if _, err := e.Epoch(t.Context(), plans); err == nil || !strings.Contains(err.Error(), "call Load") {
-		t.Errorf("Epoch without windows: %v", err)
-	}
-	if _, _, err := e.Gradient(0, plans[0]); err == nil || !strings.Contains(err.Error(), "call Load") {
-		t.Errorf("Gradient without windows: %v", err)
-	}
-	if err := e.Load(model.Windows{X: make([]float32, 3), Y: make([]float32, 1)}); !errors.Is(err, model.ErrShape) {
-		t.Errorf("Load of a wrong shape: %v", err)
-	}
-	if s := e.String(); !strings.Contains(s, "CPU") || !strings.Contains(s, "4 units") {
-		t.Errorf("the engine calls itself %q", s)
-	}
+		return e, err
+	}, enginetest.Refusal{Name: "too many threads", Spec: model.Classifier(5, 2, 4, 0.1, 3), Options: []model.Options{o}, Threads: 1025, Says: "1025 threads"},
+		enginetest.Refusal{Name: "padded size", Spec: model.Classifier(1, 1<<24, 31, 0, 1), Options: []model.Options{o, plain}, Threads: 1, Says: "padded"})
 }
 
-// Working memory belongs to the blocks in flight: predicting many windows allocates their probabilities, and no more.
 func TestPredictDoesNotGrow(t *testing.T) {
-	spec := model.Classifier(10, 2, 16, 0, 4)
-	e := testEngine(t, spec, []model.Options{options}, 2)
-	const n = 200_000
-	x := make([]float32, n*10*2)
-	for i := range x {
-		x[i] = float32(i % 7)
-	}
-	allocated := func(windows int) uint64 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		out, err := e.Predict(context.Background(), 0, x[:windows*20])
-		runtime.ReadMemStats(&after)
-		if err != nil || len(out) != windows {
-			t.Fatalf("%d probabilities, %v", len(out), err)
-		}
-		return after.TotalAlloc - before.TotalAlloc
-	}
-	for range 2 {
-		allocated(2000) // the blocks
-	}
-	// 4 bytes for each window, and 100 for each block's closures.
-	if got, most := allocated(n), uint64(4*n+100*n/8+1<<20); got > most {
-		t.Errorf("predicting %d windows allocated %d bytes; at most %d", n, got, most)
-	}
+	enginetest.HostPredictDoesNotGrow(t, func(t *testing.T, spec model.Spec, opts []model.Options, threads int) model.Engine {
+		return testEngine(t, spec, opts, threads)
+	}, 8)
 }

@@ -22,8 +22,7 @@ func trained(t *testing.T, new NewThreads, spec model.Spec, threads int) ([]mode
 	for i := range w.Y {
 		w.Y[i] = float32(i % 2)
 	}
-	o := model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: 3,
-		Augment: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}}
+	o := HostOptions()
 	e := new(t, spec, []model.Options{o, o}, threads)
 	defer e.Close()
 	if err := e.Load(w); err != nil {
