@@ -49,6 +49,8 @@ type Model struct {
 	// Threshold is the probability above which a window counts as positive, above 0 and below 1. 0 stands for
 	// DefaultThreshold; LoadModel never leaves it 0.
 	Threshold float64
+
+	forKeras2 bool // a .keras file's optimizer is to be restored by Keras 2
 }
 
 // Members returns the states of all members, State first.
@@ -144,7 +146,7 @@ func encodeModel(path string, m *Model, learningRate float64, meta Meta) ([]byte
 		return keras.Encode(f)
 	}
 	if s := m.State; s.Step > 0 {
-		f.Optimizer = &keras.Optimizer{M: s.M, V: s.V, Step: s.Step}
+		f.Optimizer, f.ForKeras2 = &keras.Optimizer{M: s.M, V: s.V, Step: s.Step}, m.forKeras2
 	}
 	return keras.EncodeKeras(f)
 }

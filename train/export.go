@@ -17,24 +17,25 @@ import (
 
 // The formats of Export.
 const (
-	FormatKeras  = "keras"  // .h5: SaveModel; or .keras, with the optimizer's state
+	FormatKeras  = "keras"  // .h5: SaveModel; or .keras, with the optimizer's state as Keras 3 restores it
+	FormatKeras2 = "keras2" // .keras, with the optimizer's state as Keras 2 (tf_keras) restores it
 	FormatTFLite = "tflite" // .tflite, for LiteRT on phones
 	FormatONNX   = "onnx"   // .onnx
 	FormatNPZ    = "npz"    // .npz, one NumPy array per variable
 )
 
 // Formats are the formats of Export, and the ending that each has.
-var Formats = []struct{ Name, Ending string }{{FormatKeras, ".h5"}, {FormatTFLite, ".tflite"}, {FormatONNX, ".onnx"}, {FormatNPZ, ".npz"}}
+var Formats = []struct{ Name, Ending string }{{FormatKeras, ".h5"}, {FormatKeras2, ".keras"}, {FormatTFLite, ".tflite"}, {FormatONNX, ".onnx"}, {FormatNPZ, ".npz"}}
 
 // FormatOf returns the format that a path's ending asks for, and "" for another ending.
 func FormatOf(path string) string {
+	if isArchive(path) {
+		return FormatKeras
+	}
 	for _, f := range Formats {
 		if strings.EqualFold(filepath.Ext(path), f.Ending) {
 			return f.Name
 		}
-	}
-	if isArchive(path) {
-		return FormatKeras
 	}
 	return ""
 }
@@ -52,7 +53,7 @@ func (m *Model) Trained() model.Trained {
 }
 
 // Export writes m in another format, its kernels kept as q says, and returns the file's size; see WriteFile for what
-// happens to an older file. meta goes into the formats that hold it, keras and npz, which hold float32 alone.
+// happens to an older file. meta goes into the formats that hold it, keras, keras2 and npz, which hold float32 alone.
 func Export(path string, m *Model, meta Meta, format string, q model.Quantization) (int, error) {
 	b, err := encodeExport(path, m, meta, format, q)
 	if err != nil {
@@ -70,12 +71,20 @@ func encodeExport(path string, m *Model, meta Meta, format string, q model.Quant
 		return tflite.Encode(m.Trained(), q)
 	case FormatONNX:
 		return onnx.Encode(m.Trained(), q)
-	case FormatKeras, FormatNPZ:
+	case FormatKeras, FormatKeras2, FormatNPZ:
 		if q != model.QuantizeNone {
 			return nil, fmt.Errorf("%s holds float32 alone, not %s; choose tflite or onnx for that", format, q)
 		}
-		if format == FormatKeras {
+		switch format {
+		case FormatKeras:
 			return encodeModel(path, m, m.LearningRate, meta)
+		case FormatKeras2:
+			if !isArchive(path) {
+				return nil, fmt.Errorf("%s is a .keras file; name it so (an .h5 file of format keras opens in Keras 2 too, without the optimizer's state)", format)
+			}
+			its := *m
+			its.forKeras2 = true
+			return encodeModel(path, &its, m.LearningRate, meta)
 		}
 		return encodeNPZ(m, meta)
 	}

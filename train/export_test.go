@@ -72,6 +72,35 @@ func TestExportManyFeatures(t *testing.T) {
 	}
 }
 
+// A .keras file is for one Keras or the other; both hold the same for us. package keras has the real ones judge them.
+func TestExportKeras2(t *testing.T) {
+	m, meta := exported()
+	m.Others = nil
+	m.Loss, m.State.Step = model.Focal(), 3
+	for i := range m.State.M {
+		m.State.M[i], m.State.V[i] = float32(i), float32(i)/2
+	}
+	var files [][]byte
+	for _, format := range []string{FormatKeras, FormatKeras2} {
+		path := filepath.Join(t.TempDir(), "m.keras")
+		if _, err := Export(path, m, meta, format, model.QuantizeNone); err != nil {
+			t.Fatal(err)
+		}
+		back, _, err := LoadModel(path)
+		if err != nil || !reflect.DeepEqual(back.State, m.State) {
+			t.Errorf("%s: read back as %+v, %v", format, back, err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, b)
+	}
+	if len(files[0]) <= len(files[1]) { // by the learning rate
+		t.Errorf("%d bytes for Keras 3, %d for Keras 2", len(files[0]), len(files[1]))
+	}
+}
+
 func TestExportRefuses(t *testing.T) {
 	m, meta := exported()
 	path := filepath.Join(t.TempDir(), "m")
@@ -82,6 +111,8 @@ func TestExportRefuses(t *testing.T) {
 	}{
 		{FormatNPZ, model.QuantizeInt8, "float32 alone"},
 		{FormatKeras, model.QuantizeFloat16, "float32 alone"},
+		{FormatKeras2, model.QuantizeNone, "name it so"},
+		{FormatKeras2, model.QuantizeInt8, "float32 alone"},
 		{"pb", model.QuantizeNone, "unknown format"},
 		{FormatONNX, "int4", "int4"},
 	} {

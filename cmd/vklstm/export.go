@@ -28,6 +28,7 @@ func exportCommand() *cobra.Command {
 		Long: `Write a model for Keras, phones (TFLite) and servers (ONNX).
 
   keras   .h5, or .keras with the optimizer's state, which keras.models.load_model opens
+  keras2  .keras with the optimizer's state as Keras 2 (tf_keras) restores it; keras is for Keras 3
   tflite  .tflite for LiteRT: x[1][T][F] float32 → y[1][1], one window a call
   onnx    .onnx, opset 13: x[N][T][F] float32 → y[N][1]
   npz     .npz, one NumPy array per variable, which every command here reads too
@@ -49,7 +50,7 @@ times slower.`,
 			}
 			if format == "" {
 				if format = train.FormatOf(out); format == "" {
-					return usagef("--out %s: the ending says no format; give --format keras, tflite, onnx or npz", out)
+					return usagef("--out %s: the ending says no format; give --format keras, keras2, tflite, onnx or npz", out)
 				}
 			}
 			known := false
@@ -57,9 +58,9 @@ times slower.`,
 				known = known || f.Name == format
 			}
 			if !known {
-				return usagef("--format %q: it must be keras, tflite, onnx or npz", format)
+				return usagef("--format %q: it must be keras, keras2, tflite, onnx or npz", format)
 			}
-			if q != model.QuantizeNone && (format == train.FormatKeras || format == train.FormatNPZ) {
+			if q != model.QuantizeNone && format != train.FormatTFLite && format != train.FormatONNX {
 				return usagef("--quantize %s: %s holds float32 alone; it is for tflite and onnx", quantize, format)
 			}
 			if err := spares("out", out, modelPath); err != nil {
@@ -79,7 +80,7 @@ times slower.`,
 	f := c.Flags()
 	f.StringVar(&modelPath, "model", "", modelUsage)
 	f.StringVar(&out, "out", "", "`file` to write")
-	f.StringVar(&format, "format", "", "keras, tflite, onnx or npz (default: by the ending of --out)")
+	f.StringVar(&format, "format", "", "keras, keras2, tflite, onnx or npz (default: by the ending of --out)")
 	f.StringVar(&quantize, "quantize", "none", "none, float16, dynamic or int8")
 	f.SortFlags = false
 	return c

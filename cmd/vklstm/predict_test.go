@@ -248,6 +248,8 @@ func TestExportCommand(t *testing.T) {
 		{[]string{"export", "--model", "m.h5", "--out", "m.bin", "--format", "onnx", "--quantize", "float16"}, 0, "onnx"},
 		{[]string{"export", "--model", "m.h5", "--out", "m.npz"}, 0, "m.npz"},
 		{[]string{"convert", "--model", "m.npz", "--out", "again.h5"}, 0, "again.h5"},
+		{[]string{"export", "--model", trained, "--out", "t2.keras", "--format", "keras2"}, 0, "keras2"},
+		{[]string{"export", "--model", trained, "--out", "t2.h5", "--format", "keras2"}, 1, "name it so"},
 		{[]string{"export", "--model", "m.h5", "--out", "m.pb"}, 2, "--format"},
 		{[]string{"export", "--model", "m.h5", "--out", "m.onnx", "--format", "coreml"}, 2, "coreml"},
 		{[]string{"export", "--model", "m.h5", "--out", "m.onnx", "--quantize", "int4"}, 2, "int4"},

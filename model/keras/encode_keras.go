@@ -20,9 +20,9 @@ const extraEnding = ".json"
 var archiveFiles = []string{"metadata.json", "config.json", "model.weights.h5"}
 
 // EncodeKeras returns f as a .keras file, which Keras 3 and Keras 2 open, with the optimizer f.Rule (Keras's Adam where that
-// has no kind) and its state where f has a Loss and an Optimizer: Keras 3 then goes on training with the same next step,
-// Keras 2, which has no place for the learning rate among an optimizer's variables, with fresh moments. An ensemble has no
-// optimizer. The same f gives the same bytes. The error says what of f cannot be written, as that of Encode.
+// has no kind) and its state where f has a Loss and an Optimizer: Keras 3 then goes on training with the same next step, or
+// with f.ForKeras2 Keras 2, which does not count the learning rate among an optimizer's variables; the other one begins with
+// fresh moments. An ensemble has no optimizer. The same f gives the same bytes. The error says what of f cannot be written, as that of Encode.
 func EncodeKeras(f *File) ([]byte, error) {
 	data, err := encodeKeras(f)
 	if err != nil {
@@ -65,10 +65,14 @@ func encodeKeras(f *File) ([]byte, error) {
 				return nil, fmt.Errorf("moments of %d and %d elements for a network of %d: %w", len(s.M), len(s.V), layout.Size, model.ErrShape)
 			}
 			root.Int("optimizer/vars/0", int64(s.Step))
-			root.Scalar("optimizer/vars/1", float32(f.rate()))
+			next := 1
+			if !f.ForKeras2 { // which does not count the learning rate among the variables
+				root.Scalar("optimizer/vars/1", float32(f.rate()))
+				next = 2
+			}
 			for i, v := range layout.Variables {
-				root.Array(fmt.Sprintf("optimizer/vars/%d", 2+2*i), v.Shape, v.Of(s.M))
-				root.Array(fmt.Sprintf("optimizer/vars/%d", 3+2*i), v.Shape, v.Of(s.V))
+				root.Array(fmt.Sprintf("optimizer/vars/%d", next+2*i), v.Shape, v.Of(s.M))
+				root.Array(fmt.Sprintf("optimizer/vars/%d", next+1+2*i), v.Shape, v.Of(s.V))
 			}
 		}
 	}

@@ -23,7 +23,7 @@ type File struct {
 	Others [][]float32
 
 	// Extra holds the root attributes that are not Keras's own, such as "vklstm", by name. They are kept as they
-	// are; Keras passes over them. Only .h5 files have them.
+	// are; Keras passes over them.
 	Extra map[string]string
 
 	// Loss is what the model was compiled with, Loss.Kind is empty when that is not known, or no loss of ours.
@@ -39,9 +39,13 @@ type File struct {
 	// the layers, known without an optimizer too. Only .keras files are written with it.
 	Rule model.Optimizer
 
-	// Optimizer is the state of Adam, nil when the file holds none, or that of another optimizer. It is not written:
-	// Keras 3 cannot go on training from a file which has it.
+	// Optimizer is the state of Adam, nil when the file holds none, or that of another optimizer. Only .keras files are
+	// written with it: Keras 3 cannot go on training from an .h5 file which has it.
 	Optimizer *Optimizer
+
+	// ForKeras2 says that a .keras file is written with the optimizer's state as Keras 2 counts its variables: each Keras
+	// restores its own count, and passes over the other's. A file that is read does not set it.
+	ForKeras2 bool
 
 	// Ignored lists, one sentence each, settings of the file that act in training only and are not kept.
 	Ignored []string

@@ -2,6 +2,7 @@ package keras
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -59,6 +60,7 @@ func TestKerasResumes(t *testing.T) {
 	}
 	const rate = 2e-3
 	networks, states := map[string]reference.Network{}, map[string]*reference.State{}
+	files := map[string]*File{}
 	var cases []resumed
 	for _, p := range problems {
 		p.spec.Layers[len(p.spec.Layers)-3].Rate = 0
@@ -112,15 +114,36 @@ func TestKerasResumes(t *testing.T) {
 		if err := os.WriteFile(c.File, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		networks[p.name] = net
+		networks[p.name], files[p.name] = net, f
 		states[p.name] = &reference.State{Params: widen(f.Params), M: widen(f.Optimizer.M), V: widen(f.Optimizer.V), Step: f.Optimizer.Step}
 		cases = append(cases, c)
 	}
-	// Keras 2 counts an optimizer's variables without the learning rate, and leaves a state of Keras 3's alone: it goes on
-	// with fresh moments.
-	for module, steps := range map[string]int{"keras": 3, "tf_keras": 0} {
+	// Keras 2 counts an optimizer's variables without the learning rate, and leaves a state of Keras 3's alone: from such a
+	// file it goes on with fresh moments, and with its own from one that is written for it.
+	for _, tc := range []struct {
+		module    string
+		forKeras2 bool
+		steps     int
+	}{{"keras", false, 3}, {"tf_keras", false, 0}, {"tf_keras", true, 3}} {
+		module, steps := tc.module, tc.steps
 		for i, p := range problems {
-			cases[i].Out = filepath.Join(dir, p.name+"_"+module)
+			cases[i].Out = filepath.Join(dir, fmt.Sprintf("%s_%s_%t", p.name, module, tc.forKeras2))
+			if p.n == 1 {
+				cases[i].Step = steps
+			}
+			f := *files[p.name]
+			f.ForKeras2 = tc.forKeras2
+			b, err := EncodeKeras(&f)
+			if err == nil {
+				err = os.WriteFile(cases[i].File, b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := Decode(b)
+			if err != nil || p.n == 1 && !reflect.DeepEqual(back.Optimizer, f.Optimizer) {
+				t.Errorf("%s for Keras 2: %t: read back as %+v, %v", p.name, tc.forKeras2, back, err)
+			}
 		}
 		text, err := json.Marshal(cases)
 		if err != nil {

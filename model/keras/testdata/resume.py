@@ -1,5 +1,5 @@
 """Goes on training from .keras files: python resume.py MODULE CASES.json, MODULE keras or tf_keras (Keras 2), a list of
-{"file", "x" [N][T][F], "y" [N], "probability" [N], "step", "out"}. Loads each, compares predictions and, in Keras 3, the
+{"file", "x" [N][T][F], "y" [N], "probability" [N], "step", "out"}. Loads each, compares predictions and the
 iteration, takes one step on all windows, saves OUT.keras, and takes another. OUT.json holds the weights behind each step, flat; of an ensemble (step
 -1) the probabilities behind the only step.
 """
@@ -21,8 +21,7 @@ for case in json.load(open(sys.argv[2])):
     flat = lambda: np.concatenate([np.asarray(w).ravel() for w in m.get_weights()]).astype("d").tolist()
     after = []
     if case["step"] >= 0:
-        step = case["step"] if sys.argv[1] == "keras" else 0
-        assert int(m.optimizer.iterations.numpy()) == step, (case["file"], m.optimizer.iterations)
+        assert int(m.optimizer.iterations.numpy()) == case["step"], (case["file"], m.optimizer.iterations)
         m.run_eagerly = True
         m.train_on_batch(x, y)
         after.append(flat())
