@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,23 +104,29 @@ func TestPredictForms(t *testing.T) {
 	}
 }
 
-// Whoever sends a frame and waits for the answer before the next one must get it.
-func TestPredictStreamAnswersAtOnce(t *testing.T) {
-	dir := t.TempDir()
-	saveModel(t, dir)
-	c := exec.Command(program, "predict", "--model", "m.h5", "--device", "cpu", "--stream")
+// piped starts the program with its standard input and output in the test's hands.
+func piped(t *testing.T, dir string, args ...string) (c *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
+	t.Helper()
+	c = exec.Command(program, args...)
 	c.Dir = dir
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := c.StdoutPipe()
-	if err != nil {
+	if out, err = c.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return c, in, out
+}
+
+// Whoever sends a frame and waits for the answer before the next one must get it.
+func TestPredictStreamAnswersAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	saveModel(t, dir)
+	c, in, out := piped(t, dir, "predict", "--model", "m.h5", "--device", "cpu", "--stream")
 	buf := make([]byte, 100)
 	for n := range 10 {
 		fmt.Fprintf(in, "%d,0.5\n", n)
@@ -157,19 +164,7 @@ func TestPredictStandardInput(t *testing.T) {
 	for name, part := range parts {
 		t.Run(name, func(t *testing.T) {
 			format, _, _ := strings.Cut(name, " ")
-			c := exec.Command(program, "predict", "--model", "m.h5", "--device", "cpu", "--data", "-", "--data-format", format, "--out-format", "jsonl")
-			c.Dir = dir
-			in, err := c.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := c.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
+			c, in, out := piped(t, dir, "predict", "--model", "m.h5", "--device", "cpu", "--data", "-", "--data-format", format, "--out-format", "jsonl")
 			lines := json.NewDecoder(out)
 			for i, text := range part {
 				var v struct{ Probability json.Number }

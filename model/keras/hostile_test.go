@@ -13,6 +13,20 @@ import (
 	"unicode/utf8"
 )
 
+// keras3Archive opens a .keras file that Keras 3 wrote.
+func keras3Archive(t *testing.T) *zip.Reader {
+	t.Helper()
+	src, err := os.ReadFile("testdata/keras3.keras")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(src), int64(len(src)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
 // TestZipBomb packs far more into a small .keras file than is unpacked.
 func TestZipBomb(t *testing.T) {
 	for _, name := range []string{"config.json", "model.weights.h5"} {
@@ -44,14 +58,7 @@ func TestZipBomb(t *testing.T) {
 
 // TestManyExtras adds what this program may have written, and far more of it than it writes, to a .keras file.
 func TestManyExtras(t *testing.T) {
-	src, err := os.ReadFile("testdata/keras3.keras")
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, err := zip.NewReader(bytes.NewReader(src), int64(len(src)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	from := keras3Archive(t)
 	for n, good := range map[int]bool{2: true, 50: false} {
 		var b bytes.Buffer
 		z := zip.NewWriter(&b)
@@ -81,14 +88,7 @@ func TestManyExtras(t *testing.T) {
 
 // TestNameTwice has two configurations in one archive, of which Keras reads the last.
 func TestNameTwice(t *testing.T) {
-	src, err := os.ReadFile("testdata/keras3.keras")
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, err := zip.NewReader(bytes.NewReader(src), int64(len(src)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	from := keras3Archive(t)
 	for _, good := range []bool{true, false} {
 		var b bytes.Buffer
 		z := zip.NewWriter(&b)
@@ -121,17 +121,11 @@ func TestNameTwice(t *testing.T) {
 
 // TestLongNames has names in a file which would fill a screen, or command it, when they are shown.
 func TestLongNames(t *testing.T) {
-	src, err := os.ReadFile("testdata/keras3.keras")
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, err := zip.NewReader(bytes.NewReader(src), int64(len(src)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	from := keras3Archive(t)
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, e := range from.File {
+		var err error
 		if e.Name != "config.json" {
 			err = z.Copy(e)
 		} else {
@@ -146,7 +140,7 @@ func TestLongNames(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Decode(b.Bytes())
+	_, err := Decode(b.Bytes())
 	if !errors.Is(err, ErrUnsupported) || len(err.Error()) > maxSentence+100 || strings.ContainsFunc(err.Error(), unicode.IsControl) || !utf8.ValidString(err.Error()) ||
 		!strings.HasSuffix(err.Error(), "Dense(1, sigmoid)") {
 		t.Errorf("%.200v", err)
