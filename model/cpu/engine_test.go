@@ -86,6 +86,58 @@ func TestFewLanes(t *testing.T) {
 	}, enginetest.Tolerances{}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4}, enginetest.Size{B: 61, T: 3, F: 2, H: 9, D: 4, Rows: 90})
 }
 
+// The norms of clipping read the parameters where there is a penalty: a thread that had moved its part of them before
+// another had found the norms made the bits depend on chance.
+func TestClippingWithPenaltyOnAnyThreads(t *testing.T) {
+	spec := model.Classifier(6, 4, 64, 0, 32)
+	const windows, batch = 64, 16
+	w := model.Windows{X: make([]float32, windows*6*4), Y: make([]float32, windows)}
+	plan := model.Plan{Batch: batch}
+	for i := range w.X {
+		w.X[i] = float32(i%13) - 6
+	}
+	for i := range w.Y {
+		w.Y[i] = float32(i % 2)
+		plan.Train = append(plan.Train, int32(i))
+	}
+	for range windows / batch {
+		plan.LearningRate = append(plan.LearningRate, 1e-2)
+	}
+	for name, clip := range map[string]model.Optimizer{"each": {ClipNorm: 1e-3}, "all together": {GlobalClipNorm: 1e-3}} {
+		t.Run(name, func(t *testing.T) {
+			o := options
+			o.Optimizer = model.DefaultAdam()
+			o.Optimizer.L2, o.Optimizer.ClipNorm, o.Optimizer.GlobalClipNorm = 0.1, clip.ClipNorm, clip.GlobalClipNorm
+			train := func(threads int) *model.State {
+				e := testEngine(t, spec, []model.Options{o}, threads)
+				defer e.Close()
+				if err := e.Load(w); err != nil {
+					t.Fatal(err)
+				}
+				if err := e.SetState(0, spec.Init(1)); err != nil {
+					t.Fatal(err)
+				}
+				for range 5 {
+					if _, err := e.Epoch(t.Context(), []model.Plan{plan}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s, err := e.State(0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}
+			want := train(1)
+			for range 10 {
+				if got := train(2); !slices.Equal(got.Params, want.Params) {
+					t.Fatal("two threads leave other parameters than one")
+				}
+			}
+		})
+	}
+}
+
 // A thread without a share of any step takes no memory.
 func TestThreadsWithoutWork(t *testing.T) {
 	spec := model.Classifier(5, 2, 4, 0, 3)

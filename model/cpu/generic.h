@@ -69,7 +69,7 @@ static double CAT(peak, ISA)(int64_t rounds) {
 }
 
 const vk_isa *CAT(vk_isa, ISA)(int ok) {
-	static vk_isa isa = { NAME, VL, 0, CAT(scratch, ISA), CAT(gradient, ISA), CAT(infer, ISA), CAT(sum, ISA), CAT(update, ISA),
+	static vk_isa isa = { NAME, VL, 0, CAT(scratch, ISA), CAT(gradient, ISA), CAT(infer, ISA), CAT(sum, ISA), CAT(norms, ISA), CAT(update, ISA),
 		CAT(derive, ISA), CAT(activate, ISA), CAT(peak, ISA) };
 	isa.ok = ok;
 	return &isa;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define VK_LAYERS 16 // the most LSTM layers of a network
+#define VK_VARIABLES (3 * 2 * VK_LAYERS + 4) // the most variables: recurrent_kernel, kernel and bias of each direction, then the head's four
 
 // vk_walk is one direction of an LSTM layer.
 //
@@ -49,6 +50,7 @@ typedef struct {
 	float b1, b2, epsilon;  // 1-beta1, 1-beta2
 	float l2;               // times p, it is added to the gradient of kernels; 0: none
 	double clip, global_clip; // L2 norms; 0: none
+	float scale[VK_VARIABLES]; // what clipping multiplies the gradient of each variable with in this step
 	vk_layer layer[VK_LAYERS];
 } vk_net;
 
@@ -103,6 +105,7 @@ typedef struct {
 	void (*gradient)(const vk_net *, const vk_job *, int64_t block, double scale, uint32_t time, float *g, int add, float *scratch);
 	void (*infer)(const vk_net *, const vk_job *, int64_t block, float *scratch);
 	void (*sum)(vk_net *, int64_t lanes, int64_t part, int64_t parts);
+	void (*norms)(vk_net *); // finds scale, of the gradient that sum left
 	void (*update)(vk_net *, int64_t lanes, float alpha, float decay, int64_t part, int64_t parts);
 	void (*derive)(vk_net *, int64_t part, int64_t parts); // the forms of p that products need
 	void (*activate)(int which, const float *x, float *y, int64_t n); // 0 sigmoid, 1 tanh: for tests

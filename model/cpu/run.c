@@ -109,6 +109,9 @@ static int64_t lanes_of(const vk_job *J, int64_t s) {
 	return n < J->net->lanes ? n : J->net->lanes;
 }
 
+// clipped reports whether a model has a step s, and clips its gradient.
+static int clipped(const vk_job *J, int64_t s) { return lanes_of(J, s) > 0 && (J->net->clip > 0 || J->net->global_clip > 0); }
+
 // lane adds the gradients of one lane's blocks of step s: consecutive ones, in order.
 static void lane(const vk_isa *I, const vk_job *J, int64_t s, int64_t l, float *scratch) {
 	int64_t n = blocks_of(J, s), lanes = lanes_of(J, s), first = J->block[s];
@@ -137,12 +140,14 @@ static void train(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
 			else I->update(J->net, lanes, J->alpha[s], J->decay[s], thread, R->threads);
 			clips |= R->update && clip;
 		}
-		if (clips) { // the norm needs all of the gradient
+		if (clips) { // the norm needs all of the gradient, and, with a penalty, all parameters as they were
+			barrier(R);
+			for (int64_t k = thread; k < R->models; k += R->threads)
+				if (clipped(R->jobs + k, s)) I->norms(R->jobs[k].net);
 			barrier(R);
 			for (int64_t k = 0; k < R->models; k++) {
 				vk_job *J = R->jobs + k;
-				if (lanes_of(J, s) > 0 && (J->net->clip > 0 || J->net->global_clip > 0))
-					I->update(J->net, 0, J->alpha[s], J->decay[s], thread, R->threads);
+				if (clipped(J, s)) I->update(J->net, 0, J->alpha[s], J->decay[s], thread, R->threads);
 			}
 		}
 		// One thread looks whether to stop, before the barrier behind which the others see it.

@@ -96,12 +96,11 @@ INL double square(const vk_net *L, int kernel, int64_t i, int64_t n) {
 	return s;
 }
 
-// VARIABLES is the most that a network has: recurrent_kernel, kernel and bias of each walk, then the head's four.
-#define VARIABLES (3 * 2 * VK_LAYERS + 4)
-
-// factors are what the gradient of each variable is multiplied with.
-static void factors(const vk_net *L, float f[VARIABLES]) {
-	double s[VARIABLES] = {0}, total = 0;
+// norms finds what the gradient of each variable is multiplied with. With a penalty it reads the parameters, so no thread may
+// update them meanwhile.
+static void CAT(norms, ISA)(vk_net *L) {
+	float *f = L->scale;
+	double s[VK_VARIABLES] = {0}, total = 0;
 	int64_t n = 0, i = L->head, dense = L->out * L->D;
 	for (int64_t l = 0; l < L->layers; l++)
 		for (int64_t d = 0; d < L->layer[l].directions; d++, n += 3) {
@@ -158,11 +157,10 @@ INL int64_t variable(const vk_net *L, const piece *P, int64_t q, int *kernel) {
 }
 
 // update takes the optimizer's step on one part of the parameters. lanes 0 means that the gradient is summed in the
-// first lane, and is to be clipped.
+// first lane, and is to be clipped by what norms found.
 static void CAT(update, ISA)(vk_net *L, int64_t lanes, float alpha, float decay, int64_t part, int64_t parts) {
-	float f[VARIABLES];
+	const float *f = L->scale;
 	int64_t all = pieces(L);
-	if (lanes == 0) factors(L, f);
 	for (int64_t i = all * part / parts; i < all * (part + 1) / parts; i++) {
 		piece P = pieceOf(L, i);
 		for (int64_t q = P.at; q < P.at + P.n; q += VL) {
