@@ -47,11 +47,3 @@ func classWeights(y []float32, windows []int32) [2]float64 {
 	n := float64(len(windows))
 	return [2]float64{n / float64(2*count[0]), n / float64(2*count[1])}
 }
-
-// class is the label as an index.
-func class(y float32) int {
-	if y > 0.5 {
-		return 1
-	}
-	return 0
-}

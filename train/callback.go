@@ -119,11 +119,3 @@ func (c *CSVLogger) OnTrainEnd(r *Run) error {
 	r.Wrote(c.Path)
 	return nil
 }
-
-// count writes a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

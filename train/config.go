@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"vklstm/model"
@@ -25,17 +26,16 @@ const (
 
 // The names of the files that a run writes.
 const (
-	CheckpointFile   = "lstm_best.h5"
-	KerasFile        = "lstm_best.keras"
-	HistoryFile      = "lstm_history.csv"
-	HistoryPlotFile  = "training_history.png"
-	ROCPlotFile      = "roc_curve.png"
-	ConfusionFile    = "confusion_matrix.png"
-	TestMetricsFile  = "test_metrics.json"
-	maxEpochs        = 1_000_000
-	maxBatch         = 1 << 20
-	maxUnits         = 4096 // the orthogonal start of more would take minutes and gigabytes
-	maxNameForErrors = 40
+	CheckpointFile  = "lstm_best.h5"
+	KerasFile       = "lstm_best.keras"
+	HistoryFile     = "lstm_history.csv"
+	HistoryPlotFile = "training_history.png"
+	ROCPlotFile     = "roc_curve.png"
+	ConfusionFile   = "confusion_matrix.png"
+	TestMetricsFile = "test_metrics.json"
+	maxEpochs       = 1_000_000
+	maxBatch        = 1 << 20
+	maxUnits        = 4096 // the orthogonal start of more would take minutes and gigabytes
 )
 
 // EngineFactory makes the engine that trains len(opts) models of spec. (*Device).NewEngine is one.
@@ -163,7 +163,7 @@ func (c Config) Validate() error {
 		{"scale", c.Scale, scales},
 		{"log-format", c.LogFormat, []string{LogText, LogJSON}},
 	} {
-		if !contains(v.known, v.value) {
+		if !slices.Contains(v.known, v.value) {
 			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, short(v.value), strings.Join(v.known, ", "))
 		}
 	}
@@ -173,23 +173,6 @@ func (c Config) Validate() error {
 		}
 	}
 	return nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
-}
-
-// short cuts a text that would fill the screen.
-func short(s string) string {
-	if r := []rune(s); len(r) > maxNameForErrors {
-		return string(r[:maxNameForErrors]) + "…"
-	}
-	return s
 }
 
 // Network returns the network for windows like d's. The error says what of it is too large.

@@ -265,6 +265,12 @@ func (d *Dataset) loadGroup(f *npz.File, key string) error {
 	return err
 }
 
+// wrongShape is the error about windows of t × f for a model that reads others.
+func wrongShape(path string, t, f, wantT, wantF int) error {
+	return fmt.Errorf("train: %s holds windows of %d steps × %d features, the model reads %d × %d; use the data it was trained on, or another --x-key: %w",
+		path, t, f, wantT, wantF, model.ErrShape)
+}
+
 // Windows is what an engine is loaded with.
 func (d *Dataset) Windows() model.Windows { return model.Windows{X: d.X, Y: d.Y} }
 
@@ -331,14 +337,6 @@ func (d *Dataset) check(p Parts, validation, drawn bool) (warnings []string, err
 			d.Path, d.GroupKey, n, example))
 	}
 	return warnings, nil
-}
-
-func all(n int) []int32 {
-	list := make([]int32, n)
-	for i := range list {
-		list[i] = int32(i)
-	}
-	return list
 }
 
 // anyValid reports whether a listed window has a step that is not masked.

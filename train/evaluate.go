@@ -5,18 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"vklstm/train/report"
 )
-
-var nan = math.NaN()
-
-// Evaluation is how a model judges windows whose labels are known.
-type Evaluation struct {
-	report.Test           // the scores at the model's threshold, and the confusion matrix
-	Y           []float32 // [n], labels
-	Probability []float32 // [n], P(y = 1)
-}
 
 // Evaluate predicts the listed windows of d (nil: all) with m on an engine that factory makes, and scores them at m's
 // threshold. The error wraps model.ErrShape when the windows are not what m reads.
@@ -65,32 +54,6 @@ func evaluate(ctx context.Context, predict func(ctx context.Context, x []float32
 	return ScoreAt(y, p, threshold), nil
 }
 
-// Score is ScoreAt the DefaultThreshold.
-func Score(y, p []float32) *Evaluation { return ScoreAt(y, p, DefaultThreshold) }
-
-// ScoreAt compares probabilities p[n] with labels y[n]; a window counts as positive when its own is above threshold.
-func ScoreAt(y, p []float32, threshold float64) *Evaluation {
-	m := ComputeMetrics(y, p, nan, threshold)
-	v := &Evaluation{Y: y, Probability: p}
-	v.Accuracy, v.Precision, v.Recall, v.F1, v.AUC = number(m.Accuracy), number(m.Precision), number(m.Recall), number(m.F1), number(m.AUC)
-	v.Confusion = report.Matrix(m.Confusion)
-	v.Samples, v.Threshold = len(y), threshold
-	return v
-}
-
-// curve returns the ROC curve as pairs of false and true positive rate; nil where it is undefined.
-func (v *Evaluation) curve() [][2]float64 {
-	points, ok := ROC(v.Y, v.Probability)
-	if !ok {
-		return nil
-	}
-	pairs := make([][2]float64, len(points))
-	for i, p := range points {
-		pairs[i] = [2]float64{p.FPR, p.TPR}
-	}
-	return pairs
-}
-
 // scores sums up one part in an epoch: labels[windows[i]], p[i] and loss[i] belong together.
 func scores(labels []float32, windows []int32, p, loss []float32) Scores {
 	sum := 0.0
@@ -99,15 +62,6 @@ func scores(labels []float32, windows []int32, p, loss []float32) Scores {
 	}
 	m := ComputeMetrics(labelsOf(labels, windows), p, sum/float64(len(windows)), 0.5)
 	return Scores{Loss: m.Loss, Accuracy: m.Accuracy, Precision: m.Precision, Recall: m.Recall, F1: m.RunningF1, AUC: m.AUC}
-}
-
-// labelsOf returns the labels of the listed windows.
-func labelsOf(labels []float32, windows []int32) []float32 {
-	y := make([]float32, len(windows))
-	for i, w := range windows {
-		y[i] = labels[w]
-	}
-	return y
 }
 
 // validationF1 returns Scores.F1 of probabilities p, without the rest of the scores, which take longer.

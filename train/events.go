@@ -1,11 +1,8 @@
 package train
 
 import (
-	"fmt"
-	"io"
 	"slices"
 
-	"vklstm/model/npz"
 	"vklstm/train/report"
 )
 
@@ -13,61 +10,6 @@ import (
 type Timing struct {
 	Rate  float64   // fs, steps per second (Hz)
 	Start []float64 // [N], seconds from the beginning of the window's recording; nil: not known
-}
-
-// LoadTiming reads the array fs of an npz file, and when its n windows start: start_time in seconds, or start_frame in steps.
-// It returns nil when there is no fs.
-func LoadTiming(path string, n int) (*Timing, error) {
-	f, err := npz.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if !f.Has("fs") {
-		return nil, nil
-	}
-	fs, _, err := f.Float64("fs")
-	if err != nil {
-		return nil, err
-	}
-	if len(fs) != 1 || !(fs[0] > 0 && finite(fs[0])) {
-		return nil, fmt.Errorf("%s: fs is %v; it must be one number above 0, the steps per second", path, fs)
-	}
-	t := &Timing{Rate: fs[0]}
-	for _, key := range []string{"start_time", "start_frame"} {
-		if !f.Has(key) {
-			continue
-		}
-		start, _, err := f.Float64(key)
-		if err != nil {
-			return nil, err
-		}
-		if len(start) != n || slices.ContainsFunc(start, func(s float64) bool { return !finite(s) }) {
-			return nil, fmt.Errorf("%s: %s must hold one finite number for each of the %d windows", path, key, n)
-		}
-		if key == "start_frame" {
-			for i := range start {
-				start[i] /= t.Rate
-			}
-		}
-		t.Start = start
-		break
-	}
-	return t, nil
-}
-
-// LoadRecordings reads the array of an npz file that names the recording of each of its n windows, as LoadNPZ reads groups.
-func LoadRecordings(path, key string, n int) ([]string, error) {
-	f, err := npz.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if !f.Has(key) {
-		return nil, missingKey(f, path, key, "--event-key")
-	}
-	names, _, err := f.Labels(key, n)
-	return names, err
 }
 
 // Events is how a model judges recordings. A recording is positive when any of its windows is, and detected when any of them
@@ -168,25 +110,4 @@ func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *T
 		v.PerHour = number(float64(v.FalseAlarms) * 3600 / seconds)
 	}
 	return v
-}
-
-// Write writes the result as a table.
-func (v *Events) Write(w io.Writer) error {
-	t := report.NewTable()
-	t.SetTitle(fmt.Sprintf("Events by %s, %s recordings", v.Key, report.Thousands(v.N)))
-	row := func(a ...any) { t.AppendRow(a) }
-	t.AppendHeader([]any{"Precision", "Recall", "F1", "TN", "FP", "FN", "TP"})
-	m := v.Confusion
-	row(v.Precision.Text(4), v.Recall.Text(4), v.F1.Text(4), m.TN, m.FP, m.FN, m.TP)
-	text := fmt.Sprintf("%d false alarms (neighbouring windows that fire, none of them positive)", v.FalseAlarms)
-	switch {
-	case v.Hours != v.Hours:
-		text += "; the file has no fs, so there is no rate"
-	case v.Overlap:
-		text += fmt.Sprintf("\n%s an hour, of %s hours that the windows cover", v.PerHour.Text(2), v.Hours.Text(3))
-	default:
-		text += fmt.Sprintf("\n%s an hour, of %s hours if no windows overlap: the file has neither start_time nor start_frame", v.PerHour.Text(2), v.Hours.Text(3))
-	}
-	_, err := fmt.Fprintf(w, "%s\n%s\n", t.Render(), text)
-	return err
 }

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -57,7 +56,7 @@ func share(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-// Metrics is how well probabilities tell the classes apart. What is undefined is NaN here and null in JSON: AUC
+// Metrics is how well probabilities tell the classes apart. What is undefined is NaN: AUC
 // with one class, everything but the counts without windows or when a probability is NaN, a loss that is not finite.
 type Metrics struct {
 	Loss       float64
@@ -65,7 +64,7 @@ type Metrics struct {
 	Precision  float64
 	Recall     float64
 	F1         float64   // exact
-	RunningF1  float64   // 2pr/(p + r + 1e-7), the history's; not in JSON
+	RunningF1  float64   // 2pr/(p + r + 1e-7), the history's
 	AUC        float64   // area under the ROC curve, exact, ties count half
 	AUCDefined bool      // both classes are there, and no probability is NaN
 	Confusion  Confusion // of the windows whose probability is a number
@@ -175,52 +174,4 @@ func ROC(y, p []float32) ([]ROCPoint, bool) {
 		points[i].TPR /= float64(pos)
 	}
 	return points, true
-}
-
-// metricsJSON is Metrics in a file.
-type metricsJSON struct {
-	Loss      *float64  `json:"loss"`
-	Accuracy  *float64  `json:"accuracy"`
-	Precision *float64  `json:"precision"`
-	Recall    *float64  `json:"recall"`
-	F1        *float64  `json:"f1"`
-	AUC       *float64  `json:"roc_auc"`
-	Confusion Confusion `json:"confusion_matrix"`
-	N         int       `json:"n_samples"`
-	NaN       int       `json:"n_nan,omitempty"`
-}
-
-// MarshalJSON writes loss, accuracy, precision, recall, f1, roc_auc, confusion_matrix and n_samples; what is
-// undefined is null. Windows whose probability is NaN count in n_samples and, if there are any, in n_nan.
-func (m Metrics) MarshalJSON() ([]byte, error) {
-	orNull := func(x float64) *float64 {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil
-		}
-		return &x
-	}
-	j := metricsJSON{Loss: orNull(m.Loss), Accuracy: orNull(m.Accuracy), Precision: orNull(m.Precision),
-		Recall: orNull(m.Recall), F1: orNull(m.F1), AUC: orNull(m.AUC), Confusion: m.Confusion, N: m.Confusion.N() + m.NaN, NaN: m.NaN}
-	return json.Marshal(j)
-}
-
-// UnmarshalJSON reads what MarshalJSON writes; null becomes NaN.
-func (m *Metrics) UnmarshalJSON(b []byte) error {
-	var j metricsJSON
-	if err := json.Unmarshal(b, &j); err != nil {
-		return err
-	}
-	orNaN := func(x *float64) float64 {
-		if x == nil {
-			return math.NaN()
-		}
-		return *x
-	}
-	*m = Metrics{Loss: orNaN(j.Loss), Accuracy: orNaN(j.Accuracy), Precision: orNaN(j.Precision), Recall: orNaN(j.Recall),
-		F1: orNaN(j.F1), AUC: orNaN(j.AUC), AUCDefined: j.AUC != nil, Confusion: j.Confusion, NaN: j.NaN}
-	m.RunningF1 = math.NaN()
-	if !math.IsNaN(m.F1) {
-		m.RunningF1 = m.Confusion.RunningF1()
-	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 	"testing"
@@ -106,35 +105,6 @@ func TestUndefinedMetrics(t *testing.T) {
 	m := ComputeMetrics([]float32{0, 1, 1}, []float32{.2, .9, n}, 0, .5)
 	if m.NaN != 1 || m.Confusion != (Confusion{TN: 1, TP: 1}) {
 		t.Errorf("NaN: %+v", m)
-	}
-}
-
-func TestMetricsJSON(t *testing.T) {
-	for _, tc := range []struct {
-		m    Metrics
-		want string
-	}{
-		{ComputeMetrics([]float32{0, 1}, []float32{.25, .75}, .5, .5),
-			`{"loss":0.5,"accuracy":1,"precision":1,"recall":1,"f1":1,"roc_auc":1,"confusion_matrix":{"tn":1,"fp":0,"fn":0,"tp":1},"n_samples":2}`},
-		{ComputeMetrics([]float32{1, 1}, []float32{.25, .75}, math.Inf(1), .5),
-			`{"loss":null,"accuracy":0.5,"precision":1,"recall":0.5,"f1":0.6666666666666666,"roc_auc":null,"confusion_matrix":{"tn":0,"fp":0,"fn":1,"tp":1},"n_samples":2}`},
-		{ComputeMetrics([]float32{1, 0}, []float32{nan32(), .75}, .5, .5),
-			`{"loss":0.5,"accuracy":null,"precision":null,"recall":null,"f1":null,"roc_auc":null,"confusion_matrix":{"tn":0,"fp":1,"fn":0,"tp":0},"n_samples":2,"n_nan":1}`},
-	} {
-		b, err := json.Marshal(tc.m)
-		if err != nil || string(b) != tc.want {
-			t.Errorf("%s, %v; want %s", b, err, tc.want)
-		}
-		var back Metrics
-		if err := json.Unmarshal(b, &back); err != nil {
-			t.Error(err)
-		}
-		if again, _ := json.Marshal(back); string(again) != tc.want {
-			t.Errorf("read back: %s, want %s", again, tc.want)
-		}
-		if back.AUCDefined != tc.m.AUCDefined || back.NaN != tc.m.NaN || !same(back.RunningF1, tc.m.RunningF1) {
-			t.Errorf("read back: %+v, want %+v", back, tc.m)
-		}
 	}
 }
 

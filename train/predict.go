@@ -54,21 +54,3 @@ func (p *Predictor) Predict(ctx context.Context, x []float32) ([]float32, error)
 
 // Close frees the engine.
 func (p *Predictor) Close() error { return p.engine.Close() }
-
-// MeanProbability returns the mean over members of each window's probability, members[k][n], as Keras's Average layer
-// takes it: their sum in float32, in order, divided by their number.
-func MeanProbability(members [][]float32) []float32 {
-	mean := append([]float32(nil), members[0]...)
-	if len(members) == 1 {
-		return mean
-	}
-	for _, p := range members[1:] {
-		for i := range mean {
-			mean[i] += p[i]
-		}
-	}
-	for i := range mean {
-		mean[i] /= float32(len(members))
-	}
-	return mean
-}

@@ -336,7 +336,7 @@ func (p *Progress) result(out io.Writer, test *Evaluation, files []string) error
 		return nil
 	}
 	if test != nil {
-		if err := test.Test.Write(out); err != nil {
+		if err := report.WriteTest(out, test.Test); err != nil {
 			return fmt.Errorf("train: write the result: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -239,4 +240,38 @@ func (r *Run) restore() error {
 	r.best = s
 	r.Warn("no epoch was complete; the weights are kept as they are, after %s", count(s.Step, "step"))
 	return nil
+}
+
+// Decision returns the run's threshold, as Config.Threshold has it found on the validation part by the best weights so
+// far.
+func (r *Run) Decision() Decision {
+	if r.val == nil && r.Config.Threshold.Kind != ThresholdFixed {
+		return Decision{Threshold: DefaultThreshold, Problem: "no validation yet"}
+	}
+	return r.Config.Threshold.Choose(labelsOf(r.Dataset.Y, r.Parts.Val), r.val)
+}
+
+// Validation returns the probabilities of Parts.Val by the best weights so far, not a copy; nil before there are any.
+func (r *Run) Validation() []float32 { return r.val }
+
+// validate predicts the validation part by the weights that are on the device, where the threshold needs it and no epoch
+// has left it.
+func (r *Run) validate() error {
+	if r.best == nil || r.Config.Threshold.Kind == ThresholdFixed {
+		return nil
+	}
+	return r.predictValidation()
+}
+
+// predictValidation sees to it that there are probabilities of Parts.Val by the weights that are on the device.
+func (r *Run) predictValidation() error {
+	if r.val != nil {
+		return nil
+	}
+	predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, r.k, x) }
+	e, err := evaluate(context.Background(), predict, r.Dataset, r.Parts.Val, DefaultThreshold)
+	if err == nil {
+		r.val = e.Probability
+	}
+	return err
 }

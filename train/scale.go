@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"vklstm/model"
@@ -40,7 +41,7 @@ type span struct {
 // feature whose range is beyond float32.
 func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, error) {
 	s := Scaling{Kind: kind}
-	if !contains(scales, kind) {
+	if !slices.Contains(scales, kind) {
 		return s, nil, fmt.Errorf("train: unknown scaling %q; known are %s", kind, strings.Join(scales, ", "))
 	}
 	if kind == ScaleFile && d.divisorProblem != nil {
@@ -126,4 +127,14 @@ func eachValid(d *Dataset, part []int32, visit func(f int, x float64)) {
 			}
 		}
 	}
+}
+
+// forPrediction returns the scaling without the bounds of augmentation's noise, and without numbers that change
+// nothing: an attribute of an HDF5 file holds 64 KiB at most.
+func (s Scaling) forPrediction() Scaling {
+	s.Low, s.High = nil, nil
+	if s.Kind == ScaleNone {
+		s.Offset, s.Factor = nil, nil
+	}
+	return s
 }

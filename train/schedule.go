@@ -3,7 +3,6 @@ package train
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // The kinds of a Schedule.
@@ -105,11 +104,6 @@ func (r *Run) optimizing() string {
 		text += fmt.Sprintf("; %s, no early stopping", count(c.Epochs, "epoch"))
 	}
 	return text
-}
-
-// withoutValidation returns the parts with the validation windows behind the training ones.
-func (p Parts) withoutValidation() Parts {
-	return Parts{Train: append(slices.Clip(p.Train), p.Val...), Test: p.Test}
 }
 
 // learningRates returns the learning rate of each step of an epoch.

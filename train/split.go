@@ -14,6 +14,11 @@ type Parts struct {
 	Train, Val, Test []int32
 }
 
+// withoutValidation returns the parts with the validation windows behind the training ones.
+func (p Parts) withoutValidation() Parts {
+	return Parts{Train: append(slices.Clip(p.Train), p.Val...), Test: p.Test}
+}
+
 // minWindows is the least number of windows that SplitRandom divides into three parts: int(.15·7) = 1.
 const minWindows = 7
 

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -15,6 +14,9 @@ const (
 	ThresholdRecall    = "recall"    // a recall of Value or more on the validation part, and the best precision with it
 	ThresholdPrecision = "precision" // a precision of Value or more on the validation part, and the best recall with it
 )
+
+// DefaultThreshold is the decision threshold of a model that names none.
+const DefaultThreshold = 0.5
 
 // ThresholdRule says how a model's decision threshold is found: the probability above which, strictly, a window counts as
 // positive. It is a flag's value too.
@@ -198,38 +200,4 @@ func (r ThresholdRule) better(a, b cut) bool {
 	}
 	f1 := less(2*a.TP, 2*a.TP+a.FP+a.FN, 2*b.TP, 2*b.TP+b.FP+b.FN)
 	return f1 > 0 || f1 == 0 && math.Abs(a.threshold-DefaultThreshold) < math.Abs(b.threshold-DefaultThreshold)
-}
-
-// Decision returns the run's threshold, as Config.Threshold has it found on the validation part by the best weights so
-// far.
-func (r *Run) Decision() Decision {
-	if r.val == nil && r.Config.Threshold.Kind != ThresholdFixed {
-		return Decision{Threshold: DefaultThreshold, Problem: "no validation yet"}
-	}
-	return r.Config.Threshold.Choose(labelsOf(r.Dataset.Y, r.Parts.Val), r.val)
-}
-
-// Validation returns the probabilities of Parts.Val by the best weights so far, not a copy; nil before there are any.
-func (r *Run) Validation() []float32 { return r.val }
-
-// validate predicts the validation part by the weights that are on the device, where the threshold needs it and no epoch
-// has left it.
-func (r *Run) validate() error {
-	if r.best == nil || r.Config.Threshold.Kind == ThresholdFixed {
-		return nil
-	}
-	return r.predictValidation()
-}
-
-// predictValidation sees to it that there are probabilities of Parts.Val by the weights that are on the device.
-func (r *Run) predictValidation() error {
-	if r.val != nil {
-		return nil
-	}
-	predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, r.k, x) }
-	e, err := evaluate(context.Background(), predict, r.Dataset, r.Parts.Val, DefaultThreshold)
-	if err == nil {
-		r.val = e.Probability
-	}
-	return err
 }

@@ -44,7 +44,7 @@ func (g *gathered) csv(r io.Reader) error {
 		case errors.As(err, &bad):
 			return fmt.Errorf("%s: line %d: %w", g.path, bad.Line, bad.Err)
 		case err != nil:
-			return fmt.Errorf("%s: %w", g.path, bare(err))
+			return fmt.Errorf("%s: %w", g.path, err)
 		}
 		at, _ = c.FieldPos(0)
 		fail := func(err error) error { return fmt.Errorf("%s: line %d: %w", g.path, at, err) }

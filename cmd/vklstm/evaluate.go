@@ -111,18 +111,18 @@ type judgement struct {
 }
 
 func (j judgement) write(w io.Writer) error {
-	if err := j.Write(w); err != nil {
+	if err := report.WriteTest(w, j.Test); err != nil {
 		return err
 	}
 	if j.Interval != nil {
-		if err := j.Interval.Write(w, j.groups); err != nil {
+		if err := sweep.WriteInterval(w, *j.Interval, j.groups); err != nil {
 			return err
 		}
 	}
 	if j.Events == nil {
 		return nil
 	}
-	return j.Events.Write(w)
+	return train.WriteEvents(w, j.Events)
 }
 
 func (j judgement) writeJSON(w io.Writer) error {

@@ -11,17 +11,6 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Matrix counts windows by actual and predicted class.
-type Matrix struct {
-	TN int `json:"tn"` // y = 0, predicted 0
-	FP int `json:"fp"` // y = 0, predicted 1
-	FN int `json:"fn"` // y = 1, predicted 0
-	TP int `json:"tp"` // y = 1, predicted 1
-}
-
-// Total returns the number of windows.
-func (m Matrix) Total() int { return m.TN + m.FP + m.FN + m.TP }
-
 // grid is the matrix as a heat map of shares of the actual class, actual 0 at the top.
 type grid Matrix
 

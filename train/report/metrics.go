@@ -58,3 +58,14 @@ func (t Test) WriteJSON(w io.Writer) error {
 	_, err = w.Write(append(b, '\n'))
 	return err
 }
+
+// Matrix counts windows by actual and predicted class.
+type Matrix struct {
+	TN int `json:"tn"` // y = 0, predicted 0
+	FP int `json:"fp"` // y = 0, predicted 1
+	FN int `json:"fn"` // y = 1, predicted 0
+	TP int `json:"tp"` // y = 1, predicted 1
+}
+
+// Total returns the number of windows.
+func (m Matrix) Total() int { return m.TN + m.FP + m.FN + m.TP }

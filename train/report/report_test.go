@@ -188,7 +188,7 @@ func TestResultTable(t *testing.T) {
 	var b bytes.Buffer
 	r := Test{Accuracy: 0.9, Precision: 0.91, Recall: 0.92, F1: 0.93, AUC: Number(math.NaN()),
 		Confusion: Matrix{1234567, 23456, 345, 4567890}, Samples: 1234567 + 23456 + 345 + 4567890}
-	if err := r.Write(&b); err != nil {
+	if err := WriteTest(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"0.9300", "undefined", "5,826,258 windows", "1,234,567 (98.1 %)", "23,456 (1.9 %)", "actual 1"} {

@@ -81,8 +81,8 @@ func Model(w io.Writer, spec model.Spec) error {
 	return err
 }
 
-// Write writes the result as two tables: the scores and the confusion matrix.
-func (t Test) Write(w io.Writer) error {
+// WriteTest writes the result as two tables: the scores and the confusion matrix.
+func WriteTest(w io.Writer, t Test) error {
 	scores := newTable()
 	title := t.Title
 	if title == "" {
@@ -92,12 +92,12 @@ func (t Test) Write(w io.Writer) error {
 	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
 	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
 
-	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), t.Confusion.Table())
+	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), ConfusionTable(t.Confusion))
 	return err
 }
 
-// Table returns the matrix as a table.
-func (m Matrix) Table() string {
+// ConfusionTable returns the matrix as a table.
+func ConfusionTable(m Matrix) string {
 	matrix := newTable()
 	matrix.SetTitle("Confusion matrix")
 	matrix.AppendHeader(table.Row{"", "predicted 0", "predicted 1", "all"})

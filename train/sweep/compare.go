@@ -15,7 +15,7 @@ import (
 // Base is an earlier cross-validation of the same data, from its probabilities out of fold.
 type Base struct {
 	Path   string
-	Series []Series // their Probability and Positive alone
+	Series []Predicted // repeat by repeat, seed by seed
 }
 
 // Difference says how much better a cross-validation is than another one of the same data.
@@ -78,7 +78,7 @@ func LoadBase(path string, d *train.Dataset) (*Base, error) {
 	}
 	b := &Base{Path: path}
 	for at := 0; at < len(p); at += d.N {
-		s := Series{Probability: p[at : at+d.N]}
+		s := Predicted{Probability: p[at : at+d.N]}
 		for _, v := range predicted[at : at+d.N] {
 			s.Positive = append(s.Positive, v != 0)
 		}
@@ -91,22 +91,31 @@ func LoadBase(path string, d *train.Dataset) (*Base, error) {
 // groups at hand. How much the seeds matter, only several series on each side tell.
 func (o *Outcome) Compare(b *Base) *Difference {
 	_, group := o.Dataset.Groups()
-	mean := func(series []Series) Scores {
+	mean := func(series []Predicted) Scores {
 		var list []Scores
 		for _, s := range series {
-			v, _ := score(o.Dataset.Y, s.Probability, s.Positive, nil)
+			v, _ := score(o.Dataset.Y, s, nil)
 			list = append(list, v)
 		}
 		m, _ := meanAndSD(list)
 		return m
 	}
-	d := &Difference{Path: b.Path, Base: mean(b.Series), Interval: bootstrap(o.Dataset.Y, group, o.Series, b.Series, Resamples)}
+	d := &Difference{Path: b.Path, Base: mean(b.Series), Interval: bootstrap(o.Dataset.Y, group, o.predicted(), b.Series, Resamples)}
 	var difference [5]float64
-	for i, v := range mean(o.Series).values() {
-		difference[i] = v - d.Base.values()[i]
+	for i, v := range mean(o.predicted()).Values() {
+		difference[i] = float64(v - d.Base.Values()[i])
 	}
 	d.Mean = scoresOf(difference)
 	return d
+}
+
+// predicted are the predictions of all series.
+func (o *Outcome) predicted() []Predicted {
+	list := make([]Predicted, len(o.Series))
+	for i, s := range o.Series {
+		list[i] = s.Predicted
+	}
+	return list
 }
 
 // table compares with ours.
@@ -115,7 +124,7 @@ func (d *Difference) table(ours Scores) string {
 	t.SetTitle("Against " + filepath.Base(d.Path))
 	t.AppendHeader(table.Row{"Score", "Here", "There", "Difference", fmt.Sprintf("%.0f %% over %s", 100*d.Interval.Level, d.Interval.Units)})
 	right(t, 2, 5)
-	here, there, mean, low, high := ours.list(), d.Base.list(), d.Mean.list(), d.Interval.Low.list(), d.Interval.High.list()
+	here, there, mean, low, high := ours.Values(), d.Base.Values(), d.Mean.Values(), d.Interval.Low.Values(), d.Interval.High.Values()
 	for i, name := range scoreNames {
 		t.AppendRow(table.Row{name, here[i].Text(4), there[i].Text(4), signed(mean[i]), signed(low[i]) + " to " + signed(high[i])})
 	}

@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 	if len(b.Series) != 2 || !near(float64(c.Mean.Recall), 0.1) || !near(float64(c.Interval.Low.Recall), 0.1) || !near(float64(c.Interval.High.Recall), 0.1) {
 		t.Errorf("difference %+v, interval %+v; recall's is 0.1 in every resample", c.Mean, c.Interval)
 	}
-	if own := bootstrap(d.Y, nil, o.Series, nil, 200); own.High.Recall-own.Low.Recall < 0.02 {
+	if own := bootstrap(d.Y, nil, o.predicted(), nil, 200); own.High.Recall-own.Low.Recall < 0.02 {
 		t.Errorf("recall itself lies in %v to %v; the test needs persons that differ", own.Low.Recall, own.High.Recall)
 	}
 	if low, high := float64(c.Interval.Low.F1), float64(c.Interval.High.F1); !(0 < low && low < float64(c.Mean.F1) && float64(c.Mean.F1) < high) {

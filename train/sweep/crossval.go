@@ -70,14 +70,13 @@ func (c CrossValidation) Validate() error {
 
 // Series is one prediction of every window by models that did not see it: one repeat and seed.
 type Series struct {
-	Repeat      int
-	Seed        uint32  // of the first member of each fold's models; the next members have the next seeds
-	Shuffle     *uint32 // what drew the folds; nil: they follow from the data
-	Folds       Folds
-	Probability []float32 // [N], out of fold
-	Positive    []bool    // [N], whether the window counts as positive: its probability is above its fold's threshold
-	Thresholds  []float64 // of each fold, by Config.Threshold: of its model, or of its members' mean
-	Models      []Model   // fold by fold, the members of each one behind the other
+	Predicted  // out of fold; a window is positive when its probability is above its fold's threshold
+	Repeat     int
+	Seed       uint32  // of the first member of each fold's models; the next members have the next seeds
+	Shuffle    *uint32 // what drew the folds; nil: they follow from the data
+	Folds      Folds
+	Thresholds []float64 // of each fold, by Config.Threshold: of its model, or of its members' mean
+	Models     []Model   // fold by fold, the members of each one behind the other
 }
 
 // Model is how one model of a series was trained.

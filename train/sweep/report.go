@@ -97,7 +97,7 @@ func (o *Outcome) Report() *Report {
 	var series, folds []Scores
 	for _, s := range o.Series {
 		w := Whole{Repeat: s.Repeat, Seed: s.Seed, Shuffle: s.Shuffle}
-		w.Scores, w.Confusion = score(d.Y, s.Probability, s.Positive, nil)
+		w.Scores, w.Confusion = score(d.Y, s.Predicted, nil)
 		var own []Scores
 		for f := range s.Folds.K {
 			fold := o.fold(s, f, group)
@@ -112,7 +112,7 @@ func (o *Outcome) Report() *Report {
 	}
 	r.Mean, r.SeriesSD = meanAndSD(series)
 	r.FoldMean, r.FoldSD = meanAndSD(folds)
-	r.Interval = bootstrap(d.Y, group, o.Series, nil, Resamples)
+	r.Interval = bootstrap(d.Y, group, o.predicted(), nil, Resamples)
 	return r
 }
 
@@ -120,7 +120,7 @@ func (o *Outcome) Report() *Report {
 func (o *Outcome) fold(s Series, fold int, group []int32) Fold {
 	test := s.Folds.Test(fold)
 	f := Fold{Fold: fold, Windows: len(test), Positive: o.Dataset.Positives(test), Threshold: s.Thresholds[fold]}
-	f.Scores, f.Confusion = score(o.Dataset.Y, s.Probability, s.Positive, test)
+	f.Scores, f.Confusion = score(o.Dataset.Y, s.Predicted, test)
 	_, f.Groups = densely(group, test)
 	for _, m := range s.Models {
 		if m.Fold != fold {
@@ -146,9 +146,6 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return err
 }
 
-// The names of the scores in tables.
-var scoreNames = [5]string{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"}
-
 // Write writes the report as tables of at most 80 columns: the folds of a single series, or the series; the scores of
 // all windows with their interval; the confusion matrix.
 func (r *Report) Write(w io.Writer) error {
@@ -160,7 +157,7 @@ func (r *Report) Write(w io.Writer) error {
 	if r.Against != nil {
 		parts = append(parts, r.Against.table(r.Mean))
 	}
-	parts = append(parts, r.Confusion.Table())
+	parts = append(parts, report.ConfusionTable(r.Confusion))
 	if n := r.Interval.NoAUC; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of the %d resamples hold one class only; AUC's interval is without them.", n, r.Interval.Resamples))
 	}
@@ -249,8 +246,8 @@ func (r *Report) summary() string {
 	}
 	t.AppendHeader(head)
 	right(t, 2, 5)
-	mean, low, high := r.Mean.list(), r.Interval.Low.list(), r.Interval.High.list()
-	foldMean, foldSD, seriesSD := r.FoldMean.list(), r.FoldSD.list(), r.SeriesSD.list()
+	mean, low, high := r.Mean.Values(), r.Interval.Low.Values(), r.Interval.High.Values()
+	foldMean, foldSD, seriesSD := r.FoldMean.Values(), r.FoldSD.Values(), r.SeriesSD.Values()
 	for i, name := range scoreNames {
 		row := table.Row{name, mean[i].Text(4), low[i].Text(4) + " to " + high[i].Text(4), plusMinus(foldMean[i], foldSD[i])}
 		if len(r.Series) > 1 {
@@ -259,10 +256,6 @@ func (r *Report) summary() string {
 		t.AppendRow(row)
 	}
 	return t.Render()
-}
-
-func (s Scores) list() [5]report.Number {
-	return [5]report.Number{s.Accuracy, s.Precision, s.Recall, s.F1, s.AUC}
 }
 
 func plusMinus(mean, sd report.Number) string {

@@ -1,15 +1,11 @@
 package sweep
 
 import (
-	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
-
-	"github.com/jedib0t/go-pretty/v6/table"
 
 	"vklstm/train"
 	"vklstm/train/report"
@@ -26,17 +22,23 @@ type Scores struct {
 	AUC       report.Number `json:"roc_auc"`
 }
 
-// values are the scores in their order.
-func (s Scores) values() [5]float64 {
-	return [5]float64{float64(s.Accuracy), float64(s.Precision), float64(s.Recall), float64(s.F1), float64(s.AUC)}
+// Values are the scores in their order.
+func (s Scores) Values() [5]report.Number {
+	return [5]report.Number{s.Accuracy, s.Precision, s.Recall, s.F1, s.AUC}
+}
+
+// Predicted is one prediction of every window.
+type Predicted struct {
+	Probability []float32 // [N]
+	Positive    []bool    // [N], whether the window counts as positive
 }
 
 func scoresOf(v [5]float64) Scores {
 	return Scores{report.Number(v[0]), report.Number(v[1]), report.Number(v[2]), report.Number(v[3]), report.Number(v[4])}
 }
 
-// score judges the listed windows (nil: all). positive says what is predicted.
-func score(y, p []float32, positive []bool, windows []int32) (Scores, report.Matrix) {
+// score judges the listed windows (nil: all).
+func score(y []float32, predicted Predicted, windows []int32) (Scores, report.Matrix) {
 	if windows == nil {
 		windows = make([]int32, len(y))
 		for i := range windows {
@@ -46,8 +48,8 @@ func score(y, p []float32, positive []bool, windows []int32) (Scores, report.Mat
 	var c train.Confusion
 	labels, probabilities := make([]float32, len(windows)), make([]float32, len(windows))
 	for i, w := range windows {
-		labels[i], probabilities[i] = y[w], p[w]
-		count(&c, y[w] == 1, positive[w], 1)
+		labels[i], probabilities[i] = y[w], predicted.Probability[w]
+		count(&c, y[w] == 1, predicted.Positive[w], 1)
 	}
 	auc, _ := train.AUC(labels, probabilities)
 	return scoresFrom(c, auc), report.Matrix(c)
@@ -76,16 +78,16 @@ func meanAndSD(list []Scores) (mean, sd Scores) {
 	var m, d [5]float64
 	n := float64(len(list))
 	for _, s := range list {
-		for i, v := range s.values() {
-			m[i] += v
+		for i, v := range s.Values() {
+			m[i] += float64(v)
 		}
 	}
 	for i := range m {
 		m[i] /= n
 	}
 	for _, s := range list {
-		for i, v := range s.values() {
-			d[i] += float64((v - m[i]) * (v - m[i]))
+		for i, v := range s.Values() {
+			d[i] += float64((float64(v) - m[i]) * (float64(v) - m[i]))
 		}
 	}
 	for i := range d {
@@ -113,34 +115,18 @@ const level = 0.95
 // Uncertainty returns how far an evaluation's scores reach when its groups are drawn anew: group[n] numbers that of each
 // window from 0, and nil draws windows.
 func Uncertainty(e *train.Evaluation, group []int32) Interval {
-	s := Series{Probability: e.Probability, Positive: make([]bool, len(e.Probability))}
+	s := Predicted{Probability: e.Probability, Positive: make([]bool, len(e.Probability))}
 	for i, p := range e.Probability {
 		s.Positive[i] = float64(p) > e.Threshold
 	}
-	return bootstrap(e.Y, group, []Series{s}, nil, Resamples)
-}
-
-// Write writes the interval as a table, below a title that says what was drawn.
-func (v Interval) Write(w io.Writer, what string) error {
-	t := report.NewTable()
-	t.SetTitle("%.0f %% of %s resamples of %s", 100*v.Level, report.Thousands(v.Resamples), what)
-	head, from, to := table.Row{""}, table.Row{"from"}, table.Row{"to"}
-	low, high := v.Low.list(), v.High.list()
-	for i, name := range scoreNames {
-		head, from, to = append(head, name), append(from, low[i].Text(4)), append(to, high[i].Text(4))
-	}
-	t.AppendHeader(head)
-	t.AppendRow(from)
-	t.AppendRow(to)
-	_, err := fmt.Fprintln(w, t.Render())
-	return err
+	return bootstrap(e.Y, group, []Predicted{s}, nil, Resamples)
 }
 
 // bootstrap draws groups (or windows, where group is nil) with replacement, as many as there are, scores their windows,
 // takes the mean over the series, and returns what 95 % of the resamples lie between (Efron 1979, doi
 // 10.1214/aos/1176344552; the percentile interval). With a base it is the difference to its mean on the same resamples. A
 // group is drawn with all its windows, since those of one person are alike. The draws are always the same.
-func bootstrap(y []float32, group []int32, series, base []Series, resamples int) Interval {
+func bootstrap(y []float32, group []int32, series, base []Predicted, resamples int) Interval {
 	units := "groups"
 	if group == nil {
 		units = "windows"
@@ -191,7 +177,7 @@ func bootstrap(y []float32, group []int32, series, base []Series, resamples int)
 }
 
 // resamplers returns a resampler for each series.
-func resamplers(y []float32, group []int32, groups int, series []Series) []resampler {
+func resamplers(y []float32, group []int32, groups int, series []Predicted) []resampler {
 	var list []resampler
 	for _, s := range series {
 		list = append(list, newResampler(y, s.Probability, s.Positive, group, groups))
@@ -202,8 +188,8 @@ func resamplers(y []float32, group []int32, groups int, series []Series) []resam
 // meanScore returns the mean of the series' scores on one resample, zeros of none.
 func meanScore(list []resampler, weight []int) (mean [5]float64) {
 	for _, r := range list {
-		for i, v := range r.score(weight).values() {
-			mean[i] += v / float64(len(list))
+		for i, v := range r.score(weight).Values() {
+			mean[i] += float64(v) / float64(len(list))
 		}
 	}
 	return mean
