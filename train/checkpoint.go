@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"vklstm/model"
+	"vklstm/train/report"
 )
 
 // Checkpoint writes the model to Path whenever validation F1 is better than ever. When training ends it writes what
@@ -39,10 +40,10 @@ func (c *Checkpoint) OnTrainEnd(r *Run) error {
 
 // meta is what a checkpoint says of the run.
 func (r *Run) meta() Meta {
-	meta := Meta{Version: 1, Scaling: r.Scaling.forPrediction(), Epoch: -1, ValF1: number(nan), Seed: r.Config.Seed,
+	meta := Meta{Version: 1, Scaling: r.Scaling.forPrediction(), Epoch: -1, ValF1: report.Number(nan), Seed: r.Config.Seed,
 		Split: r.Config.Split, Augment: r.Config.Augment, ClassWeights: r.Config.ClassWeights}
 	if r.Best.Any {
-		meta.Epoch, meta.ValF1 = r.Best.Epoch, number(r.Best.Value)
+		meta.Epoch, meta.ValF1 = r.Best.Epoch, report.Number(r.Best.Value)
 	}
 	return meta
 }

@@ -38,9 +38,6 @@ const (
 	maxUnits        = 4096 // the orthogonal start of more would take minutes and gigabytes
 )
 
-// EngineFactory makes the engine that trains len(opts) models of spec. (*Device).NewEngine is one.
-type EngineFactory func(spec model.Spec, opts []model.Options) (model.Engine, error)
-
 // Config is what a run of LSTM does. Start from DefaultConfig: a zero value is a setting of its own (no dropout,
 // no class weights), not a default.
 type Config struct {

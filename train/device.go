@@ -13,6 +13,9 @@ import (
 // ErrOutOfMemory is wrapped by errors of a GPU's engine that found no room: with fewer models side by side there may be.
 var ErrOutOfMemory = vulkan.ErrOutOfMemory
 
+// EngineFactory makes the engine that trains len(opts) models of spec. (*Device).NewEngine is one.
+type EngineFactory func(spec model.Spec, opts []model.Options) (model.Engine, error)
+
 // Device is what models are trained and run on: a Vulkan device, or the CPU.
 type Device struct {
 	// HostAdam lets Go take the optimizer's step on a GPU too: gradients come back and parameters go up at each step.

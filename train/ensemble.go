@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"vklstm/train/report"
 )
 
 // members returns the configurations of a run's models: one, or those of an ensemble, which differ in their seeds and are
@@ -115,7 +116,7 @@ func (g *Group) test(ctx context.Context, threshold float64) (*Evaluation, error
 func (g *Group) save(path string, m Model) error {
 	r := g.Runs[0]
 	meta := r.meta()
-	meta.ValF1 = number(nan)
+	meta.ValF1 = report.Number(nan)
 	var members [][]float32
 	for _, run := range g.kept() {
 		if len(run.val) == len(r.Parts.Val) && len(run.val) > 0 {
@@ -123,7 +124,7 @@ func (g *Group) save(path string, m Model) error {
 		}
 	}
 	if len(members) == len(m.Members()) {
-		meta.ValF1 = number(validationF1(labelsOf(r.Dataset.Y, r.Parts.Val), MeanProbability(members)))
+		meta.ValF1 = report.Number(validationF1(labelsOf(r.Dataset.Y, r.Parts.Val), MeanProbability(members)))
 	}
 	if err := SaveModel(path, &m, r.Config.LearningRate, meta); err != nil {
 		return err

@@ -13,7 +13,7 @@ type Evaluation struct {
 func ScoreAt(y, p []float32, threshold float64) *Evaluation {
 	m := ComputeMetrics(y, p, nan, threshold)
 	v := &Evaluation{Y: y, Probability: p}
-	v.Accuracy, v.Precision, v.Recall, v.F1, v.AUC = number(m.Accuracy), number(m.Precision), number(m.Recall), number(m.F1), number(m.AUC)
+	v.Accuracy, v.Precision, v.Recall, v.F1, v.AUC = report.Number(m.Accuracy), report.Number(m.Precision), report.Number(m.Recall), report.Number(m.F1), report.Number(m.AUC)
 	v.Confusion = report.Matrix(m.Confusion)
 	v.Samples, v.Threshold = len(y), threshold
 	return v

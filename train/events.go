@@ -16,15 +16,15 @@ type Timing struct {
 // fires. An alarm is a run of windows of one recording, behind each other without a gap, that fire; it is false when none of
 // them is labelled positive.
 type Events struct {
-	Precision   number        `json:"precision"`
-	Recall      number        `json:"recall"`
-	F1          number        `json:"f1"`
+	Precision   report.Number `json:"precision"`
+	Recall      report.Number `json:"recall"`
+	F1          report.Number `json:"f1"`
 	Confusion   report.Matrix `json:"confusion_matrix"`
 	N           int           `json:"n_events"`
 	Key         string        `json:"key"`
 	FalseAlarms int           `json:"false_alarms"`
-	Hours       number        `json:"hours"`                 // that the windows cover; null without fs
-	PerHour     number        `json:"false_alarms_per_hour"` // null without fs
+	Hours       report.Number `json:"hours"`                 // that the windows cover; null without fs
+	PerHour     report.Number `json:"false_alarms_per_hour"` // null without fs
 	Overlap     bool          `json:"starts_known"`          // false: Hours counts windows as if none overlapped
 }
 
@@ -35,7 +35,7 @@ func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *T
 	for i, name := range event {
 		windows[name] = append(windows[name], i)
 	}
-	v := &Events{N: len(windows), Key: key, Hours: number(nan), PerHour: number(nan)}
+	v := &Events{N: len(windows), Key: key, Hours: report.Number(nan), PerHour: report.Number(nan)}
 	var start []float64
 	length, seconds := 0.0, 0.0
 	if timing != nil {
@@ -104,10 +104,10 @@ func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *T
 		}
 	}
 	v.Confusion = report.Matrix(c)
-	v.Precision, v.Recall, v.F1 = number(c.Precision()), number(c.Recall()), number(c.F1())
+	v.Precision, v.Recall, v.F1 = report.Number(c.Precision()), report.Number(c.Recall()), report.Number(c.F1())
 	if timing != nil && seconds > 0 {
-		v.Hours = number(seconds / 3600)
-		v.PerHour = number(float64(v.FalseAlarms) * 3600 / seconds)
+		v.Hours = report.Number(seconds / 3600)
+		v.PerHour = report.Number(float64(v.FalseAlarms) * 3600 / seconds)
 	}
 	return v
 }

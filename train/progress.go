@@ -104,23 +104,21 @@ func (p *Progress) Warn(text string) {
 }
 
 type startEvent struct {
-	Event      string     `json:"event"`
-	Device     string     `json:"device"`
-	Data       string     `json:"data"`
-	Windows    int        `json:"windows"`
-	Timesteps  int        `json:"timesteps"`
-	Features   int        `json:"features"`
-	Train      int        `json:"train"`
-	Validation int        `json:"validation"`
-	Test       int        `json:"test"`
-	Weights    *[2]number `json:"class_weights"`
-	Parameters int        `json:"parameters"`
-	Epochs     int        `json:"epochs"`
-	Seed       uint32     `json:"seed"`
-	Recipe     string     `json:"recipe,omitempty"`
+	Event      string            `json:"event"`
+	Device     string            `json:"device"`
+	Data       string            `json:"data"`
+	Windows    int               `json:"windows"`
+	Timesteps  int               `json:"timesteps"`
+	Features   int               `json:"features"`
+	Train      int               `json:"train"`
+	Validation int               `json:"validation"`
+	Test       int               `json:"test"`
+	Weights    *[2]report.Number `json:"class_weights"`
+	Parameters int               `json:"parameters"`
+	Epochs     int               `json:"epochs"`
+	Seed       uint32            `json:"seed"`
+	Recipe     string            `json:"recipe,omitempty"`
 }
-
-type number = report.Number
 
 // OnTrainBegin implements Callback: the device on the first line, then data, settings and the model's summary.
 func (p *Progress) OnTrainBegin(r *Run) error {
@@ -133,7 +131,7 @@ func (p *Progress) OnTrainBegin(r *Run) error {
 			Train: len(r.Parts.Train), Validation: len(r.Parts.Val), Test: len(r.Parts.Test),
 			Parameters: r.Spec.Layout().Size, Epochs: r.Config.Epochs, Seed: r.Config.Seed, Recipe: r.Config.Recipe}
 		if w := r.Weights; w != nil {
-			e.Weights = &[2]number{number(w[0]), number(w[1])}
+			e.Weights = &[2]report.Number{report.Number(w[0]), report.Number(w[1])}
 		}
 		p.event(e)
 		return nil
@@ -157,24 +155,24 @@ func (p *Progress) OnTrainBegin(r *Run) error {
 }
 
 type epochEvent struct {
-	Event        string  `json:"event"`
-	Epoch        int     `json:"epoch"`
-	Accuracy     number  `json:"accuracy"`
-	AUC          number  `json:"auc"`
-	F1           number  `json:"f1"`
-	Loss         number  `json:"loss"`
-	Precision    number  `json:"precision"`
-	Recall       number  `json:"recall"`
-	ValAccuracy  number  `json:"val_accuracy"`
-	ValAUC       number  `json:"val_auc"`
-	ValF1        number  `json:"val_f1"`
-	ValLoss      number  `json:"val_loss"`
-	ValPrecision number  `json:"val_precision"`
-	ValRecall    number  `json:"val_recall"`
-	Improved     bool    `json:"improved"`
-	Seconds      float64 `json:"seconds"`
-	Rate         number  `json:"windows_per_second"`
-	Model        string  `json:"model,omitempty"` // Config.Name
+	Event        string        `json:"event"`
+	Epoch        int           `json:"epoch"`
+	Accuracy     report.Number `json:"accuracy"`
+	AUC          report.Number `json:"auc"`
+	F1           report.Number `json:"f1"`
+	Loss         report.Number `json:"loss"`
+	Precision    report.Number `json:"precision"`
+	Recall       report.Number `json:"recall"`
+	ValAccuracy  report.Number `json:"val_accuracy"`
+	ValAUC       report.Number `json:"val_auc"`
+	ValF1        report.Number `json:"val_f1"`
+	ValLoss      report.Number `json:"val_loss"`
+	ValPrecision report.Number `json:"val_precision"`
+	ValRecall    report.Number `json:"val_recall"`
+	Improved     bool          `json:"improved"`
+	Seconds      float64       `json:"seconds"`
+	Rate         report.Number `json:"windows_per_second"`
+	Model        string        `json:"model,omitempty"` // Config.Name
 }
 
 // OnEpochEnd implements Callback: the epoch's line.
@@ -184,9 +182,9 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 		return nil
 	case p.json:
 		t, v := e.Train, e.Val
-		p.event(epochEvent{"epoch", e.Epoch, number(t.Accuracy), number(t.AUC), number(t.F1), number(t.Loss),
-			number(t.Precision), number(t.Recall), number(v.Accuracy), number(v.AUC), number(v.F1), number(v.Loss),
-			number(v.Precision), number(v.Recall), e.Improved, e.Time.Seconds(), number(e.rate()), p.name})
+		p.event(epochEvent{"epoch", e.Epoch, report.Number(t.Accuracy), report.Number(t.AUC), report.Number(t.F1), report.Number(t.Loss),
+			report.Number(t.Precision), report.Number(t.Recall), report.Number(v.Accuracy), report.Number(v.AUC), report.Number(v.F1), report.Number(v.Loss),
+			report.Number(v.Precision), report.Number(v.Recall), e.Improved, e.Time.Seconds(), report.Number(e.rate()), p.name})
 		return nil
 	}
 	text := e.line(r.Config.Epochs, len(r.Parts.Val) > 0)
@@ -249,11 +247,11 @@ func (e Epoch) rate() float64 { return float64(e.Windows) / max(e.Time.Seconds()
 
 // line writes the epoch in at most 74 columns, for up to 9,999 epochs, with validation's scores or without.
 func (e Epoch) line(epochs int, validation bool) string {
-	text := fmt.Sprintf("%*d/%d  loss %s F1 %s", len(fmt.Sprint(epochs)), e.Epoch+1, epochs, lossText(e.Train.Loss), number(e.Train.F1).Text(3))
+	text := fmt.Sprintf("%*d/%d  loss %s F1 %s", len(fmt.Sprint(epochs)), e.Epoch+1, epochs, lossText(e.Train.Loss), report.Number(e.Train.F1).Text(3))
 	if !validation {
-		return text + fmt.Sprintf(" AUC %s", number(e.Train.AUC).Text(3))
+		return text + fmt.Sprintf(" AUC %s", report.Number(e.Train.AUC).Text(3))
 	}
-	return text + fmt.Sprintf("  val: loss %s F1 %s AUC %s", lossText(e.Val.Loss), number(e.Val.F1).Text(3), number(e.Val.AUC).Text(3))
+	return text + fmt.Sprintf("  val: loss %s F1 %s AUC %s", lossText(e.Val.Loss), report.Number(e.Val.F1).Text(3), report.Number(e.Val.AUC).Text(3))
 }
 
 // lossText writes a loss: a focal loss goes down to 0.001, a diverging one up to anything.
@@ -265,13 +263,13 @@ func lossText(x float64) string {
 }
 
 type endEvent struct {
-	Event     string `json:"event"`
-	Stopped   Stop   `json:"stopped"`
-	Reason    string `json:"reason"`
-	BestEpoch *int   `json:"best_epoch"`
-	BestF1    number `json:"best_val_f1"`
-	Threshold number `json:"threshold"`
-	Model     string `json:"model,omitempty"` // Config.Name
+	Event     string        `json:"event"`
+	Stopped   Stop          `json:"stopped"`
+	Reason    string        `json:"reason"`
+	BestEpoch *int          `json:"best_epoch"`
+	BestF1    report.Number `json:"best_val_f1"`
+	Threshold report.Number `json:"threshold"`
+	Model     string        `json:"model,omitempty"` // Config.Name
 }
 
 // OnTrainEnd implements Callback: how training ended, and which weights are kept.
@@ -284,9 +282,9 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 		return nil
 	}
 	if p.json {
-		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: number(nan), Threshold: number(r.Decision().Threshold), Model: p.name}
+		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: report.Number(nan), Threshold: report.Number(r.Decision().Threshold), Model: p.name}
 		if r.Best.Any {
-			e.BestEpoch, e.BestF1 = &r.Best.Epoch, number(r.Best.Value)
+			e.BestEpoch, e.BestF1 = &r.Best.Epoch, report.Number(r.Best.Value)
 		}
 		p.event(e)
 		return nil

@@ -7,6 +7,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/keras"
+	"vklstm/train/report"
 )
 
 // Attribute is the root attribute of a checkpoint that holds, as JSON, what Keras has no place for: Meta.
@@ -14,15 +15,15 @@ const Attribute = "vklstm"
 
 // Meta is what a checkpoint says about itself beside the network.
 type Meta struct {
-	Version      int     `json:"version"` // 1
-	Scaling      Scaling `json:"scaling"`
-	Epoch        int     `json:"epoch"`  // from which the weights are, counted from 0; −1: from no whole epoch
-	ValF1        number  `json:"val_f1"` // validation F1 of that epoch
-	Seed         uint32  `json:"seed"`
-	Split        string  `json:"split"`
-	Augment      string  `json:"augment"`
-	ClassWeights bool    `json:"class_weights"`
-	Threshold    float64 `json:"threshold"` // Model.Threshold; SaveModel sets it, and Scaling, to the model's
+	Version      int           `json:"version"` // 1
+	Scaling      Scaling       `json:"scaling"`
+	Epoch        int           `json:"epoch"`  // from which the weights are, counted from 0; −1: from no whole epoch
+	ValF1        report.Number `json:"val_f1"` // validation F1 of that epoch
+	Seed         uint32        `json:"seed"`
+	Split        string        `json:"split"`
+	Augment      string        `json:"augment"`
+	ClassWeights bool          `json:"class_weights"`
+	Threshold    float64       `json:"threshold"` // Model.Threshold; SaveModel sets it, and Scaling, to the model's
 }
 
 // Model is a trained network with all that is needed to predict. It may be an ensemble: several networks of one Spec,

@@ -299,7 +299,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("%+v", back)
 		}
 		for i, s := range back.Series {
-			got, m := score(o.Dataset.Y, o.Series[i].Probability, o.Series[i].Positive, nil)
+			got, m := score(o.Dataset.Y, Predicted{o.Series[i].Probability, o.Series[i].Positive}, nil)
 			if got != s.Scores || m != s.Confusion || len(s.Folds) != o.folds() || len(s.Folds[0].Members) != c.Ensemble {
 				t.Errorf("series %d: %+v", i, s)
 			}

@@ -36,7 +36,7 @@ func readFixture(t testing.TB) fixture {
 
 // seriesOf returns a series whose threshold is 0.5.
 func seriesOf(p []float32, folds Folds) Series {
-	s := Series{Folds: folds, Probability: p}
+	s := Series{Folds: folds, Predicted: Predicted{Probability: p}}
 	for _, v := range p {
 		s.Positive = append(s.Positive, v > 0.5)
 	}
@@ -51,14 +51,17 @@ func TestScoresAgainstSklearn(t *testing.T) {
 	undefined := 0
 	check := func(what string, got Scores, m report.Matrix, want []float64) {
 		t.Helper()
-		v := got.values()
-		all := append(v[:], float64(m.TN), float64(m.FP), float64(m.FN), float64(m.TP))
+		var all []float64
+		for _, v := range got.Values() {
+			all = append(all, float64(v))
+		}
+		all = append(all, float64(m.TN), float64(m.FP), float64(m.FN), float64(m.TP))
 		for i := range all {
 			if !near(all[i], want[i]) {
 				t.Errorf("%s: number %d is %v, want %v", what, i, all[i], want[i])
 			}
 		}
-		if math.IsNaN(v[4]) {
+		if got.AUC != got.AUC {
 			undefined++
 		}
 	}
