@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -277,4 +278,16 @@ func TestFoldsRefuse(t *testing.T) {
 			t.Errorf("%s: %v; want %q", name, err, tc.want)
 		}
 	}
+}
+
+// near says whether two numbers are equal to 1e-12.
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12 }
+
+// seriesOf returns a series whose threshold is 0.5.
+func seriesOf(p []float32, folds Folds) Series {
+	s := Series{Folds: folds, Predicted: Predicted{Probability: p}}
+	for _, v := range p {
+		s.Positive = append(s.Positive, v > 0.5)
+	}
+	return s
 }

@@ -8,7 +8,8 @@ labels.npz                groups of every type, object arrays by every pickle pr
 formats.npz               header versions 1, 2, 3; an entry without .npy; deflated and zip64 entries in one file
 original.npz              as the Keras module saves it: float64 X with NaN, int64 y, object video_names
 shuffle.json              np.random.seed(s); np.random.shuffle(np.arange(n)); the start and a hash of the order
-metrics.json              labels, probabilities and what scikit-learn says of them
+../../metrics/testdata/metrics.json
+                          labels, probabilities and what scikit-learn says of them
 """
 import hashlib, io, json, pathlib, pickle, zipfile
 import numpy as np
@@ -137,4 +138,4 @@ for name, y, p in [
                       "precision": sk.precision_score(y, q, zero_division=0), "recall": sk.recall_score(y, q, zero_division=0),
                       "f1": sk.f1_score(y, q, zero_division=0), "auc": sk.roc_auc_score(y, p), "confusion": [tn, fp, fn, tp],
                       "fpr": fpr.tolist(), "tpr": tpr.tolist(), "thresholds": at[1:].tolist()})
-(here / "metrics.json").write_text(json.dumps(cases, separators=(",", ":")).replace("},{", "},\n{") + "\n")
+(here.parent.parent / "metrics/testdata/metrics.json").write_text(json.dumps(cases, separators=(",", ":")).replace("},{", "},\n{") + "\n")

@@ -6,7 +6,8 @@
 folds.npz     labels and groups of many structures, one behind the other, and the folds that StratifiedGroupKFold,
               StratifiedKFold and np.unique give them, in order or shuffled
 sets.json     the folds of the groups of the data sets in the folder DATA (left as it is without DATA)
-metrics.npz   probabilities out of fold, and what sklearn.metrics says of each fold, of all windows, and of resampled groups
+../../metrics/testdata/scores.npz
+              probabilities out of fold, and what sklearn.metrics says of each fold, of all windows, and of resampled groups
 """
 import json, pathlib, sys, warnings
 import numpy as np
@@ -123,7 +124,7 @@ def out_of_fold():
         resampled.append([scores(y[w], p[s][w]) for s in range(series)])
     x = r.normal(size=37)
     at = np.array([0, 2.5, 10, 50, 97.5, 100])
-    np.savez_compressed(here / "metrics.npz", y=y, group=g.astype("int32"), fold=fold, p=p, per_fold=np.array(per_fold), pooled=np.array(pooled),
+    np.savez_compressed(here.parent.parent / "metrics/testdata/scores.npz", y=y, group=g.astype("int32"), fold=fold, p=p, per_fold=np.array(per_fold), pooled=np.array(pooled),
                         draws=draws.astype("int32"), resampled=np.array(resampled), x=x, at=at, percentile=np.percentile(x, at),
                         mean=np.mean(per_fold, axis=1)[:, :5], sd=np.std(per_fold, axis=1, ddof=1)[:, :5])
 
