@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"vklstm/train/data"
 )
 
 // dataOf returns windows with d's labels and so many features.
-func dataOf(d *Dataset, features int) *Dataset {
+func dataOf(d *data.Dataset, features int) *data.Dataset {
 	out := *d
 	out.F, out.X = features, make([]float32, d.N*d.T*features)
 	for i := range out.X {
@@ -23,7 +25,7 @@ func dataOf(d *Dataset, features int) *Dataset {
 func TestIMU(t *testing.T) {
 	for _, tc := range []struct{ triplets, want int }{{0, 2}, {1, 1}} {
 		f := &fakeEngine{script: script{hits: []int{1}}}
-		cfg := quietConfig(f.factory)
+		cfg := QuietConfig(f.factory)
 		cfg.Dataset = dataOf(cfg.Dataset, 6)
 		var log bytes.Buffer
 		cfg.Log, cfg.Augment, cfg.Triplets, cfg.Epochs = &log, AugmentIMU, tc.triplets, 1
@@ -45,7 +47,7 @@ func TestIMU(t *testing.T) {
 		{7, 0, "the data have 7; say with triplets how many sensors come first, at most 2"},
 		{2, 0, "the data have 2; use augment moderate"}, {6, 3, "triplets is 3, but the data's 6 features hold 2 sensors"},
 	} {
-		cfg := quietConfig((&fakeEngine{script: script{hits: []int{1}}}).factory)
+		cfg := QuietConfig((&fakeEngine{script: script{hits: []int{1}}}).factory)
 		cfg.Dataset, cfg.Augment, cfg.Triplets = dataOf(cfg.Dataset, tc.features), AugmentIMU, tc.triplets
 		if _, err := LSTM(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%d features: error %v, want %q", tc.features, err, tc.want)

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"vklstm/model/philox"
+	"vklstm/train/metrics"
 )
 
 // Permutation returns the order of the windows 0 … n−1 in an epoch (counted from 0): a Fisher–Yates shuffle whose
@@ -42,7 +43,7 @@ func below(n, i, epoch uint32, key [2]uint32) uint32 {
 func classWeights(y []float32, windows []int32) [2]float64 {
 	var count [2]int
 	for _, i := range windows {
-		count[class(y[i])]++
+		count[metrics.Class(y[i])]++
 	}
 	n := float64(len(windows))
 	return [2]float64{n / float64(2*count[0]), n / float64(2*count[1])}

@@ -1,9 +1,14 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
+
+	"vklstm/train/data"
+	"vklstm/train/metrics"
 )
 
 // TestPermutation looks for a place that an element prefers: over 2,000 epochs each of 12 elements is in each of 12
@@ -17,7 +22,7 @@ func TestPermutation(t *testing.T) {
 		for place, element := range p {
 			counts[place][element]++
 		}
-		if q := slices.Sorted(slices.Values(p)); !slices.Equal(q, all(n)) {
+		if q := slices.Sorted(slices.Values(p)); !slices.Equal(q, metrics.All(n)) {
 			t.Fatalf("epoch %d: %v is no permutation", epoch, p)
 		}
 	}
@@ -67,5 +72,34 @@ func TestClassWeights(t *testing.T) {
 	y := []float32{0, 0, 0, 1, 1, 0}
 	if w := classWeights(y, []int32{0, 1, 2, 3}); w != [2]float64{4. / 6, 2} {
 		t.Errorf("weights %v", w)
+	}
+}
+
+// No other seed is recommended for parts that no seed drew, such as a fold's.
+func TestAdviceOfGivenParts(t *testing.T) {
+	d := data.Sample(90, 1)
+	var positive, negative []int32
+	for i, y := range d.Y {
+		if y == 1 {
+			positive = append(positive, int32(i))
+		} else {
+			negative = append(negative, int32(i))
+		}
+	}
+	cfg := DefaultConfig()
+	cfg.Dataset, cfg.Log = d, nil
+	for _, p := range []data.Parts{
+		{Train: negative[:9], Val: negative[9:12], Test: positive},
+		{Train: append(negative[:9:9], positive...), Val: negative[9:12], Test: negative[12:15]},
+	} {
+		cfg.Parts = &p
+		r, err := prepare(cfg, d)
+		said := fmt.Sprint(err)
+		if err == nil {
+			said = strings.Join(r.notes, " ")
+		}
+		if !strings.Contains(said, "all with y = 0") || strings.Contains(said, "seed") {
+			t.Error(said)
+		}
 	}
 }

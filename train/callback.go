@@ -3,6 +3,9 @@ package train
 import (
 	"fmt"
 	"math"
+
+	"vklstm/train/files"
+	"vklstm/train/internal/words"
 )
 
 // Callback is told what happens in a run of LSTM. It may read the Run, change its LearningRate and call its Stop.
@@ -89,7 +92,7 @@ func (s *EarlyStopping) count(e Epoch) {
 // OnEpochEnd implements Callback.
 func (s *EarlyStopping) OnEpochEnd(r *Run, e Epoch) error {
 	if s.count(e); s.wait > 0 && s.wait >= s.Patience && e.Epoch > 0 {
-		r.Stop(StoppedEarly, fmt.Sprintf("%s was not better for %s", s.Monitor, count(s.wait, "epoch")))
+		r.Stop(StoppedEarly, fmt.Sprintf("%s was not better for %s", s.Monitor, words.Count(s.wait, "epoch")))
 	}
 	return nil
 }
@@ -108,12 +111,12 @@ func (c *CSVLogger) OnEpochEnd(r *Run, _ Epoch) error {
 	if !c.last.due() {
 		return nil
 	}
-	return WriteFile(c.Path, r.History.WriteCSV)
+	return files.Write(c.Path, r.History.WriteCSV)
 }
 
 // OnTrainEnd implements Callback.
 func (c *CSVLogger) OnTrainEnd(r *Run) error {
-	if err := WriteFile(c.Path, r.History.WriteCSV); err != nil {
+	if err := files.Write(c.Path, r.History.WriteCSV); err != nil {
 		return err
 	}
 	r.Wrote(c.Path)

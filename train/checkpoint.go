@@ -4,7 +4,8 @@ import (
 	"fmt"
 
 	"vklstm/model"
-	"vklstm/train/report"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // Checkpoint writes the model to Path whenever validation F1 is better than ever. When training ends it writes what
@@ -39,18 +40,18 @@ func (c *Checkpoint) OnTrainEnd(r *Run) error {
 }
 
 // meta is what a checkpoint says of the run.
-func (r *Run) meta() Meta {
-	meta := Meta{Version: 1, Scaling: r.Scaling.forPrediction(), Epoch: -1, ValF1: report.Number(nan), Seed: r.Config.Seed,
+func (r *Run) meta() saved.Meta {
+	meta := saved.Meta{Version: 1, Scaling: r.Scaling.ForPrediction(), Epoch: -1, ValF1: metrics.Number(metrics.NaN), Seed: r.Config.Seed,
 		Split: r.Config.Split, Augment: r.Config.Augment, ClassWeights: r.Config.ClassWeights}
 	if r.Best.Any {
-		meta.Epoch, meta.ValF1 = r.Best.Epoch, report.Number(r.Best.Value)
+		meta.Epoch, meta.ValF1 = r.Best.Epoch, metrics.Number(r.Best.Value)
 	}
 	return meta
 }
 
 func (c *Checkpoint) save(r *Run) error {
 	m, meta := r.Model(), r.meta()
-	if err := SaveModel(c.Path, &m, r.Config.LearningRate, meta); err != nil {
+	if err := saved.Save(c.Path, &m, r.Config.LearningRate, meta); err != nil {
 		return err
 	}
 	c.saved = r.BestState()
@@ -63,8 +64,8 @@ func (c *Checkpoint) OnTrainBegin(r *Run) error {
 	if err != nil {
 		return err
 	}
-	m := &Model{Spec: r.Spec, State: s, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer()}
-	if _, err := encodeModel(c.Path, m, r.Config.LearningRate, Meta{Version: 1, Scaling: r.Scaling.forPrediction()}); err != nil {
+	m := &saved.Model{Spec: r.Spec, State: s, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer()}
+	if _, err := saved.EncodeModel(c.Path, m, r.Config.LearningRate, saved.Meta{Version: 1, Scaling: r.Scaling.ForPrediction()}); err != nil {
 		return fmt.Errorf("train: this model cannot be saved as %s: %w; use fewer features, or train without saving", c.Path, err)
 	}
 	return nil

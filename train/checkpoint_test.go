@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vklstm/train/data"
 )
 
 // TestCheckpointFails takes away the place of the checkpoint during training: the error is reported, what else can
 // be written is written, and the weights are in the result.
 func TestCheckpointFails(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 7}}}
-	cfg, dir := inFolder(t, quietConfig(f.factory))
+	cfg, dir := InFolder(t, QuietConfig(f.factory))
 	path := filepath.Join(dir, "c", CheckpointFile)
 	cfg.Callbacks = []Callback{&probe{epoch: func(_ *Run, e Epoch) error {
 		if e.Epoch == 1 {
@@ -86,7 +88,7 @@ func TestValidate(t *testing.T) {
 			c.Schedule.Kind, c.EarlyStopping, c.TrainOnVal = SchedulePlateau, false, true
 		},
 		"checkpoint-dir is empty": func(c *Config) { c.SaveBest, c.CheckpointDir = true, "" },
-		"give one":                func(c *Config) { c.Data, c.Dataset = "x.npz", &Dataset{} },
+		"give one":                func(c *Config) { c.Data, c.Dataset = "x.npz", &data.Dataset{} },
 	} {
 		cfg := DefaultConfig()
 		change(&cfg)

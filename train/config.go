@@ -10,6 +10,12 @@ import (
 	"strings"
 
 	"vklstm/model"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/files"
+	"vklstm/train/internal/words"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // The values of Config.Split.
@@ -41,14 +47,14 @@ const (
 // Config is what a run of LSTM does. Start from DefaultConfig: a zero value is a setting of its own (no dropout,
 // no class weights), not a default.
 type Config struct {
-	Name    string   // of the model among others, which its lines of the log begin with; empty: none
-	Data    string   // path of the npz file; empty: Dataset, or the sample that Sample makes
-	Keys    Keys     // arrays of the file to read
-	Dataset *Dataset // data in memory, instead of Data
-	Split   string   // SplitByWindow or SplitByGroup
-	Parts   *Parts   // the three parts, instead of Split
-	Scale   string   // ScaleNone, ScaleMinMax or ScaleStandard, fitted on the training part, or ScaleFile
-	Seed    uint32   // of the split, the initial parameters, the order of windows, dropout and augmentation
+	Name    string        // of the model among others, which its lines of the log begin with; empty: none
+	Data    string        // path of the npz file; empty: Dataset, or the sample that Sample makes
+	Keys    data.Keys     // arrays of the file to read
+	Dataset *data.Dataset // data in memory, instead of Data
+	Split   string        // SplitByWindow or SplitByGroup
+	Parts   *data.Parts   // the three parts, instead of Split
+	Scale   string        // ScaleNone, ScaleMinMax or ScaleStandard, fitted on the training part, or ScaleFile
+	Seed    uint32        // of the split, the initial parameters, the order of windows, dropout and augmentation
 
 	Units         []int   // of each LSTM layer, from the input on
 	Bidirectional bool    // every LSTM layer walks the steps in both directions
@@ -78,7 +84,7 @@ type Config struct {
 	TrainOnVal    bool // the validation part is trained on too, and there is no validation; not with EarlyStopping
 
 	// Threshold is how the model's decision threshold is found, by the validation part and the weights that are kept.
-	Threshold ThresholdRule
+	Threshold metrics.ThresholdRule
 
 	// Ensemble is how many models LSTM trains side by side, whose probabilities are averaged: with seeds Seed, Seed + 1, …
 	// for weights, order, dropout and augmentation, on the parts that Seed gives. A Group has its own runs, and does not
@@ -92,10 +98,10 @@ type Config struct {
 	HistoryDir    string // folder of HistoryFile; empty: not written
 	PlotDir       string // folder of the pictures and TestMetricsFile; empty: not written
 
-	Engine    EngineFactory // nil: the best device, as OpenDevice("auto") finds it
-	Callbacks []Callback    // called after the built-in ones
-	From      *Snapshot     // go on from here; nil: from initial weights
-	Init      *Model        // start from its weights, its scaling, and its optimizer's moments and step, not from initial weights
+	Engine    device.Factory // nil: the best device, as OpenDevice("auto") finds it
+	Callbacks []Callback     // called after the built-in ones
+	From      *Snapshot      // go on from here; nil: from initial weights
+	Init      *saved.Model   // start from its weights, its scaling, and its optimizer's moments and step, not from initial weights
 
 	// DropWindows lets go of the windows that were read from Data once the test part is scored, before the pictures are
 	// drawn, which need memory too: Result.Dataset then holds labels and groups, and no X.
@@ -111,10 +117,10 @@ type Config struct {
 // DefaultConfig returns the settings that `vklstm train` starts from.
 func DefaultConfig() Config {
 	return Config{
-		Split: SplitByWindow, Scale: ScaleNone, Seed: 42,
+		Split: SplitByWindow, Scale: data.ScaleNone, Seed: 42,
 		Units: []int{64}, Dropout: 0.3, DenseUnits: 32,
 		Epochs: 100, Batch: 32, Augment: AugmentNone, Focal: true, FocalAlpha: 0.25, FocalGamma: 2, ClassWeights: true,
-		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: ThresholdRule{Kind: ThresholdFixed, Value: DefaultThreshold}, Ensemble: 1,
+		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: metrics.DefaultThreshold}, Ensemble: 1,
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
 		Log: os.Stderr, Out: os.Stdout, LogFormat: LogText,
 	}
@@ -157,11 +163,11 @@ func (c Config) Validate() error {
 	}{
 		{"augment", c.Augment, augments},
 		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
-		{"scale", c.Scale, scales},
+		{"scale", c.Scale, data.Scales},
 		{"log-format", c.LogFormat, []string{LogText, LogJSON}},
 	} {
 		if !slices.Contains(v.known, v.value) {
-			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, short(v.value), strings.Join(v.known, ", "))
+			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, words.Short(v.value), strings.Join(v.known, ", "))
 		}
 	}
 	for _, err := range []error{c.checkLoss(), c.checkOptimizer(), c.checkSchedule(), c.checkStopping(), c.checkTriplets()} {
@@ -173,14 +179,14 @@ func (c Config) Validate() error {
 }
 
 // Network returns the network for windows like d's. The error says what of it is too large.
-func (c Config) Network(d *Dataset) (model.Spec, error) {
+func (c Config) Network(d *data.Dataset) (model.Spec, error) {
 	spec := model.Stack(d.T, d.F, c.Units, c.Bidirectional, c.Dropout, c.DenseUnits)
 	_, err := spec.Chain()
 	return spec, err
 }
 
 // options returns what the engine is told about the model, which reads values scaled by s.
-func (c Config) options(s Scaling) (model.Options, error) {
+func (c Config) options(s data.Scaling) (model.Options, error) {
 	augment, err := AugmentPreset(c.Augment, len(s.Offset), c.Triplets)
 	if unbounded(augment) {
 		s.Low, s.High = nil, nil
@@ -237,7 +243,7 @@ func (p paths) check() error {
 		if path == "" {
 			continue
 		}
-		if err := CheckWritable(path); err != nil {
+		if err := files.CheckWritable(path); err != nil {
 			return err
 		}
 	}

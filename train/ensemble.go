@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"vklstm/train/report"
+
+	"vklstm/train/data"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // members returns the configurations of a run's models: one, or those of an ensemble, which differ in their seeds and are
@@ -33,21 +36,21 @@ func (c Config) members() ([]Config, error) {
 		m.Seed += uint32(k)
 		m.Name = fmt.Sprintf("seed %d", m.Seed)
 		// The members' mean has a threshold, and they have none of their own.
-		m.Threshold = ThresholdRule{Kind: ThresholdFixed, Value: DefaultThreshold}
+		m.Threshold = metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: metrics.DefaultThreshold}
 		list[k] = m
 	}
 	return list, nil
 }
 
 // divide returns the parts of the data that the configuration names.
-func (c Config) divide(d *Dataset) (Parts, error) {
+func (c Config) divide(d *data.Dataset) (data.Parts, error) {
 	switch {
 	case c.Parts != nil:
 		return *c.Parts, nil
 	case c.Split == SplitByGroup:
-		return SplitGroup(d, c.Seed)
+		return data.SplitGroup(d, c.Seed)
 	}
-	return SplitRandom(d.N, c.Seed), nil
+	return data.SplitRandom(d.N, c.Seed), nil
 }
 
 // follow has the runs after the first leave out of the log what they share with it.
@@ -70,7 +73,7 @@ func (g *Group) kept() []*Run {
 
 // outcome returns the model of a single run or, of an ensemble, that of all members, with the threshold that rule finds by
 // their mean on the validation part, and what is to be said of it. Its State is nil when nothing was trained.
-func (g *Group) outcome(rule ThresholdRule) (Model, Decision, error) {
+func (g *Group) outcome(rule metrics.ThresholdRule) (saved.Model, metrics.Decision, error) {
 	if len(g.Runs) == 1 {
 		return g.Runs[0].Model(), g.Runs[0].Decision(), nil
 	}
@@ -82,14 +85,14 @@ func (g *Group) outcome(rule ThresholdRule) (Model, Decision, error) {
 		} else {
 			m.Others = append(m.Others, r.best)
 		}
-		if rule.Kind != ThresholdFixed {
+		if rule.Kind != metrics.ThresholdFixed {
 			if err := r.predictValidation(); err != nil {
-				return m, Decision{}, err
+				return m, metrics.Decision{}, err
 			}
 		}
 		members = append(members, r.val)
 	}
-	d := Decision{Threshold: DefaultThreshold}
+	d := metrics.Decision{Threshold: metrics.DefaultThreshold}
 	if m.State != nil {
 		d = rule.ChooseMean(g.Runs[0].Dataset.Y, g.Runs[0].Parts.Val, members)
 	}
@@ -98,9 +101,9 @@ func (g *Group) outcome(rule ThresholdRule) (Model, Decision, error) {
 }
 
 // test scores the test part by the mean of the runs that have weights.
-func (g *Group) test(ctx context.Context, threshold float64) (*Evaluation, error) {
+func (g *Group) test(ctx context.Context, threshold float64) (*metrics.Evaluation, error) {
 	var members [][]float32
-	var one *Evaluation
+	var one *metrics.Evaluation
 	for _, r := range g.kept() {
 		var err error
 		if one, err = g.Evaluate(ctx, r.k, r.Parts.Test); err != nil {
@@ -108,15 +111,15 @@ func (g *Group) test(ctx context.Context, threshold float64) (*Evaluation, error
 		}
 		members = append(members, one.Probability)
 	}
-	return ScoreAt(one.Y, MeanProbability(members), threshold), nil
+	return metrics.ScoreAt(one.Y, metrics.MeanProbability(members), threshold), nil
 }
 
 // save writes an ensemble as one file. Meta tells of the first member, but for the validation F1, which is that of the
 // mean.
-func (g *Group) save(path string, m Model) error {
+func (g *Group) save(path string, m saved.Model) error {
 	r := g.Runs[0]
 	meta := r.meta()
-	meta.ValF1 = report.Number(nan)
+	meta.ValF1 = metrics.Number(metrics.NaN)
 	var members [][]float32
 	for _, run := range g.kept() {
 		if len(run.val) == len(r.Parts.Val) && len(run.val) > 0 {
@@ -124,9 +127,9 @@ func (g *Group) save(path string, m Model) error {
 		}
 	}
 	if len(members) == len(m.Members()) {
-		meta.ValF1 = report.Number(validationF1(labelsOf(r.Dataset.Y, r.Parts.Val), MeanProbability(members)))
+		meta.ValF1 = metrics.Number(validationF1(metrics.Labels(r.Dataset.Y, r.Parts.Val), metrics.MeanProbability(members)))
 	}
-	if err := SaveModel(path, &m, r.Config.LearningRate, meta); err != nil {
+	if err := saved.Save(path, &m, r.Config.LearningRate, meta); err != nil {
 		return err
 	}
 	r.Wrote(path)
@@ -147,7 +150,7 @@ func (g *Group) canSave(path string) error {
 			m.Others = append(m.Others, s)
 		}
 	}
-	if _, err := encodeModel(path, &m, g.Runs[0].Config.LearningRate, Meta{Version: 1, Scaling: m.Scaling.forPrediction()}); err != nil {
+	if _, err := saved.EncodeModel(path, &m, g.Runs[0].Config.LearningRate, saved.Meta{Version: 1, Scaling: m.Scaling.ForPrediction()}); err != nil {
 		return fmt.Errorf("train: this ensemble cannot be saved as %s: %w; use fewer members, or train without saving", path, err)
 	}
 	return nil

@@ -8,21 +8,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vklstm/train/data"
+	"vklstm/train/internal/traintest"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // TestEnsemble trains three members as one and alone: the file holds what each alone reaches, and the test part is scored
 // by their mean, at the threshold that their mean has on the validation part.
 func TestEnsemble(t *testing.T) {
-	cfg, dir := inFolder(t, DefaultConfig())
-	cfg.Dataset, cfg.Engine, cfg.Log, cfg.Out = Sample(60, 3), float64Engine, nil, nil
+	cfg, dir := InFolder(t, DefaultConfig())
+	cfg.Dataset, cfg.Engine, cfg.Log, cfg.Out = data.Sample(60, 3), traintest.Float64Engine, nil, nil
 	cfg.Units, cfg.DenseUnits, cfg.Epochs, cfg.Seed, cfg.LearningRate = []int{3}, 3, 2, 7, 0.01
 	var log bytes.Buffer
-	cfg.Log, cfg.Ensemble, cfg.Threshold = &log, 3, ThresholdRule{Kind: ThresholdBestF1}
+	cfg.Log, cfg.Ensemble, cfg.Threshold = &log, 3, metrics.ThresholdRule{Kind: metrics.ThresholdBestF1}
 	res, err := LSTM(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := SplitRandom(60, 7); !slices.Equal(res.Parts.Train, want.Train) || len(res.Others) != 2 || len(res.Histories) != 3 {
+	if want := data.SplitRandom(60, 7); !slices.Equal(res.Parts.Train, want.Train) || len(res.Others) != 2 || len(res.Histories) != 3 {
 		t.Fatalf("%d members, %d histories, parts %v", 1+len(res.Others), len(res.Histories), res.Parts)
 	}
 	var tests, vals [][]float32
@@ -38,7 +43,7 @@ func TestEnsemble(t *testing.T) {
 			t.Errorf("member %d is not what it is alone", k)
 		}
 		tests = append(tests, alone.Test.Probability)
-		val, err := Evaluate(context.Background(), &alone.Model, float64Engine, cfg.Dataset, res.Parts.Val)
+		val, err := Evaluate(context.Background(), &alone.Model, traintest.Float64Engine, cfg.Dataset, res.Parts.Val)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,22 +52,22 @@ func TestEnsemble(t *testing.T) {
 	if slices.Equal(tests[0], tests[1]) || slices.Equal(tests[1], tests[2]) {
 		t.Error("members are alike")
 	}
-	if want := MeanProbability(tests); !slices.Equal(res.Test.Probability, want) {
+	if want := metrics.MeanProbability(tests); !slices.Equal(res.Test.Probability, want) {
 		t.Errorf("test part: %v, want %v", res.Test.Probability, want)
 	}
 	want := cfg.Threshold.ChooseMean(cfg.Dataset.Y, res.Parts.Val, vals)
 	if res.Threshold != want.Threshold || res.Test.Threshold != want.Threshold {
 		t.Errorf("threshold %v, of the test part %v; want %+v", res.Threshold, res.Test.Threshold, want)
 	}
-	m, meta, err := LoadModel(filepath.Join(dir, "c", CheckpointFile))
+	m, meta, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Evaluate(context.Background(), m, float64Engine, cfg.Dataset, res.Parts.Test)
+	again, err := Evaluate(context.Background(), m, traintest.Float64Engine, cfg.Dataset, res.Parts.Test)
 	if err != nil || !slices.Equal(again.Probability, res.Test.Probability) || again.Threshold != want.Threshold || meta.Seed != 7 {
 		t.Errorf("%v; the file says %v at %v, want %v", err, again.Probability, again.Threshold, res.Test.Probability)
 	}
-	f1 := validationF1(labelsOf(cfg.Dataset.Y, res.Parts.Val), MeanProbability(vals))
+	f1 := validationF1(metrics.Labels(cfg.Dataset.Y, res.Parts.Val), metrics.MeanProbability(vals))
 	if float64(meta.ValF1) != f1 {
 		t.Errorf("the file says validation F1 %v, want %v", meta.ValF1, f1)
 	}
@@ -89,8 +94,8 @@ func TestEnsemble(t *testing.T) {
 // TestEnsembleInterrupted keeps the weights that the members have.
 func TestEnsembleInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	cfg, dir := inFolder(t, DefaultConfig())
-	cfg.Dataset, cfg.Engine, cfg.Log, cfg.Out = Sample(60, 3), float64Engine, nil, nil
+	cfg, dir := InFolder(t, DefaultConfig())
+	cfg.Dataset, cfg.Engine, cfg.Log, cfg.Out = data.Sample(60, 3), traintest.Float64Engine, nil, nil
 	cfg.Units, cfg.DenseUnits, cfg.Epochs, cfg.Ensemble = []int{3}, 3, 50, 2
 	cfg.Callbacks = []Callback{&stopAfter{epoch: 1, stop: cancel}}
 	res, err := LSTM(ctx, cfg)
@@ -100,7 +105,7 @@ func TestEnsembleInterrupted(t *testing.T) {
 	if res.Stopped != StoppedInterrupted || len(res.Others) != 1 || res.Test == nil {
 		t.Errorf("stopped %q, %d members", res.Stopped, 1+len(res.Others))
 	}
-	if m, _, err := LoadModel(filepath.Join(dir, "c", CheckpointFile)); err != nil || len(m.Others) != 1 {
+	if m, _, err := saved.Load(filepath.Join(dir, "c", CheckpointFile)); err != nil || len(m.Others) != 1 {
 		t.Errorf("saved: %v", err)
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"log"
 
 	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // ExampleLSTM trains a detector of falls on the sample, on the CPU, and looks at the result. To train on a file, set
 // Config.Data; to keep the files that the command writes, leave the folders as DefaultConfig has them.
 func ExampleLSTM() {
-	device, err := train.OpenDevice("cpu")
+	device, err := device.Open("cpu")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,28 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"vklstm/model"
-	"vklstm/model/reference"
+	"vklstm/train/data"
+	"vklstm/train/device"
 )
-
-// shared returns a path below the folder of golden cases and data sets, ../shared beside the repository's root or
-// VKLSTM_SHARED, and skips the test where there is none.
-func shared(t testing.TB, path ...string) string {
-	t.Helper()
-	dir := os.Getenv("VKLSTM_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared")
-	}
-	full := filepath.Join(append([]string{dir}, path...)...)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("no %s: put the shared folder beside the repository, or name it in VKLSTM_SHARED", full)
-	}
-	return full
-}
 
 // script says what a fakeEngine brings, epoch by epoch.
 type script struct {
@@ -127,12 +112,12 @@ func (f *fakeEngine) Predict(_ context.Context, _ int, x []float32) ([]float32, 
 
 // fakeData is 60 windows of 3 × 2, half of them positive, in parts of 20 with 10 positive ones each. The first
 // value of a window is its probability under a fakeEngine.
-func fakeData() (*Dataset, *Parts) {
-	d := &Dataset{Path: "paper", N: 60, T: 3, F: 2, X: make([]float32, 60*6), Y: make([]float32, 60)}
+func fakeData() (*data.Dataset, *data.Parts) {
+	d := &data.Dataset{Path: "paper", N: 60, T: 3, F: 2, X: make([]float32, 60*6), Y: make([]float32, 60)}
 	for i := range d.X {
 		d.X[i] = float32(i%7+1) / 8
 	}
-	var p Parts
+	var p data.Parts
 	for i := range 60 {
 		d.Y[i] = float32(i % 2)
 		d.X[i*6] = 0.3 + 0.4*d.Y[i] - 0.3*float32(i%3/2)
@@ -149,7 +134,7 @@ func fakeData() (*Dataset, *Parts) {
 }
 
 // quietConfig is a small run on fakeData that writes nothing.
-func quietConfig(factory EngineFactory) Config {
+func QuietConfig(factory device.Factory) Config {
 	cfg := DefaultConfig()
 	cfg.Dataset, cfg.Parts = fakeData()
 	cfg.Units, cfg.DenseUnits, cfg.Batch, cfg.Epochs = []int{2}, 2, 8, 8
@@ -159,14 +144,9 @@ func quietConfig(factory EngineFactory) Config {
 }
 
 // inFolder makes a run write all its files into a new folder.
-func inFolder(t testing.TB, cfg Config) (Config, string) {
+func InFolder(t testing.TB, cfg Config) (Config, string) {
 	dir := t.TempDir()
 	cfg.SaveBest = true
 	cfg.CheckpointDir, cfg.HistoryDir, cfg.PlotDir = filepath.Join(dir, "c"), filepath.Join(dir, "h"), filepath.Join(dir, "p")
 	return cfg, dir
-}
-
-// float64Engine is the reference as an EngineFactory.
-func float64Engine(spec model.Spec, opts []model.Options) (model.Engine, error) {
-	return reference.New(spec, opts)
 }

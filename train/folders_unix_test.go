@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/train/files"
+	"vklstm/train/internal/traintest"
 )
 
 // TestFolderNotWritable asks before training: the engine is never made.
@@ -44,7 +46,7 @@ func TestFolderNotWritable(t *testing.T) {
 		{"a folder of the file's name", func(c *Config) { c.HistoryDir = taken }, "it is a folder"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			cfg, _ := inFolder(t, quietConfig(nil))
+			cfg, _ := InFolder(t, QuietConfig(nil))
 			cfg.Engine = func(model.Spec, []model.Options) (model.Engine, error) {
 				t.Error("training began")
 				return nil, errLost
@@ -66,7 +68,7 @@ func TestDiskFull(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	if err := WriteFile(filepath.Join(dir, "c", CheckpointFile), text("old")); err != nil {
+	if err := files.Write(filepath.Join(dir, "c", CheckpointFile), traintest.Text("old")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$", "-test.v")
@@ -75,7 +77,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestDiskFull") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	checkFolder(t, filepath.Join(dir, "c"), map[string]string{CheckpointFile: "old"})
+	traintest.CheckFolder(t, filepath.Join(dir, "c"), map[string]string{CheckpointFile: "old"})
 	for _, path := range []string{filepath.Join("h", HistoryFile), filepath.Join("p", TestMetricsFile)} {
 		if _, err := os.Stat(filepath.Join(dir, path)); err != nil {
 			t.Error(err)
@@ -90,7 +92,7 @@ func diskFull(t *testing.T, dir string) {
 		t.Fatalf("cannot limit the size of files: %v", err)
 	}
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	cfg.Units, cfg.SaveBest = []int{64}, true
 	cfg.CheckpointDir, cfg.HistoryDir, cfg.PlotDir = filepath.Join(dir, "c"), filepath.Join(dir, "h"), filepath.Join(dir, "p")
 	res, err := LSTM(context.Background(), cfg)

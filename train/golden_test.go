@@ -8,6 +8,9 @@ import (
 	"vklstm/model"
 	"vklstm/model/npz"
 	"vklstm/model/reference"
+	"vklstm/train/data"
+	"vklstm/train/internal/traintest"
+	"vklstm/train/metrics"
 )
 
 // goldenRun returns the run of a golden trajectory: Keras's model, data, order of windows (not shuffled), and class
@@ -25,8 +28,8 @@ func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights
 	valX, valShape := read("val_x")
 	y, _ := read("y")
 	valY, _ := read("val_y")
-	d := &Dataset{Path: "golden", N: shape[0] + valShape[0], T: shape[1], F: shape[2], X: append(x, valX...), Y: append(y, valY...)}
-	p := Parts{Train: all(d.N)[:shape[0]], Val: all(d.N)[shape[0]:]}
+	d := &data.Dataset{Path: "golden", N: shape[0] + valShape[0], T: shape[1], F: shape[2], X: append(x, valX...), Y: append(y, valY...)}
+	p := data.Parts{Train: metrics.All(d.N)[:shape[0]], Val: metrics.All(d.N)[shape[0]:]}
 
 	_, rec := read("lstm/recurrent_kernel")
 	_, dense := read("dense/kernel")
@@ -76,7 +79,7 @@ func TestHistoryAgainstKeras(t *testing.T) {
 		{"trajectory_adam_class_weight", model.DefaultAdam(), 0.01, 1e-6, []float64{0.6, 2.7}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f, err := npz.Open(shared(t, "golden", tc.name+".npz"))
+			f, err := npz.Open(traintest.Shared(t, "golden", tc.name+".npz"))
 			if err != nil {
 				t.Fatal(err)
 			}

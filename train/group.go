@@ -6,6 +6,10 @@ import (
 	"slices"
 
 	"vklstm/model"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // Group trains k ≥ 1 models of one Spec side by side on one engine: the folds of a cross-validation, the members of an
@@ -56,7 +60,7 @@ func prepareGroup(configs []Config) (*Group, error) {
 		return nil, fmt.Errorf("train: a group of no configuration; at least one is needed")
 	}
 	g := &Group{}
-	var data *Dataset
+	var data *data.Dataset
 	for k, cfg := range configs {
 		if err := cfg.Validate(); err != nil {
 			return nil, err
@@ -88,19 +92,19 @@ func prepareGroup(configs []Config) (*Group, error) {
 }
 
 // LoadData returns the data set that the configuration names.
-func (c Config) LoadData() (*Dataset, error) {
+func (c Config) LoadData() (*data.Dataset, error) {
 	switch {
 	case c.Dataset != nil:
 		return c.Dataset, nil
 	case c.Data != "":
-		return LoadNPZ(c.Data, c.Keys)
+		return data.LoadNPZ(c.Data, c.Keys)
 	}
-	return Sample(SampleWindows, uint64(c.Seed)), nil
+	return data.Sample(data.SampleWindows, uint64(c.Seed)), nil
 }
 
 // prepare divides the data and fits the scaling. The run's notes are warnings for the log, which begins with the
 // device.
-func prepare(cfg Config, d *Dataset) (*Run, error) {
+func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
 	r.progress.name = cfg.Name
 	var err error
@@ -108,13 +112,13 @@ func prepare(cfg Config, d *Dataset) (*Run, error) {
 		return nil, err
 	}
 	if cfg.TrainOnVal {
-		r.Parts = r.Parts.withoutValidation()
+		r.Parts = r.Parts.WithoutValidation()
 	}
-	if r.notes, err = d.check(r.Parts, !cfg.TrainOnVal, cfg.Parts == nil || cfg.partsOfSplit); err != nil {
+	if r.notes, err = d.Check(r.Parts, data.Division{NoValidation: cfg.TrainOnVal, Given: cfg.Parts != nil && !cfg.partsOfSplit}); err != nil {
 		return nil, err
 	}
 	var more []string
-	if r.Scaling, more, err = FitScaling(cfg.Scale, d, r.Parts.Train); err != nil {
+	if r.Scaling, more, err = data.FitScaling(cfg.Scale, d, r.Parts.Train); err != nil {
 		return nil, err
 	}
 	r.notes = append(r.notes, more...)
@@ -163,7 +167,7 @@ func (g *Group) open(ctx context.Context) error {
 	}
 	factory := g.Runs[0].Config.Engine
 	if factory == nil {
-		device, err := OpenDevice("auto")
+		device, err := device.Open("auto")
 		if err != nil {
 			return err
 		}
@@ -215,9 +219,9 @@ func (r *Run) start(ctx context.Context) (*model.State, error) {
 
 // Evaluate predicts the listed windows (nil: all) with the weights that model k now has, its best ones when it has
 // ended, and scores them at its threshold.
-func (g *Group) Evaluate(ctx context.Context, k int, windows []int32) (*Evaluation, error) {
+func (g *Group) Evaluate(ctx context.Context, k int, windows []int32) (*metrics.Evaluation, error) {
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return g.engine.Predict(ctx, k, x) }
-	return evaluate(ctx, predict, g.Runs[k].Dataset, windows, g.Runs[k].Decision().Threshold)
+	return saved.Score(ctx, predict, g.Runs[k].Dataset, windows, g.Runs[k].Decision().Threshold)
 }
 
 // Progress returns how many steps of the epoch at hand are done, and of how many, the longest of all models'. Any goroutine
@@ -236,7 +240,7 @@ func (g *Group) Close() error {
 // ownedEngine closes its device with itself.
 type ownedEngine struct {
 	model.Engine
-	device *Device
+	device *device.Device
 }
 
 // Close closes the engine, then its device.

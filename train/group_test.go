@@ -11,6 +11,9 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/cpu"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/internal/traintest"
 )
 
 // fakeGroup is an engine of several models that each follow a script.
@@ -65,13 +68,13 @@ func (f *fakeGroup) Predict(ctx context.Context, k int, x []float32) ([]float32,
 }
 
 // cpuEngineOf returns an EngineFactory of the CPU engine with so many threads.
-func cpuEngineOf(threads int) EngineFactory {
+func cpuEngineOf(threads int) device.Factory {
 	return func(spec model.Spec, opts []model.Options) (model.Engine, error) { return cpu.New(spec, opts, threads) }
 }
 
 // differing returns configurations on one data set that share nothing but the network.
-func differing(engine EngineFactory) []Config {
-	d := Sample(90, 3)
+func differing(engine device.Factory) []Config {
+	d := data.Sample(90, 3)
 	var configs []Config
 	for k := range 4 {
 		c := DefaultConfig()
@@ -80,7 +83,7 @@ func differing(engine EngineFactory) []Config {
 		c.Seed, c.Batch, c.LearningRate = uint32(k), 8+5*k, []float64{3e-3, 1e-2, 0.2, 1e-3}[k]
 		c.Patience = []int{9, 9, 1, 9}[k]
 		c.Augment = []string{AugmentNone, AugmentStrong, AugmentModerate, AugmentNone}[k]
-		c.Scale = []string{ScaleNone, ScaleStandard, ScaleMinMax, ScaleNone}[k]
+		c.Scale = []string{data.ScaleNone, data.ScaleStandard, data.ScaleMinMax, data.ScaleNone}[k]
 		c.Focal, c.ClassWeights = k%2 == 0, k < 2
 		if k == 0 {
 			c.Schedule.Kind, c.Schedule.Patience, c.EarlyStopping = SchedulePlateau, 1, false
@@ -106,7 +109,7 @@ func outline(r *Run) string {
 // TestSideBySide trains differing models together, and each alone: histories, weights, moments and ends are the same,
 // bit for bit, on each engine.
 func TestSideBySide(t *testing.T) {
-	for name, engine := range map[string]EngineFactory{"float64": float64Engine, "one thread": cpuEngineOf(1), "three threads": cpuEngineOf(3)} {
+	for name, engine := range map[string]device.Factory{"float64": traintest.Float64Engine, "one thread": cpuEngineOf(1), "three threads": cpuEngineOf(3)} {
 		t.Run(name, func(t *testing.T) {
 			train := func(configs []Config) []string {
 				g, err := NewGroup(t.Context(), configs)
@@ -212,7 +215,7 @@ func TestGoOn(t *testing.T) {
 // TestPatienceGoesOn has a run whose patience began before it was set aside.
 func TestPatienceGoesOn(t *testing.T) {
 	script := script{hits: []int{1, 5, 3, 4, 2, 1, 3, 4}}
-	cfg := quietConfig((&fakeEngine{script: script}).factory)
+	cfg := QuietConfig((&fakeEngine{script: script}).factory)
 	cfg.Patience = 3
 	g, err := NewGroup(t.Context(), []Config{cfg})
 	if err != nil {
@@ -262,7 +265,7 @@ func TestEndsOfAGroup(t *testing.T) {
 	var configs []Config
 	d, p := fakeData()
 	for k := range f.models {
-		c := quietConfig(f.factory)
+		c := QuietConfig(f.factory)
 		c.Dataset, c.Parts, c.Patience, c.Epochs = d, p, 2, []int{8, 8, 8, 8, 2}[k]
 		configs = append(configs, c)
 	}
@@ -318,7 +321,7 @@ func TestEndsOfAGroup(t *testing.T) {
 func TestOneOfAGroupFails(t *testing.T) {
 	f := &fakeGroup{models: []*fakeEngine{{script: script{hits: []int{1, 2, 3}}}, {script: script{hits: []int{1, 2, 3}}}}}
 	d, p := fakeData()
-	configs := []Config{quietConfig(f.factory), quietConfig(f.factory)}
+	configs := []Config{QuietConfig(f.factory), QuietConfig(f.factory)}
 	for k := range configs {
 		configs[k].Dataset, configs[k].Parts, configs[k].Epochs = d, p, 3
 	}
@@ -352,7 +355,7 @@ func TestInterruptedGroup(t *testing.T) {
 		return nil
 	}
 	d, p := fakeData()
-	configs := []Config{quietConfig(f.factory), quietConfig(f.factory)}
+	configs := []Config{QuietConfig(f.factory), QuietConfig(f.factory)}
 	for k := range configs {
 		configs[k].Dataset, configs[k].Parts = d, p
 	}
@@ -377,7 +380,7 @@ func TestGroupRefuses(t *testing.T) {
 		want   string
 	}{
 		"nothing":         {func([]Config) []Config { return nil }, "at least one is needed"},
-		"other data":      {func(c []Config) []Config { c[1].Dataset = Sample(90, 4); return c }, "configuration 1 of a group has other data"},
+		"other data":      {func(c []Config) []Config { c[1].Dataset = data.Sample(90, 4); return c }, "configuration 1 of a group has other data"},
 		"a sample each":   {func(c []Config) []Config { c[0].Dataset, c[1].Dataset = nil, nil; return c }, "other data"},
 		"another network": {func(c []Config) []Config { c[2].Units = []int{6}; return c }, "configuration 2 of a group has another network"},
 		"no sense":        {func(c []Config) []Config { c[3].Batch = 0; return c }, "batch is 0"},

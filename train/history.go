@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"vklstm/train/metrics"
 	"vklstm/train/report"
 )
 
@@ -110,4 +111,29 @@ func (h History) WritePNG(w io.Writer, best int, loss string) error {
 		panels = append(panels, panel)
 	}
 	return report.History(w, panels, best)
+}
+
+// scores sums up one part in an epoch: labels[windows[i]], p[i] and loss[i] belong together.
+func scores(labels []float32, windows []int32, p, loss []float32) Scores {
+	sum := 0.0
+	for _, l := range loss {
+		sum += float64(l)
+	}
+	m := metrics.Compute(metrics.Labels(labels, windows), p, sum/float64(len(windows)), 0.5)
+	return Scores{Loss: m.Loss, Accuracy: m.Accuracy, Precision: m.Precision, Recall: m.Recall, F1: m.RunningF1, AUC: m.AUC}
+}
+
+// validationF1 returns Scores.F1 of probabilities p, without the rest of the scores, which take longer.
+func validationF1(y, p []float32) float64 {
+	var c metrics.Confusion
+	for i, p := range p {
+		if p != p {
+			return math.NaN()
+		}
+		c.Add(y[i], p, 0.5)
+	}
+	if len(p) == 0 {
+		return math.NaN()
+	}
+	return c.RunningF1()
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"vklstm/model"
+	"vklstm/train/data"
 )
 
 // initial returns the state that training starts from where Config.Init names a model: its weights, and the optimizer's
@@ -27,14 +28,14 @@ func (r *Run) useInit() (notes []string, err error) {
 		return nil, err
 	}
 	if want.T != got.T || want.F != got.F {
-		return nil, wrongShape(r.Dataset.Path, got.T, got.F, want.T, want.F)
+		return nil, data.WrongShape(r.Dataset.Path, got.T, got.F, want.T, want.F)
 	}
 	if !reflect.DeepEqual(want, got) {
 		return nil, fmt.Errorf("train: the model to start from has %s, and the network to train %s; leave out what names the network, or name the same",
 			describe(want), describe(got))
 	}
-	if m.Scaling.Kind != ScaleNone {
-		if r.Config.Scale != ScaleNone && !reflect.DeepEqual(m.Scaling.Scaling, r.Scaling.forPrediction().Scaling) {
+	if m.Scaling.Kind != data.ScaleNone {
+		if r.Config.Scale != data.ScaleNone && !reflect.DeepEqual(m.Scaling.Scaling, r.Scaling.ForPrediction().Scaling) {
 			notes = append(notes, "the data is scaled as the model to start from has it, not anew")
 		}
 		r.Scaling = m.Scaling // without bounds of augmentation's noise, which files do not hold

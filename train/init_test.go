@@ -7,13 +7,16 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/train/data"
+	"vklstm/train/internal/traintest"
+	"vklstm/train/saved"
 )
 
 // atBegin keeps the state that training begins with.
 type atBegin struct {
 	NoCallback
 	state   *model.State
-	scaling Scaling
+	scaling data.Scaling
 }
 
 func (a *atBegin) OnTrainBegin(r *Run) (err error) {
@@ -25,8 +28,8 @@ func (a *atBegin) OnTrainBegin(r *Run) (err error) {
 // small returns a quick run that keeps its last weights in dir.
 func quick(dir string) Config {
 	c := DefaultConfig()
-	c.Dataset, c.Engine, c.Log, c.Out = Sample(60, 3), float64Engine, nil, nil
-	c.Epochs, c.Units, c.DenseUnits, c.EarlyStopping, c.Scale = 1, []int{3}, 2, false, ScaleStandard
+	c.Dataset, c.Engine, c.Log, c.Out = data.Sample(60, 3), traintest.Float64Engine, nil, nil
+	c.Epochs, c.Units, c.DenseUnits, c.EarlyStopping, c.Scale = 1, []int{3}, 2, false, data.ScaleStandard
 	c.WeightDecay, c.GlobalClipNorm, c.LearningRate = 0.01, 1, 2e-3
 	c.SaveBest, c.SaveKeras, c.CheckpointDir, c.HistoryDir, c.PlotDir = true, true, dir, "", ""
 	return c
@@ -39,7 +42,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := LoadModel(filepath.Join(dir, KerasFile))
+	m, _, err := saved.Load(filepath.Join(dir, KerasFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,13 +75,13 @@ func TestInit(t *testing.T) {
 		t.Error("nothing was trained")
 	}
 
-	for want, change := range map[string]func(*Config, *Model){
-		"LSTM layers of 3":    func(c *Config, _ *Model) { c.Units = []int{4} },
-		"in both directions":  func(c *Config, _ *Model) { c.Bidirectional = true },
-		"2 dense units":       func(c *Config, _ *Model) { c.DenseUnits = 3 },
-		"the model reads 60":  func(c *Config, _ *Model) { c.Dataset = Sample(60, 3); c.Dataset.T, c.Dataset.F = 30, 12 },
-		"ensemble of 2":       func(_ *Config, m *Model) { m.Others = []*model.State{m.State} },
-		"a run to go on with": func(c *Config, _ *Model) { c.From = &Snapshot{} },
+	for want, change := range map[string]func(*Config, *saved.Model){
+		"LSTM layers of 3":    func(c *Config, _ *saved.Model) { c.Units = []int{4} },
+		"in both directions":  func(c *Config, _ *saved.Model) { c.Bidirectional = true },
+		"2 dense units":       func(c *Config, _ *saved.Model) { c.DenseUnits = 3 },
+		"the model reads 60":  func(c *Config, _ *saved.Model) { c.Dataset = data.Sample(60, 3); c.Dataset.T, c.Dataset.F = 30, 12 },
+		"ensemble of 2":       func(_ *Config, m *saved.Model) { m.Others = []*model.State{m.State} },
+		"a run to go on with": func(c *Config, _ *saved.Model) { c.From = &Snapshot{} },
 	} {
 		c, other := c, *m
 		change(&c, &other)

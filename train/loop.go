@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"vklstm/model"
+	"vklstm/train/internal/words"
+	"vklstm/train/metrics"
 )
 
 // Train trains until each run has so many epochs in its history or has ended: by its last epoch, a callback's Stop, a
@@ -192,7 +194,7 @@ func (t trained) interrupted(ctx context.Context) error {
 		return fmt.Errorf("train: interrupted before the first step: %w", t.err)
 	}
 	for _, s := range t.turns {
-		s.run.Stop(StoppedInterrupted, fmt.Sprintf("interrupted in epoch %d after %d of its %s", s.plan.Epoch+1, s.out.Steps, count(s.run.steps(), "step")))
+		s.run.Stop(StoppedInterrupted, fmt.Sprintf("interrupted in epoch %d after %d of its %s", s.plan.Epoch+1, s.out.Steps, words.Count(s.run.steps(), "step")))
 	}
 	return nil
 }
@@ -203,7 +205,7 @@ func (s *turn) decide(took time.Duration) error {
 	r := s.run
 	s.epoch = Epoch{Epoch: r.epoch, Windows: len(s.plan.Train), Time: took}
 	r.epoch++
-	v := validationF1(labelsOf(r.Dataset.Y, s.plan.Eval), s.out.EvalProbability)
+	v := validationF1(metrics.Labels(r.Dataset.Y, s.plan.Eval), s.out.EvalProbability)
 	if !r.keeps(&s.epoch, v, s.out.Loss) {
 		return nil
 	}
@@ -236,7 +238,7 @@ func (s *turn) report() bool {
 	case !finite(e.Train.Loss) || len(s.plan.Eval) > 0 && !finite(e.Val.Loss):
 		r.Stop(StoppedDiverged, fmt.Sprintf("the loss of epoch %d is %v (validation %v)", e.Epoch+1, e.Train.Loss, e.Val.Loss))
 	case r.epoch == r.Config.Epochs:
-		r.Stop(StoppedDone, "all "+count(r.Config.Epochs, "epoch")+" done")
+		r.Stop(StoppedDone, "all "+words.Count(r.Config.Epochs, "epoch")+" done")
 	}
 	return true
 }

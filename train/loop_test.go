@@ -18,6 +18,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"vklstm/model"
+	"vklstm/train/files"
+	"vklstm/train/internal/traintest"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // TestEarlyStopping compares the epoch of the stop with Keras's rule (wait counts epochs without improvement, stop
@@ -185,14 +189,14 @@ func TestEndings(t *testing.T) {
 				ctx, cancel = context.WithCancel(context.Background())
 				defer cancel()
 				f := &fakeEngine{script: tc.script}
-				cfg := quietConfig(f.factory)
+				cfg := QuietConfig(f.factory)
 				if tc.patience > 0 {
 					cfg.Patience = tc.patience
 				}
 				if tc.change != nil {
 					tc.change(&cfg)
 				}
-				cfg, dir := inFolder(t, cfg)
+				cfg, dir := InFolder(t, cfg)
 				var log bytes.Buffer
 				cfg.Log = &log
 				if tc.weights == 77 { // a first epoch that is cut short leaves the weights as they are
@@ -258,7 +262,7 @@ func TestEndings(t *testing.T) {
 				if device != tc.weights {
 					t.Errorf("the device holds %v at the end, want %v", device, tc.weights)
 				}
-				m, meta, err := LoadModel(path)
+				m, meta, err := saved.Load(path)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -274,14 +278,14 @@ func TestEndings(t *testing.T) {
 // checkpoint stays.
 func TestInterruptedBeforeTheFirstStep(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	cfg, dir := inFolder(t, quietConfig(float64Engine))
+	cfg, dir := InFolder(t, QuietConfig(traintest.Float64Engine))
 	path := filepath.Join(dir, "c", CheckpointFile)
-	if err := WriteFile(path, text("old")); err != nil {
+	if err := files.Write(path, traintest.Text("old")); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Engine = func(spec model.Spec, opts []model.Options) (model.Engine, error) {
 		cancel()
-		return float64Engine(spec, opts)
+		return traintest.Float64Engine(spec, opts)
 	}
 	if _, err := LSTM(ctx, cfg); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
@@ -294,7 +298,7 @@ func TestInterruptedBeforeTheFirstStep(t *testing.T) {
 // TestInterruptedReference interrupts a real engine in its second epoch: the first epoch's weights come back.
 func TestInterruptedReference(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	cfg := quietConfig(float64Engine)
+	cfg := QuietConfig(traintest.Float64Engine)
 	var first *model.State
 	cfg.Callbacks = []Callback{&probe{epoch: func(r *Run, e Epoch) error {
 		s, err := r.State()
@@ -319,7 +323,7 @@ func TestInterruptedReference(t *testing.T) {
 func TestPlans(t *testing.T) {
 	run := func(seed uint32) *fakeEngine {
 		f := &fakeEngine{script: script{hits: []int{1}}}
-		cfg := quietConfig(f.factory)
+		cfg := QuietConfig(f.factory)
 		cfg.Seed, cfg.Epochs, cfg.Augment, cfg.Patience = seed, 3, AugmentModerate, 9
 		cfg.Parts.Train = cfg.Parts.Train[:15] // 8 of y = 0, 7 of y = 1
 		cfg.Callbacks = []Callback{&probe{epoch: func(r *Run, e Epoch) error { r.LearningRate /= 2; return nil }}}
@@ -362,7 +366,7 @@ func TestPlans(t *testing.T) {
 // TestNoWeights has every window count alike.
 func TestNoWeights(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	cfg.ClassWeights, cfg.Focal, cfg.Epochs = false, false, 1
 	if _, err := LSTM(context.Background(), cfg); err != nil {
 		t.Fatal(err)
@@ -375,7 +379,7 @@ func TestNoWeights(t *testing.T) {
 // A learning rate that a callback sets is the next epoch's, however long the callback takes.
 func TestCallbackSetsTheNextLearningRate(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 2, 3, 4}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	cfg.Epochs = 4
 	cfg.Callbacks = []Callback{&probe{epoch: func(r *Run, e Epoch) error {
 		time.Sleep(5 * time.Millisecond)
@@ -403,7 +407,7 @@ func TestValidationF1(t *testing.T) {
 				p[i] = float32(math.NaN())
 			}
 		}
-		want, got := scores(y, all(n), p, make([]float32, n)).F1, validationF1(y, p)
+		want, got := scores(y, metrics.All(n), p, make([]float32, n)).F1, validationF1(y, p)
 		if got != want && (got == got || want == want) {
 			t.Errorf("%d windows: %v, want %v", n, got, want)
 		}

@@ -8,18 +8,23 @@ import (
 	"slices"
 
 	"vklstm/model"
+	"vklstm/train/data"
+	"vklstm/train/files"
+	"vklstm/train/internal/words"
+	"vklstm/train/metrics"
 	"vklstm/train/report"
+	"vklstm/train/saved"
 )
 
 // Result is what a run of LSTM leaves. The Model has the best weights.
 type Result struct {
-	Model
-	History   History     // of an ensemble's first member
-	Histories []History   // of each member of an ensemble; of a single model, its own
-	BestEpoch int         // of the weights, counted from 0; −1: from no whole epoch; of an ensemble's first member
-	Test      *Evaluation // of the test part, which took no part in training; nil when there was an error before
-	Dataset   *Dataset
-	Parts     Parts
+	saved.Model
+	History   History             // of an ensemble's first member
+	Histories []History           // of each member of an ensemble; of a single model, its own
+	BestEpoch int                 // of the weights, counted from 0; −1: from no whole epoch; of an ensemble's first member
+	Test      *metrics.Evaluation // of the test part, which took no part in training; nil when there was an error before
+	Dataset   *data.Dataset
+	Parts     data.Parts
 	Device    string   // which device trained, by which path, and why
 	Stopped   Stop     // how training ended
 	Reason    string   // why, for people
@@ -44,8 +49,8 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := cfg.paths()
-	if err := files.check(); err != nil {
+	out := cfg.paths()
+	if err := out.check(); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -57,14 +62,14 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 	defer g.Close()
 	if len(g.Runs) > 1 {
 		g.follow()
-		if files.checkpoint != "" {
-			if err := g.canSave(files.checkpoint); err != nil {
+		if out.checkpoint != "" {
+			if err := g.canSave(out.checkpoint); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, r := range g.Runs {
-		r.write(files)
+		r.write(out)
 	}
 	err = g.Train(ctx, cfg.Epochs)
 	for _, r := range g.Runs {
@@ -72,18 +77,18 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 			err = r.err
 		}
 	}
-	return g.finish(ctx, cfg, files, err)
+	return g.finish(ctx, cfg, out, err)
 }
 
 // write has the run write its checkpoint, if it is no member of an ensemble, and its history; the callbacks stand before
 // the caller's.
-func (r *Run) write(files paths) {
+func (r *Run) write(out paths) {
 	var own []Callback
-	if files.checkpoint != "" && r.Config.Ensemble == 1 {
-		own = append(own, &Checkpoint{Path: files.checkpoint})
+	if out.checkpoint != "" && r.Config.Ensemble == 1 {
+		own = append(own, &Checkpoint{Path: out.checkpoint})
 	}
-	if files.history != "" {
-		own = append(own, &CSVLogger{Path: ofMember(files.history, r.k, r.Config.Seed)})
+	if out.history != "" {
+		own = append(own, &CSVLogger{Path: ofMember(out.history, r.k, r.Config.Seed)})
 	}
 	r.callbacks = slices.Insert(r.callbacks, len(r.callbacks)-len(r.Config.Callbacks), own...)
 }
@@ -114,7 +119,7 @@ func (r *Run) introduction() []string {
 		name = "data in memory"
 	}
 	data := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, report.Thousands(d.N), d.T, d.F,
-		100*float64(d.Positives(all(d.N)))/float64(d.N))
+		100*float64(d.Positives(metrics.All(d.N)))/float64(d.N))
 	split := fmt.Sprintf("split %s, seed %d", c.Split, c.Seed)
 	if c.Parts != nil && !c.partsOfSplit {
 		split = "split as given"
@@ -123,7 +128,7 @@ func (r *Run) introduction() []string {
 		report.Thousands(len(r.Parts.Val)), report.Thousands(len(r.Parts.Test)))
 	lines := append([]string{r.Device, data, split}, r.settings()...)
 	if m := c.Init; m != nil {
-		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", count(m.State.Step, "step")))
+		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", words.Count(m.State.Step, "step")))
 	}
 	if c.Ensemble > 1 {
 		lines = append(lines, fmt.Sprintf("ensemble of %d members, seeds %d to %d, whose probabilities are averaged", c.Ensemble, c.Seed, c.Seed+uint32(c.Ensemble)-1))
@@ -192,7 +197,7 @@ func (r *Run) bounds() string {
 
 // finish scores the test part with the best weights, writes the pictures and the metrics, and reports. err is what
 // training ended with; it goes first. cfg is what LSTM was asked for.
-func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) (*Result, error) {
+func (g *Group) finish(ctx context.Context, cfg Config, out paths, err error) (*Result, error) {
 	r := g.Runs[0]
 	if cfg.Ensemble > 1 {
 		r.progress.name = "" // of all members from here on
@@ -207,8 +212,8 @@ func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) 
 	if r.Best.Any {
 		res.BestEpoch = r.Best.Epoch
 	}
-	if err != nil && r.Stopped == StoppedError && files.checkpoint != "" {
-		r.Warn("the files written now describe a model that was not saved as %s", files.checkpoint)
+	if err != nil && r.Stopped == StoppedError && out.checkpoint != "" {
+		r.Warn("the files written now describe a model that was not saved as %s", out.checkpoint)
 	}
 	note := func(e error) {
 		switch {
@@ -225,8 +230,8 @@ func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) 
 		case decision.About != "":
 			r.Note("%s", decision.About)
 		}
-		if files.checkpoint != "" {
-			note(g.save(files.checkpoint, m))
+		if out.checkpoint != "" {
+			note(g.save(out.checkpoint, m))
 		}
 	}
 	if m.State != nil {
@@ -245,7 +250,7 @@ func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) 
 		if path == "" {
 			return
 		}
-		if e := WriteFile(path, content); e != nil {
+		if e := files.Write(path, content); e != nil {
 			note(e)
 			return
 		}
@@ -256,12 +261,12 @@ func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) 
 		if !r.Config.EarlyStopping {
 			best = -1 // the last, and no better than others
 		}
-		write(files.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, best, lossName(r.Config)+" loss") })
+		write(out.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, best, lossName(r.Config)+" loss") })
 	}
 	if t := res.Test; t != nil {
-		write(files.roc, func(w io.Writer) error { return report.ROC(w, t.curve(), float64(t.AUC)) })
-		write(files.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion, t.Threshold) })
-		write(files.metrics, t.Test.WriteJSON)
+		write(out.roc, func(w io.Writer) error { return report.ROC(w, t.Curve(), float64(t.AUC)) })
+		write(out.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion, t.Threshold) })
+		write(out.metrics, t.Test.WriteJSON)
 	}
 	for _, run := range g.Runs[1:] {
 		for _, path := range run.files {
@@ -270,7 +275,7 @@ func (g *Group) finish(ctx context.Context, cfg Config, files paths, err error) 
 	}
 	res.Files = r.files
 	note(r.progress.result(r.Config.Out, res.Test, r.files))
-	if files.checkpoint == "" && err == nil {
+	if out.checkpoint == "" && err == nil {
 		r.Note("the model was not saved; --save-best keeps it")
 	}
 	for _, run := range g.Runs {

@@ -7,19 +7,25 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"vklstm/model"
+	"vklstm/train/data"
+	"vklstm/train/internal/traintest"
+	"vklstm/train/saved"
 )
 
 // TestTwice runs the same configuration twice and once with another seed: the files of the first two are the same
 // byte for byte, the third's are not.
 func TestTwice(t *testing.T) {
 	run := func(seed uint32) map[string][]byte {
-		cfg, dir := inFolder(t, DefaultConfig())
-		cfg.Dataset, cfg.Engine = Sample(60, 1), float64Engine
+		cfg, dir := InFolder(t, DefaultConfig())
+		cfg.Dataset, cfg.Engine = data.Sample(60, 1), traintest.Float64Engine
 		cfg.Seed, cfg.Units, cfg.DenseUnits, cfg.Epochs = seed, []int{4}, 3, 2
-		cfg.Augment, cfg.Scale = AugmentModerate, ScaleStandard
+		cfg.Augment, cfg.Scale = AugmentModerate, data.ScaleStandard
 		var log, out bytes.Buffer
 		cfg.Log, cfg.Out = &log, &out
 		res, err := LSTM(context.Background(), cfg)
@@ -58,7 +64,7 @@ func TestTwice(t *testing.T) {
 // final tables, nothing wider than it should be.
 func TestLogText(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3, 8, 8, 8, 8, 8}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	var log, out bytes.Buffer
 	cfg.Log, cfg.Out, cfg.Augment = &log, &out, AugmentStrong
 	if _, err := LSTM(context.Background(), cfg); err != nil {
@@ -98,9 +104,9 @@ func TestLogText(t *testing.T) {
 
 // TestBounds says how noise is bounded when the data are not in [0,1].
 func TestBounds(t *testing.T) {
-	for scale, want := range map[string]bool{ScaleMinMax: false, ScaleStandard: true} {
+	for scale, want := range map[string]bool{data.ScaleMinMax: false, data.ScaleStandard: true} {
 		f := &fakeEngine{script: script{hits: []int{1}}}
-		cfg := quietConfig(f.factory)
+		cfg := QuietConfig(f.factory)
 		var log bytes.Buffer
 		cfg.Log, cfg.Augment, cfg.Scale, cfg.Epochs = &log, AugmentModerate, scale, 1
 		if _, err := LSTM(context.Background(), cfg); err != nil {
@@ -115,7 +121,7 @@ func TestBounds(t *testing.T) {
 // TestQuiet leaves warnings, and the result on the output.
 func TestQuiet(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	var log, out bytes.Buffer
 	cfg.Log, cfg.Out, cfg.Quiet = &log, &out, true
 	cfg.Parts.Val = []int32{20, 22, 24} // y = 0 alone
@@ -138,7 +144,7 @@ func TestQuiet(t *testing.T) {
 // TestLogJSON reads every line as an object.
 func TestLogJSON(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
-	cfg, _ := inFolder(t, quietConfig(f.factory))
+	cfg, _ := InFolder(t, QuietConfig(f.factory))
 	var log, out bytes.Buffer
 	cfg.Log, cfg.Out, cfg.LogFormat, cfg.Epochs = &log, &out, LogJSON, 3
 	cfg.Parts.Val = cfg.Parts.Val[:10]
@@ -183,7 +189,7 @@ func TestLogJSON(t *testing.T) {
 // TestTerminal draws the bar into memory: one line per epoch above it, none of the bar left at the end.
 func TestTerminal(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	var log bytes.Buffer
 	g, err := NewGroup(t.Context(), []Config{cfg})
 	if err != nil {
@@ -250,7 +256,7 @@ func TestNumbersInTheLog(t *testing.T) {
 func TestDropWindows(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		f := &fakeEngine{script: script{hits: []int{1}}}
-		cfg, _ := inFolder(t, quietConfig(f.factory))
+		cfg, _ := InFolder(t, QuietConfig(f.factory))
 		own := cfg.Dataset
 		cfg.DropWindows = drop
 		res, err := LSTM(t.Context(), cfg)
@@ -264,8 +270,46 @@ func TestDropWindows(t *testing.T) {
 		if res, err = LSTM(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
-		if (res.Dataset.X == nil) != drop || len(res.Dataset.Y) != SampleWindows {
+		if (res.Dataset.X == nil) != drop || len(res.Dataset.Y) != data.SampleWindows {
 			t.Errorf("drop %v: %d values, %d labels", drop, len(res.Dataset.X), len(res.Dataset.Y))
 		}
+	}
+}
+
+// TestModelRoundTrip saves, loads and evaluates: the file alone gives the test scores of the run, scaling included.
+func TestModelRoundTrip(t *testing.T) {
+	cfg, _ := InFolder(t, QuietConfig(traintest.Float64Engine))
+	cfg.Scale, cfg.Epochs = data.ScaleStandard, 3
+	res, err := LSTM(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, meta, err := saved.Load(res.Files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if meta.Epoch != res.BestEpoch || meta.Seed != 42 || meta.Scaling.Kind != data.ScaleStandard || m.Loss.Kind != model.BinaryFocal {
+		t.Errorf("meta %+v, loss %v", meta, m.Loss)
+	}
+	for _, m := range []*saved.Model{m, &res.Model} {
+		v, err := Evaluate(context.Background(), m, traintest.Float64Engine, cfg.Dataset, cfg.Parts.Test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(v.Probability, res.Test.Probability) || v.Confusion != res.Test.Confusion {
+			t.Errorf("%v, want %v", v.Probability, res.Test.Probability)
+		}
+	}
+	whole, err := Evaluate(context.Background(), m, traintest.Float64Engine, cfg.Dataset, nil)
+	if err != nil || whole.Samples != 60 {
+		t.Errorf("all windows: %+v, %v", whole, err)
+	}
+	other := data.Sample(20, 1)
+	if _, err := Evaluate(context.Background(), m, traintest.Float64Engine, other, nil); err == nil || !strings.Contains(err.Error(), "60 steps × 6 features, the model reads 3 × 2") {
+		t.Errorf("other shape: %v", err)
+	}
+	other = &data.Dataset{Path: "x.npz", N: 1, T: 3, F: 2, X: make([]float32, 6)}
+	if _, err := Evaluate(context.Background(), m, traintest.Float64Engine, other, nil); err == nil || !strings.Contains(err.Error(), "without labels") {
+		t.Errorf("no labels: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"vklstm/train/metrics"
 	"vklstm/train/report"
 )
 
@@ -104,20 +105,20 @@ func (p *Progress) Warn(text string) {
 }
 
 type startEvent struct {
-	Event      string            `json:"event"`
-	Device     string            `json:"device"`
-	Data       string            `json:"data"`
-	Windows    int               `json:"windows"`
-	Timesteps  int               `json:"timesteps"`
-	Features   int               `json:"features"`
-	Train      int               `json:"train"`
-	Validation int               `json:"validation"`
-	Test       int               `json:"test"`
-	Weights    *[2]report.Number `json:"class_weights"`
-	Parameters int               `json:"parameters"`
-	Epochs     int               `json:"epochs"`
-	Seed       uint32            `json:"seed"`
-	Recipe     string            `json:"recipe,omitempty"`
+	Event      string             `json:"event"`
+	Device     string             `json:"device"`
+	Data       string             `json:"data"`
+	Windows    int                `json:"windows"`
+	Timesteps  int                `json:"timesteps"`
+	Features   int                `json:"features"`
+	Train      int                `json:"train"`
+	Validation int                `json:"validation"`
+	Test       int                `json:"test"`
+	Weights    *[2]metrics.Number `json:"class_weights"`
+	Parameters int                `json:"parameters"`
+	Epochs     int                `json:"epochs"`
+	Seed       uint32             `json:"seed"`
+	Recipe     string             `json:"recipe,omitempty"`
 }
 
 // OnTrainBegin implements Callback: the device on the first line, then data, settings and the model's summary.
@@ -131,7 +132,7 @@ func (p *Progress) OnTrainBegin(r *Run) error {
 			Train: len(r.Parts.Train), Validation: len(r.Parts.Val), Test: len(r.Parts.Test),
 			Parameters: r.Spec.Layout().Size, Epochs: r.Config.Epochs, Seed: r.Config.Seed, Recipe: r.Config.Recipe}
 		if w := r.Weights; w != nil {
-			e.Weights = &[2]report.Number{report.Number(w[0]), report.Number(w[1])}
+			e.Weights = &[2]metrics.Number{metrics.Number(w[0]), metrics.Number(w[1])}
 		}
 		p.event(e)
 		return nil
@@ -155,24 +156,24 @@ func (p *Progress) OnTrainBegin(r *Run) error {
 }
 
 type epochEvent struct {
-	Event        string        `json:"event"`
-	Epoch        int           `json:"epoch"`
-	Accuracy     report.Number `json:"accuracy"`
-	AUC          report.Number `json:"auc"`
-	F1           report.Number `json:"f1"`
-	Loss         report.Number `json:"loss"`
-	Precision    report.Number `json:"precision"`
-	Recall       report.Number `json:"recall"`
-	ValAccuracy  report.Number `json:"val_accuracy"`
-	ValAUC       report.Number `json:"val_auc"`
-	ValF1        report.Number `json:"val_f1"`
-	ValLoss      report.Number `json:"val_loss"`
-	ValPrecision report.Number `json:"val_precision"`
-	ValRecall    report.Number `json:"val_recall"`
-	Improved     bool          `json:"improved"`
-	Seconds      float64       `json:"seconds"`
-	Rate         report.Number `json:"windows_per_second"`
-	Model        string        `json:"model,omitempty"` // Config.Name
+	Event        string         `json:"event"`
+	Epoch        int            `json:"epoch"`
+	Accuracy     metrics.Number `json:"accuracy"`
+	AUC          metrics.Number `json:"auc"`
+	F1           metrics.Number `json:"f1"`
+	Loss         metrics.Number `json:"loss"`
+	Precision    metrics.Number `json:"precision"`
+	Recall       metrics.Number `json:"recall"`
+	ValAccuracy  metrics.Number `json:"val_accuracy"`
+	ValAUC       metrics.Number `json:"val_auc"`
+	ValF1        metrics.Number `json:"val_f1"`
+	ValLoss      metrics.Number `json:"val_loss"`
+	ValPrecision metrics.Number `json:"val_precision"`
+	ValRecall    metrics.Number `json:"val_recall"`
+	Improved     bool           `json:"improved"`
+	Seconds      float64        `json:"seconds"`
+	Rate         metrics.Number `json:"windows_per_second"`
+	Model        string         `json:"model,omitempty"` // Config.Name
 }
 
 // OnEpochEnd implements Callback: the epoch's line.
@@ -182,9 +183,9 @@ func (p *Progress) OnEpochEnd(r *Run, e Epoch) error {
 		return nil
 	case p.json:
 		t, v := e.Train, e.Val
-		p.event(epochEvent{"epoch", e.Epoch, report.Number(t.Accuracy), report.Number(t.AUC), report.Number(t.F1), report.Number(t.Loss),
-			report.Number(t.Precision), report.Number(t.Recall), report.Number(v.Accuracy), report.Number(v.AUC), report.Number(v.F1), report.Number(v.Loss),
-			report.Number(v.Precision), report.Number(v.Recall), e.Improved, e.Time.Seconds(), report.Number(e.rate()), p.name})
+		p.event(epochEvent{"epoch", e.Epoch, metrics.Number(t.Accuracy), metrics.Number(t.AUC), metrics.Number(t.F1), metrics.Number(t.Loss),
+			metrics.Number(t.Precision), metrics.Number(t.Recall), metrics.Number(v.Accuracy), metrics.Number(v.AUC), metrics.Number(v.F1), metrics.Number(v.Loss),
+			metrics.Number(v.Precision), metrics.Number(v.Recall), e.Improved, e.Time.Seconds(), metrics.Number(e.rate()), p.name})
 		return nil
 	}
 	text := e.line(r.Config.Epochs, len(r.Parts.Val) > 0)
@@ -247,11 +248,11 @@ func (e Epoch) rate() float64 { return float64(e.Windows) / max(e.Time.Seconds()
 
 // line writes the epoch in at most 74 columns, for up to 9,999 epochs, with validation's scores or without.
 func (e Epoch) line(epochs int, validation bool) string {
-	text := fmt.Sprintf("%*d/%d  loss %s F1 %s", len(fmt.Sprint(epochs)), e.Epoch+1, epochs, lossText(e.Train.Loss), report.Number(e.Train.F1).Text(3))
+	text := fmt.Sprintf("%*d/%d  loss %s F1 %s", len(fmt.Sprint(epochs)), e.Epoch+1, epochs, lossText(e.Train.Loss), metrics.Number(e.Train.F1).Text(3))
 	if !validation {
-		return text + fmt.Sprintf(" AUC %s", report.Number(e.Train.AUC).Text(3))
+		return text + fmt.Sprintf(" AUC %s", metrics.Number(e.Train.AUC).Text(3))
 	}
-	return text + fmt.Sprintf("  val: loss %s F1 %s AUC %s", lossText(e.Val.Loss), report.Number(e.Val.F1).Text(3), report.Number(e.Val.AUC).Text(3))
+	return text + fmt.Sprintf("  val: loss %s F1 %s AUC %s", lossText(e.Val.Loss), metrics.Number(e.Val.F1).Text(3), metrics.Number(e.Val.AUC).Text(3))
 }
 
 // lossText writes a loss: a focal loss goes down to 0.001, a diverging one up to anything.
@@ -263,13 +264,13 @@ func lossText(x float64) string {
 }
 
 type endEvent struct {
-	Event     string        `json:"event"`
-	Stopped   Stop          `json:"stopped"`
-	Reason    string        `json:"reason"`
-	BestEpoch *int          `json:"best_epoch"`
-	BestF1    report.Number `json:"best_val_f1"`
-	Threshold report.Number `json:"threshold"`
-	Model     string        `json:"model,omitempty"` // Config.Name
+	Event     string         `json:"event"`
+	Stopped   Stop           `json:"stopped"`
+	Reason    string         `json:"reason"`
+	BestEpoch *int           `json:"best_epoch"`
+	BestF1    metrics.Number `json:"best_val_f1"`
+	Threshold metrics.Number `json:"threshold"`
+	Model     string         `json:"model,omitempty"` // Config.Name
 }
 
 // OnTrainEnd implements Callback: how training ended, and which weights are kept.
@@ -282,9 +283,9 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 		return nil
 	}
 	if p.json {
-		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: report.Number(nan), Threshold: report.Number(r.Decision().Threshold), Model: p.name}
+		e := endEvent{Event: "end", Stopped: r.Stopped, Reason: r.Reason, BestF1: metrics.Number(metrics.NaN), Threshold: metrics.Number(r.Decision().Threshold), Model: p.name}
 		if r.Best.Any {
-			e.BestEpoch, e.BestF1 = &r.Best.Epoch, report.Number(r.Best.Value)
+			e.BestEpoch, e.BestF1 = &r.Best.Epoch, metrics.Number(r.Best.Value)
 		}
 		p.event(e)
 		return nil
@@ -307,7 +308,7 @@ func (p *Progress) OnTrainEnd(r *Run) error {
 
 type resultEvent struct {
 	Event string `json:"event"`
-	report.Test
+	metrics.Test
 }
 
 type fileEvent struct {
@@ -317,7 +318,7 @@ type fileEvent struct {
 
 // result reports the test scores, nil if there are none, and the files: in JSON into the log, otherwise as tables
 // to out (nil: nowhere).
-func (p *Progress) result(out io.Writer, test *Evaluation, files []string) error {
+func (p *Progress) result(out io.Writer, test *metrics.Evaluation, files []string) error {
 	if p.json {
 		if p.quiet {
 			return nil

@@ -6,6 +6,10 @@ import (
 	"math"
 
 	"vklstm/model"
+	"vklstm/train/data"
+	"vklstm/train/internal/words"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // Stop says how training ended.
@@ -26,10 +30,10 @@ const monitor = "val_f1"
 // Run is the training of one model of a Group, as callbacks see it.
 type Run struct {
 	Config       Config
-	Dataset      *Dataset
-	Parts        Parts
+	Dataset      *data.Dataset
+	Parts        data.Parts
 	Spec         model.Spec
-	Scaling      Scaling
+	Scaling      data.Scaling
 	Device       string    // which device trains, by which path, and why
 	LearningRate float64   // of the next epoch; callbacks may change it
 	History      History   // whole epochs so far
@@ -70,8 +74,8 @@ func (r *Run) State() (*model.State, error) { return r.engine.State(r.k) }
 func (r *Run) BestState() *model.State { return r.best }
 
 // Model returns the network with the best weights so far; its State is nil before there are any.
-func (r *Run) Model() Model {
-	return Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer(), LearningRate: r.Config.LearningRate, Threshold: r.Decision().Threshold}
+func (r *Run) Model() saved.Model {
+	return saved.Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer(), LearningRate: r.Config.LearningRate, Threshold: r.Decision().Threshold}
 }
 
 // Wrote adds a file to the list of files that the run names at its end.
@@ -208,7 +212,7 @@ func (r *Run) plan() model.Plan {
 	if r.Weights != nil {
 		p.Weight = make([]float32, len(p.Train))
 		for i, w := range p.Train {
-			p.Weight[i] = float32(r.Weights[class(r.Dataset.Y[w])])
+			p.Weight[i] = float32(r.Weights[metrics.Class(r.Dataset.Y[w])])
 		}
 	}
 	return p
@@ -238,17 +242,17 @@ func (r *Run) restore() error {
 		}
 	}
 	r.best = s
-	r.Warn("no epoch was complete; the weights are kept as they are, after %s", count(s.Step, "step"))
+	r.Warn("no epoch was complete; the weights are kept as they are, after %s", words.Count(s.Step, "step"))
 	return nil
 }
 
 // Decision returns the run's threshold, as Config.Threshold has it found on the validation part by the best weights so
 // far.
-func (r *Run) Decision() Decision {
-	if r.val == nil && r.Config.Threshold.Kind != ThresholdFixed {
-		return Decision{Threshold: DefaultThreshold, Problem: "no validation yet"}
+func (r *Run) Decision() metrics.Decision {
+	if r.val == nil && r.Config.Threshold.Kind != metrics.ThresholdFixed {
+		return metrics.Decision{Threshold: metrics.DefaultThreshold, Problem: "no validation yet"}
 	}
-	return r.Config.Threshold.Choose(labelsOf(r.Dataset.Y, r.Parts.Val), r.val)
+	return r.Config.Threshold.Choose(metrics.Labels(r.Dataset.Y, r.Parts.Val), r.val)
 }
 
 // Validation returns the probabilities of Parts.Val by the best weights so far, not a copy; nil before there are any.
@@ -257,7 +261,7 @@ func (r *Run) Validation() []float32 { return r.val }
 // validate predicts the validation part by the weights that are on the device, where the threshold needs it and no epoch
 // has left it.
 func (r *Run) validate() error {
-	if r.best == nil || r.Config.Threshold.Kind == ThresholdFixed {
+	if r.best == nil || r.Config.Threshold.Kind == metrics.ThresholdFixed {
 		return nil
 	}
 	return r.predictValidation()
@@ -269,7 +273,7 @@ func (r *Run) predictValidation() error {
 		return nil
 	}
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, r.k, x) }
-	e, err := evaluate(context.Background(), predict, r.Dataset, r.Parts.Val, DefaultThreshold)
+	e, err := saved.Score(context.Background(), predict, r.Dataset, r.Parts.Val, metrics.DefaultThreshold)
 	if err == nil {
 		r.val = e.Probability
 	}

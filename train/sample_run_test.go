@@ -3,21 +3,24 @@ package train
 import (
 	"context"
 	"testing"
+
+	"vklstm/train/data"
+	"vklstm/train/device"
 )
 
 // sampleRun trains on the sample as `vklstm train --device cpu` does, without writing files.
-func sampleRun(t *testing.T, change func(*Dataset)) *Result {
+func sampleRun(t *testing.T, change func(*data.Dataset)) *Result {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("trains for some seconds")
 	}
-	device, err := OpenDevice("cpu")
+	device, err := device.Open("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer device.Close()
 	cfg := DefaultConfig()
-	cfg.Dataset, cfg.Engine = Sample(SampleWindows, uint64(cfg.Seed)), device.NewEngine
+	cfg.Dataset, cfg.Engine = data.Sample(data.SampleWindows, uint64(cfg.Seed)), device.NewEngine
 	cfg.CheckpointDir, cfg.HistoryDir, cfg.PlotDir, cfg.Log, cfg.Out = "", "", "", nil, nil
 	if change != nil {
 		change(cfg.Dataset)
@@ -41,7 +44,7 @@ func TestSampleIsLearned(t *testing.T) {
 // above 0.6 would mean that the test part leaks into training. (Predicting 1 throughout gives 2p/(1 + p), 0.49 for
 // the 32 % of positive windows.)
 func TestShuffledLabelsAreNot(t *testing.T) {
-	shuffle := func(d *Dataset) {
+	shuffle := func(d *data.Dataset) {
 		y := make([]float32, d.N)
 		for i, j := range Permutation(d.N, 5, 0) {
 			y[i] = d.Y[j]

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // kerasSchedules is testdata/schedules.json: learning rates that Keras gave (schedules.py says what is what).
@@ -105,7 +107,7 @@ func TestPlateauAgainstKeras(t *testing.T) {
 			t.Fatal(err)
 		}
 		for epoch, v := range c.Metric {
-			e := Epoch{Epoch: epoch, Val: Scores{F1: nan, Loss: nan}}
+			e := Epoch{Epoch: epoch, Val: Scores{F1: metrics.NaN, Loss: metrics.NaN}}
 			if v != nil {
 				e.Val = Scores{F1: *v, Loss: *v}
 			}
@@ -122,7 +124,7 @@ func TestPlateauAgainstKeras(t *testing.T) {
 	}
 	r := &Run{LearningRate: 1, progress: NewProgress(nil, LogText, true)}
 	p := &ReduceLROnPlateau{Monitor: "val_f1", Factor: 0.5, Patience: 2}
-	for epoch, v := range []float64{nan, .5, .6, .7} {
+	for epoch, v := range []float64{metrics.NaN, .5, .6, .7} {
 		_ = p.OnEpochEnd(r, Epoch{Epoch: epoch, Val: Scores{F1: v}})
 	}
 	if r.LearningRate != 1 {
@@ -138,7 +140,7 @@ func TestScheduleReachesPlans(t *testing.T) {
 	run := func(change func(*Config)) []float64 {
 		t.Helper()
 		f := &fakeEngine{script: script{hits: []int{5, 6, 6, 6, 6, 6}}}
-		cfg := quietConfig(f.factory)
+		cfg := QuietConfig(f.factory)
 		cfg.Epochs, cfg.LearningRate = 6, 0.5
 		change(&cfg)
 		if _, err := LSTM(context.Background(), cfg); err != nil {
@@ -179,7 +181,7 @@ func TestScheduleReachesPlans(t *testing.T) {
 // TestLastWeights trains without early stopping: all epochs, though validation F1 falls, and the last weights.
 func TestLastWeights(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{9, 8, 7, 6, 5, 4, 3, 2}}}
-	cfg, dir := inFolder(t, quietConfig(f.factory))
+	cfg, dir := InFolder(t, QuietConfig(f.factory))
 	cfg.Patience, cfg.EarlyStopping = 1, false
 	res, err := LSTM(context.Background(), cfg)
 	if err != nil {
@@ -193,7 +195,7 @@ func TestLastWeights(t *testing.T) {
 			t.Errorf("epoch %d is called better", e.Epoch)
 		}
 	}
-	m, meta, err := LoadModel(filepath.Join(dir, "c", CheckpointFile))
+	m, meta, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,8 +206,8 @@ func TestLastWeights(t *testing.T) {
 
 // TestLastUsableWeights keeps the weights before the loss is no number.
 func TestLastUsableWeights(t *testing.T) {
-	f := &fakeEngine{script: script{hits: []int{5}, loss: map[int]float64{3: nan}}}
-	cfg := quietConfig(f.factory)
+	f := &fakeEngine{script: script{hits: []int{5}, loss: map[int]float64{3: metrics.NaN}}}
+	cfg := QuietConfig(f.factory)
 	cfg.EarlyStopping = false
 	res, err := LSTM(context.Background(), cfg)
 	if err != nil {
@@ -219,7 +221,7 @@ func TestLastUsableWeights(t *testing.T) {
 // TestTrainOnVal trains on both parts: no window is left to validate, the class weights and the history know it.
 func TestTrainOnVal(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{5}}}
-	cfg, dir := inFolder(t, quietConfig(f.factory))
+	cfg, dir := InFolder(t, QuietConfig(f.factory))
 	cfg.EarlyStopping, cfg.TrainOnVal = false, true
 	cfg.Parts.Val = append(slices.Clone(cfg.Parts.Val), cfg.Parts.Train[15:]...)
 	backing := append(slices.Clone(cfg.Parts.Train), make([]int32, 40)...) // with room behind the training part
@@ -235,7 +237,7 @@ func TestTrainOnVal(t *testing.T) {
 	for _, p := range f.plans {
 		got := slices.Clone(p.Train)
 		slices.Sort(got)
-		if len(p.Eval) > 0 || !slices.Equal(got, all(40)) {
+		if len(p.Eval) > 0 || !slices.Equal(got, metrics.All(40)) {
 			t.Errorf("trained on %v, evaluated %v", got, p.Eval)
 		}
 	}
@@ -251,7 +253,7 @@ func TestTrainOnVal(t *testing.T) {
 	if err != nil || !strings.HasSuffix(strings.Split(string(csv), "\n")[1], ",,,,,,") {
 		t.Errorf("%v, history:\n%s", err, csv)
 	}
-	if _, meta, err := LoadModel(filepath.Join(dir, "c", CheckpointFile)); err != nil || meta.Epoch != 7 || !math.IsNaN(float64(meta.ValF1)) {
+	if _, meta, err := saved.Load(filepath.Join(dir, "c", CheckpointFile)); err != nil || meta.Epoch != 7 || !math.IsNaN(float64(meta.ValF1)) {
 		t.Errorf("%v, meta %+v", err, meta)
 	}
 }
@@ -259,7 +261,7 @@ func TestTrainOnVal(t *testing.T) {
 // TestOptimizerReachesEngine follows the numbers of loss and optimizer into the engine's options.
 func TestOptimizerReachesEngine(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{5}}}
-	cfg := quietConfig(f.factory)
+	cfg := QuietConfig(f.factory)
 	cfg.Epochs, cfg.ClipNorm, cfg.WeightDecay, cfg.L2, cfg.FocalAlpha, cfg.FocalGamma = 1, 1, 0.01, 1e-4, 0.4, 3
 	if _, err := LSTM(context.Background(), cfg); err != nil {
 		t.Fatal(err)

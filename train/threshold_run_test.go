@@ -5,13 +5,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // TestThresholdOfRun trains with a rule: it is chosen by the best epoch's validation, saved, and used for the test part.
 func TestThresholdOfRun(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{5, 9, 3}}} // found windows have 0.9, all others 0.1
-	cfg, dir := inFolder(t, quietConfig(f.factory))
-	cfg.Threshold, cfg.Epochs = ThresholdRule{Kind: ThresholdBestF1}, 3
+	cfg, dir := InFolder(t, QuietConfig(f.factory))
+	cfg.Threshold, cfg.Epochs = metrics.ThresholdRule{Kind: metrics.ThresholdBestF1}, 3
 	res, err := LSTM(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +23,7 @@ func TestThresholdOfRun(t *testing.T) {
 	if res.BestEpoch != 1 || res.Threshold != want || res.Test.Threshold != want {
 		t.Errorf("epoch %d, threshold %v, of the test part %v; want 1 and %v", res.BestEpoch, res.Threshold, res.Test.Threshold, want)
 	}
-	m, _, err := LoadModel(filepath.Join(dir, "c", CheckpointFile))
+	m, _, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
 	if err != nil || m.Threshold != want {
 		t.Errorf("saved: %v, %v", m.Threshold, err)
 	}
@@ -29,12 +32,12 @@ func TestThresholdOfRun(t *testing.T) {
 		t.Errorf("evaluated at %v, %v", e.Threshold, err)
 	}
 	// Windows of the test part have 0.3, 0.4, 0.7 or 1 under the fake engine: 0.35 tells them apart in another way.
-	cfg.Threshold = ThresholdRule{Kind: ThresholdFixed, Value: 0.35}
+	cfg.Threshold = metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: 0.35}
 	low, err := LSTM(context.Background(), cfg)
 	if err != nil || low.Test.Confusion == res.Test.Confusion || low.Test.Threshold != 0.35 {
 		t.Errorf("%v; at 0.35 %+v, at %v %+v", err, low.Test.Confusion, want, res.Test.Confusion)
 	}
-	cfg.Threshold = ThresholdRule{Kind: ThresholdBestF1}
+	cfg.Threshold = metrics.ThresholdRule{Kind: metrics.ThresholdBestF1}
 	cfg.EarlyStopping, cfg.TrainOnVal = false, true
 	if _, err := LSTM(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "train-on-val leaves none") {
 		t.Errorf("error %v", err)
@@ -46,8 +49,8 @@ func TestThresholdOfRun(t *testing.T) {
 func TestThresholdWithoutValidation(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &fakeEngine{script: script{hits: []int{5}, before: func(int) error { cancel(); return nil }}}
-	cfg := quietConfig(f.factory)
-	cfg.Threshold = ThresholdRule{Kind: ThresholdBestF1}
+	cfg := QuietConfig(f.factory)
+	cfg.Threshold = metrics.ThresholdRule{Kind: metrics.ThresholdBestF1}
 	res, err := LSTM(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"vklstm/model"
+	"vklstm/train/internal/words"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // The methods below are Config.Validate's, a part of the settings each.
@@ -61,7 +64,7 @@ func (c Config) checkOptimizer() error {
 func (c Config) checkSchedule() error {
 	s := c.Schedule
 	if kinds := []string{ScheduleConstant, ScheduleCosine, SchedulePlateau}; !slices.Contains(kinds, s.Kind) {
-		return fmt.Errorf("train: schedule is %q; it must be one of %s", short(s.Kind), strings.Join(kinds, ", "))
+		return fmt.Errorf("train: schedule is %q; it must be one of %s", words.Short(s.Kind), strings.Join(kinds, ", "))
 	}
 	switch {
 	case !(s.Warmup >= 0 && !math.IsInf(s.Warmup, 0)):
@@ -99,8 +102,8 @@ func (c Config) checkSchedule() error {
 
 func (c Config) checkStopping() error {
 	switch err := c.Threshold.Check(); {
-	case c.Ensemble < 1 || c.Ensemble > maxMembers:
-		return fmt.Errorf("train: ensemble is %d; it must be at least 1 and at most %d", c.Ensemble, maxMembers)
+	case c.Ensemble < 1 || c.Ensemble > saved.MaxMembers:
+		return fmt.Errorf("train: ensemble is %d; it must be at least 1 and at most %d", c.Ensemble, saved.MaxMembers)
 	case uint64(c.Seed)+uint64(c.Ensemble)-1 > math.MaxUint32:
 		return fmt.Errorf("train: seed %d with an ensemble of %d: the last member's seed is beyond %d", c.Seed, c.Ensemble, uint32(math.MaxUint32))
 	case c.Ensemble > 1 && c.From != nil:
@@ -109,7 +112,7 @@ func (c Config) checkStopping() error {
 		return fmt.Errorf("train: train-on-val leaves no validation part to stop early by; add no-early-stopping")
 	case err != nil:
 		return fmt.Errorf("train: %w", err)
-	case c.TrainOnVal && c.Threshold.Kind != ThresholdFixed:
+	case c.TrainOnVal && c.Threshold.Kind != metrics.ThresholdFixed:
 		return fmt.Errorf("train: threshold %v is chosen on the validation part, and train-on-val leaves none; give a number, or train-on-val=false", c.Threshold)
 	}
 	return nil

@@ -14,8 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vklstm/train"
 	"vklstm/train/bench"
+	"vklstm/train/device"
+	"vklstm/train/files"
 )
 
 // benchGroups are what --only names, in the order in which they are measured: epoch first, since it tells the time from the start and the memory.
@@ -86,8 +87,8 @@ against that GPU's roofline. Nothing is measured then.`,
 	f.IntVar(&o.w.Windows, "windows", o.w.Windows, "epoch: windows to train on")
 	f.StringVar(&o.w.Mask, "mask", o.w.Mask, "epoch: masked steps: none, right (windows of half to full length), holes (each step with probability 1/4)")
 	f.Float64Var(&o.w.Dropout, "dropout", o.w.Dropout, "share of LSTM outputs dropped in training")
-	f.StringVar(&o.precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
-	f.StringVar(&o.path, "path", train.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
+	f.StringVar(&o.precision, "precision", device.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
+	f.StringVar(&o.path, "path", device.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
 	f.IntVar(&o.threads, "threads", 0, "cores of the CPU that the program keeps to; 0: all")
 	f.DurationVar(&o.budget, "budget", 20*time.Second, "leave out a step that would take longer; 0: leave out none")
 	f.StringVar(&o.json, "json", "", "write the results to this `file`, one JSON object a line; - is standard output, in place of the tables")
@@ -150,7 +151,7 @@ func (o *benchOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.json != "" && o.json != "-" {
-		if err := train.CheckWritable(o.json); err != nil {
+		if err := files.CheckWritable(o.json); err != nil {
 			return err
 		}
 	}
@@ -190,7 +191,7 @@ func (o *benchOptions) measure(ctx context.Context, out *benchOutput) error {
 	if _, err := bench.LimitThreads(o.threads); err != nil {
 		return err
 	}
-	d, err := train.OpenDevice(o.device)
+	d, err := device.Open(o.device)
 	if err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func (o *benchOptions) explainOnly(ctx context.Context, out *benchOutput) error 
 }
 
 // prepare sets how engines of the device compute.
-func (o *benchOptions) prepare(d *train.Device) error {
+func (o *benchOptions) prepare(d *device.Device) error {
 	if err := d.SetPrecision(o.precision); err != nil {
 		return err
 	}
@@ -300,7 +301,7 @@ func (o *benchOptions) compareOnly(out *benchOutput) error {
 // measurement is one run of bench.
 type measurement struct {
 	*benchOptions
-	d     *train.Device
+	d     *device.Device
 	out   *benchOutput
 	load  float64     // of the machine, before
 	found *bench.Peak // nil: not looked for yet
@@ -494,5 +495,5 @@ func (b *benchOutput) close() error {
 	if b.toJSON == "" || b.toJSON == "-" {
 		return nil
 	}
-	return train.WriteFile(b.toJSON, func(w io.Writer) error { _, err := w.Write(b.lines.Bytes()); return err })
+	return files.Write(b.toJSON, func(w io.Writer) error { _, err := w.Write(b.lines.Bytes()); return err })
 }

@@ -9,29 +9,30 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"vklstm/model"
-	"vklstm/train"
 	"vklstm/train/bench"
+	"vklstm/train/device"
 	"vklstm/train/report"
+	"vklstm/train/saved"
 )
 
 // latency times one window on the CPU engine, on one thread, on the device at hand where that is another, and in the
 // runtimes that --python has.
 func (m *measurement) latency(ctx context.Context) error {
 	spec := model.Classifier(m.w.Time, m.w.Features, m.w.Units, m.w.Dropout, m.w.Dense)
-	trained := &train.Model{Spec: spec, State: spec.Init(1)}
+	trained := &saved.Model{Spec: spec, State: spec.Init(1)}
 	if m.model != "" {
 		var err error
-		if trained, _, err = train.LoadModel(m.model); err != nil {
+		if trained, _, err = saved.Load(m.model); err != nil {
 			return err
 		}
 	}
-	cpu, err := train.OpenDevice("cpu")
+	cpu, err := device.Open("cpu")
 	if err != nil {
 		return err
 	}
 	defer cpu.Close()
 	cpu.Threads = 1
-	devices, names := []*train.Device{cpu}, []string{"vklstm, CPU engine"}
+	devices, names := []*device.Device{cpu}, []string{"vklstm, CPU engine"}
 	if info, gpu := m.d.GPU(); gpu {
 		devices, names = append(devices, m.d), append(names, "vklstm, "+info.Name)
 	}

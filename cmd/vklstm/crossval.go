@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vklstm/train"
-	"vklstm/train/sweep"
+	"vklstm/train/crossval"
+	"vklstm/train/files"
 )
 
 // groupFolds is crossval's group of flags.
@@ -31,11 +31,11 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 	}
 	f := c.Flags()
 	flags := addTrainFlags(f)
-	cv := sweep.DefaultCrossValidation(flags.cfg)
+	cv := crossval.DefaultCrossValidation(flags.cfg)
 	var foldKey, rule, against, jsonPath, out string
 	grouped(f, groupFolds, func() {
 		f.IntVar(&cv.K, "folds", cv.K, "parts that are tested on in turn")
-		f.StringVar(&rule, "fold-rule", string(sweep.Stratified), "stratified (scikit-learn's, groups whole), rank (sorted groups dealt out in turn), or windows (stratified, groups cut)")
+		f.StringVar(&rule, "fold-rule", string(crossval.Stratified), "stratified (scikit-learn's, groups whole), rank (sorted groups dealt out in turn), or windows (stratified, groups cut)")
 		f.StringVar(&foldKey, "fold-key", "", "array of each window's fold, 0 to k−1, in place of a rule")
 		f.BoolVar(&cv.Shuffle, "shuffle-folds", false, "draw the folds by --seed, as scikit-learn's shuffle=True, random_state=SEED")
 		f.IntVar(&cv.Repeats, "repeats", cv.Repeats, "times with other folds each, drawn by --seed and the numbers after it")
@@ -54,7 +54,7 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 		if err != nil {
 			return err
 		}
-		cv.Rule, cv.Config = sweep.Rule(rule), cfg
+		cv.Rule, cv.Config = crossval.Rule(rule), cfg
 		if err := checkFolds(c, cv, foldKey); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 			if err := spares(name, path, cfg.Data); err != nil {
 				return err
 			}
-			if err := train.CheckWritable(path); err != nil {
+			if err := files.CheckWritable(path); err != nil {
 				return err
 			}
 		}
@@ -90,13 +90,13 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 			if c.Flags().Changed("folds") {
 				k = cv.K
 			}
-			if cv.Given, err = sweep.LoadFolds(cfg.Data, foldKey, d.N, k); err != nil {
+			if cv.Given, err = crossval.LoadFolds(cfg.Data, foldKey, d.N, k); err != nil {
 				return err
 			}
 		}
-		var base *sweep.Base
+		var base *crossval.Base
 		if against != "" {
-			if base, err = sweep.LoadBase(against, d); err != nil {
+			if base, err = crossval.LoadBase(against, d); err != nil {
 				return err
 			}
 		}
@@ -117,10 +117,10 @@ A recipe is a set of flags and nothing more:` + recipeHelp(),
 }
 
 // checkFolds returns an error about flags that do not go together.
-func checkFolds(c *cobra.Command, cv sweep.CrossValidation, foldKey string) error {
+func checkFolds(c *cobra.Command, cv crossval.CrossValidation, foldKey string) error {
 	known := false
 	var names []string
-	for _, r := range sweep.Rules {
+	for _, r := range crossval.Rules {
 		known = known || r == cv.Rule
 		names = append(names, string(r))
 	}
@@ -141,9 +141,9 @@ func checkFolds(c *cobra.Command, cv sweep.CrossValidation, foldKey string) erro
 }
 
 // writeCrossval writes the result: tables, or JSON to standard output, and the files.
-func writeCrossval(o *sweep.Outcome, base *sweep.Base, jsonPath, out string) error {
+func writeCrossval(o *crossval.Outcome, base *crossval.Base, jsonPath, out string) error {
 	if out != "" {
-		if err := train.WriteFile(out, func(w io.Writer) error { return encodeOutOfFold(w, o, out) }); err != nil {
+		if err := files.Write(out, func(w io.Writer) error { return encodeOutOfFold(w, o, out) }); err != nil {
 			return err
 		}
 	}
@@ -157,7 +157,7 @@ func writeCrossval(o *sweep.Outcome, base *sweep.Base, jsonPath, out string) err
 	case "":
 		return r.Write(os.Stdout)
 	}
-	if err := train.WriteFile(jsonPath, r.WriteJSON); err != nil {
+	if err := files.Write(jsonPath, r.WriteJSON); err != nil {
 		return err
 	}
 	return r.Write(os.Stdout)

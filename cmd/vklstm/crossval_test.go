@@ -17,8 +17,11 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/npz"
-	"vklstm/train"
-	"vklstm/train/sweep"
+	"vklstm/train/crossval"
+	"vklstm/train/data"
+	"vklstm/train/files"
+	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // quick are the flags of a cross-validation that ends in a second.
@@ -27,14 +30,14 @@ func quick(extra ...string) []string {
 }
 
 // saveGroups writes windows of the sample with their persons, and folds of some kinds.
-func saveGroups(t *testing.T, path string) *train.Dataset {
+func saveGroups(t *testing.T, path string) *data.Dataset {
 	t.Helper()
-	d := train.Sample(120, 7)
+	d := data.Sample(120, 7)
 	fold, cut := make([]int64, d.N), make([]int64, d.N)
 	for i := range fold {
 		fold[i], cut[i] = int64(i/10%4), int64(i%2)
 	}
-	err := train.WriteFile(path, func(w io.Writer) error {
+	err := files.Write(path, func(w io.Writer) error {
 		return npz.Write(w, zip.Store, npz.Array{Name: "X", Shape: []int{d.N, d.T, d.F}, Data: d.X}, npz.Array{Name: "y", Shape: []int{d.N}, Data: d.Y},
 			npz.Array{Name: "subject", Shape: []int{d.N}, Data: d.Group}, npz.Array{Name: "fold", Shape: []int{d.N}, Data: fold},
 			npz.Array{Name: "cut", Shape: []int{d.N}, Data: cut})
@@ -95,7 +98,7 @@ func TestCrossval(t *testing.T) {
 			if !slices.Equal(shape, []int{d.N}) || !slices.Equal(group, d.Group) {
 				t.Errorf("shape %v, groups %v", shape, group)
 			}
-			want, err := sweep.Stratified.Make(d, 3, nil)
+			want, err := crossval.Stratified.Make(d, 3, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,11 +147,11 @@ func TestCrossval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r sweep.Report
+	var r crossval.Report
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	m := train.ComputeMetrics(d.Y, p, math.NaN(), 0.5)
+	m := metrics.Compute(d.Y, p, math.NaN(), 0.5)
 	if got := r.Series[0].Scores; float64(got.F1) != m.F1 || float64(got.AUC) != m.AUC || r.Mean != got || r.Groups != 12 {
 		t.Errorf("scores %+v, want F1 %v, AUC %v", got, m.F1, m.AUC)
 	}
@@ -252,7 +255,7 @@ func TestEvaluateGroups(t *testing.T) {
 	dir := t.TempDir()
 	saveGroups(t, filepath.Join(dir, "falls.npz"))
 	spec := model.Classifier(60, 6, 4, 0, 4)
-	if err := train.SaveModel(filepath.Join(dir, "m.h5"), &train.Model{Spec: spec, State: spec.Init(3)}, 0, train.Meta{Version: 1}); err != nil {
+	if err := saved.Save(filepath.Join(dir, "m.h5"), &saved.Model{Spec: spec, State: spec.Init(3)}, 0, saved.Meta{Version: 1}); err != nil {
 		t.Fatal(err)
 	}
 	r := vklstm(t, dir, "evaluate", "--model", "m.h5", "--data", "falls.npz", "--device", "cpu", "--group-key", "fold", "--event-key", "subject")
@@ -261,7 +264,7 @@ func TestEvaluateGroups(t *testing.T) {
 	}
 	var scores struct {
 		F1       float64
-		Interval sweep.Interval
+		Interval metrics.Interval
 		Events   struct {
 			Recordings int `json:"n_events"`
 		}
@@ -317,7 +320,7 @@ func TestCrossvalSideBySide(t *testing.T) {
 				if r := vklstm(t, dir, append(args, append([]string{"--device"}, on...)...)...); r.status != 0 {
 					t.Fatalf("status %d\n%s", r.status, r.errout)
 				}
-				got := files(t, dir)
+				got := contents(t, dir)
 				if first == nil {
 					first = got
 				}

@@ -10,14 +10,18 @@ import (
 	"github.com/spf13/pflag"
 
 	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/files"
+	"vklstm/train/metrics"
 	"vklstm/train/report"
-	"vklstm/train/sweep"
+	"vklstm/train/saved"
 )
 
 // evaluateCommand scores a model on labelled windows.
 func evaluateCommand() *cobra.Command {
-	var modelPath, data, device, jsonPath string
-	var keys train.Keys
+	var modelPath, dataPath, deviceName, jsonPath string
+	var keys data.Keys
 	var threshold float64
 	var eventKey string
 	c := &cobra.Command{
@@ -27,27 +31,27 @@ func evaluateCommand() *cobra.Command {
 			if err := needed(c, "model", "data"); err != nil {
 				return err
 			}
-			if err := spares("json", jsonPath, data, modelPath); err != nil {
+			if err := spares("json", jsonPath, dataPath, modelPath); err != nil {
 				return err
 			}
-			m, _, err := train.LoadModel(modelPath)
+			m, _, err := saved.Load(modelPath)
 			if err != nil {
 				return err
 			}
 			if err := useThreshold(c, m, threshold); err != nil {
 				return err
 			}
-			d, err := train.LoadNPZ(data, keys)
+			d, err := data.LoadNPZ(dataPath, keys)
 			if err != nil {
 				return err
 			}
 			var recordings []string
-			var timing *train.Timing
+			var timing *metrics.Timing
 			if eventKey != "" {
-				if recordings, err = train.LoadRecordings(data, eventKey, d.N); err != nil {
+				if recordings, err = data.LoadRecordings(dataPath, eventKey, d.N); err != nil {
 					return err
 				}
-				if timing, err = train.LoadTiming(data, d.N); err != nil {
+				if timing, err = data.LoadTiming(dataPath, d.N); err != nil {
 					return err
 				}
 			}
@@ -55,11 +59,11 @@ func evaluateCommand() *cobra.Command {
 				return err
 			}
 			if jsonPath != "" && jsonPath != "-" {
-				if err := train.CheckWritable(jsonPath); err != nil {
+				if err := files.CheckWritable(jsonPath); err != nil {
 					return err
 				}
 			}
-			dev, err := train.OpenDevice(device)
+			dev, err := device.Open(deviceName)
 			if err != nil {
 				return err
 			}
@@ -71,11 +75,11 @@ func evaluateCommand() *cobra.Command {
 			e.Title = "All windows"
 			j := judgement{Test: e.Test}
 			if names, group := d.Groups(); len(names) > 1 {
-				interval := sweep.Uncertainty(e, group)
+				interval := metrics.Uncertainty(e, group)
 				j.Interval, j.groups = &interval, fmt.Sprintf("%s groups (%s)", report.Thousands(len(names)), d.GroupKey)
 			}
 			if eventKey != "" {
-				j.Events = train.ScoreEvents(e, recordings, eventKey, d.T, timing)
+				j.Events = metrics.ScoreEvents(e, recordings, eventKey, d.T, timing)
 			}
 			switch jsonPath {
 			case "":
@@ -86,26 +90,26 @@ func evaluateCommand() *cobra.Command {
 			if err := j.write(os.Stdout); err != nil {
 				return err
 			}
-			return train.WriteFile(jsonPath, j.writeJSON)
+			return files.Write(jsonPath, j.writeJSON)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&modelPath, "model", "", "model `file`: "+train.CheckpointFile+", or one that Keras wrote (.h5, .keras)")
-	f.StringVar(&data, "data", "", "npz `file` with X (N,T,F) and y (N)")
+	f.StringVar(&dataPath, "data", "", "npz `file` with X (N,T,F) and y (N)")
 	dataFlags(f, &keys)
 	f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the table")
 	f.StringVar(&eventKey, "event-key", "", "array of each window's recording (such as video_names): judge recordings too, detected when any window is; false alarms an hour where the file has fs")
 	thresholdFlag(f, &threshold)
-	deviceFlag(f, &device)
+	deviceFlag(f, &deviceName)
 	f.SortFlags = false
 	return c
 }
 
 // judgement is what evaluate says.
 type judgement struct {
-	report.Test
-	Interval *sweep.Interval `json:"interval,omitempty"` // of the scores, where windows have groups
-	Events   *train.Events   `json:"events,omitempty"`
+	metrics.Test
+	Interval *metrics.Interval `json:"interval,omitempty"` // of the scores, where windows have groups
+	Events   *metrics.Events   `json:"events,omitempty"`
 
 	groups string // what Interval was drawn from
 }
@@ -115,14 +119,14 @@ func (j judgement) write(w io.Writer) error {
 		return err
 	}
 	if j.Interval != nil {
-		if err := sweep.WriteInterval(w, *j.Interval, j.groups); err != nil {
+		if err := report.WriteInterval(w, *j.Interval, j.groups); err != nil {
 			return err
 		}
 	}
 	if j.Events == nil {
 		return nil
 	}
-	return train.WriteEvents(w, j.Events)
+	return report.WriteEvents(w, j.Events)
 }
 
 func (j judgement) writeJSON(w io.Writer) error {
@@ -140,7 +144,7 @@ func thresholdFlag(f *pflag.FlagSet, threshold *float64) {
 }
 
 // useThreshold gives the model the threshold that was asked for.
-func useThreshold(c *cobra.Command, m *train.Model, threshold float64) error {
+func useThreshold(c *cobra.Command, m *saved.Model, threshold float64) error {
 	switch {
 	case !c.Flags().Changed("threshold"):
 		return nil

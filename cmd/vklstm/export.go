@@ -11,7 +11,10 @@ import (
 
 	"vklstm/model"
 	"vklstm/train"
+	"vklstm/train/files"
+	"vklstm/train/metrics"
 	"vklstm/train/report"
+	"vklstm/train/saved"
 )
 
 // quantizations are the words of --quantize. TensorFlow's converter calls kernels of int8 "dynamic".
@@ -49,18 +52,18 @@ times slower.`,
 				return usagef("--quantize %q: it must be none, float16, dynamic or int8", quantize)
 			}
 			if format == "" {
-				if format = train.FormatOf(out); format == "" {
+				if format = saved.FormatOf(out); format == "" {
 					return usagef("--out %s: the ending says no format; give --format keras, keras2, tflite, onnx or npz", out)
 				}
 			}
 			known := false
-			for _, f := range train.Formats {
+			for _, f := range saved.Formats {
 				known = known || f.Name == format
 			}
 			if !known {
 				return usagef("--format %q: it must be keras, keras2, tflite, onnx or npz", format)
 			}
-			if q != model.QuantizeNone && format != train.FormatTFLite && format != train.FormatONNX {
+			if q != model.QuantizeNone && format != saved.FormatTFLite && format != saved.FormatONNX {
 				return usagef("--quantize %s: %s holds float32 alone; it is for tflite and onnx", quantize, format)
 			}
 			if err := spares("out", out, modelPath); err != nil {
@@ -70,7 +73,7 @@ times slower.`,
 			if err != nil {
 				return err
 			}
-			size, err := train.Export(out, m, meta, format, q)
+			size, err := saved.Export(out, m, meta, format, q)
 			if err != nil {
 				return err
 			}
@@ -104,7 +107,7 @@ is said.`,
 			if err := needed(c, "model", "out"); err != nil {
 				return err
 			}
-			if train.FormatOf(out) != train.FormatKeras {
+			if saved.FormatOf(out) != saved.FormatKeras {
 				return usagef("--out %s: convert writes .h5 and .keras; export writes other formats", out)
 			}
 			if err := spares("out", out, modelPath); err != nil {
@@ -114,7 +117,7 @@ is said.`,
 			if err != nil {
 				return err
 			}
-			size, err := train.Export(out, m, meta, train.FormatKeras, model.QuantizeNone)
+			size, err := saved.Export(out, m, meta, saved.FormatKeras, model.QuantizeNone)
 			if err != nil {
 				return err
 			}
@@ -124,7 +127,7 @@ is said.`,
 			if m.State.Step > 0 && !strings.EqualFold(filepath.Ext(out), ".keras") {
 				fmt.Fprintf(os.Stderr, "%s: the optimizer's state is not kept, since Keras 3 cannot go on from an .h5 file that has it; to train on, convert to .keras\n", modelPath)
 			}
-			return wrote(out, size, train.FormatKeras)
+			return wrote(out, size, saved.FormatKeras)
 		},
 	}
 	f := c.Flags()
@@ -136,15 +139,15 @@ is said.`,
 
 // loadModel reads a model that is to be written to out, and what it says about itself; of a file that says nothing,
 // what is known.
-func loadModel(path, out string) (*train.Model, train.Meta, error) {
-	m, meta, err := train.LoadModel(path)
+func loadModel(path, out string) (*saved.Model, saved.Meta, error) {
+	m, meta, err := saved.Load(path)
 	if err != nil {
-		return nil, train.Meta{}, err
+		return nil, saved.Meta{}, err
 	}
 	if meta == nil {
-		meta = &train.Meta{Version: 1, Scaling: m.Scaling, Epoch: -1, ValF1: report.Number(math.NaN()), Threshold: m.Decision()}
+		meta = &saved.Meta{Version: 1, Scaling: m.Scaling, Epoch: -1, ValF1: metrics.Number(math.NaN()), Threshold: m.Decision()}
 	}
-	return m, *meta, train.CheckWritable(out)
+	return m, *meta, files.CheckWritable(out)
 }
 
 func wrote(path string, size int, format string) error {

@@ -5,12 +5,12 @@ import (
 	"strconv"
 
 	"vklstm/model"
-	"vklstm/train"
+	"vklstm/train/saved"
 )
 
 // init has training start from a model file: settings that no flag names are the file's.
 func (t *trainFlags) init(path string) error {
-	m, _, err := train.LoadModel(path)
+	m, _, err := saved.Load(path)
 	if err != nil {
 		return err
 	}

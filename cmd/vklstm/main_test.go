@@ -16,6 +16,8 @@ import (
 	"vklstm/model"
 	"vklstm/model/npz"
 	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/saved"
 )
 
 // program is the binary under test, built once.
@@ -118,7 +120,7 @@ func TestTrainEvaluatePredict(t *testing.T) {
 // saveSample writes 40 windows as an npz file with X and y.
 func saveSample(t *testing.T, path string) {
 	t.Helper()
-	d := train.Sample(40, 7)
+	d := data.Sample(40, 7)
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +148,7 @@ func TestBadUse(t *testing.T) {
 	write(old, []byte("old"))
 	write(filepath.Join(dir, "text.npz"), []byte("this is no zip"))
 	spec := model.Classifier(60, 6, 2, 0, 2)
-	if err := train.SaveModel(filepath.Join(dir, "ok.h5"), &train.Model{Spec: spec, State: spec.Init(1)}, 1e-3, train.Meta{Version: 1}); err != nil {
+	if err := saved.Save(filepath.Join(dir, "ok.h5"), &saved.Model{Spec: spec, State: spec.Init(1)}, 1e-3, saved.Meta{Version: 1}); err != nil {
 		t.Fatal(err)
 	}
 	ok, err := os.ReadFile(filepath.Join(dir, "ok.npz"))

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"vklstm/model/npz"
-	"vklstm/train/sweep"
+	"vklstm/train/crossval"
 )
 
 // checkOutOfFold returns an error for a path whose ending is no format of encodeOutOfFold.
@@ -28,7 +28,7 @@ func checkOutOfFold(path string) error {
 //	.npz           probability, predicted (0 or 1) and fold, of shape (N,), or (series, N) where there are several; y and
 //	               group (text), (N,); repeat and seed, (series,)
 //	.csv, .jsonl   a row for each window, counted from 0, and series, with its repeat and seed
-func encodeOutOfFold(w io.Writer, o *sweep.Outcome, path string) error {
+func encodeOutOfFold(w io.Writer, o *crossval.Outcome, path string) error {
 	if strings.ToLower(filepath.Ext(path)) == ".npz" {
 		return encodeArrays(w, o)
 	}
@@ -50,7 +50,7 @@ func encodeOutOfFold(w io.Writer, o *sweep.Outcome, path string) error {
 	return write(nil)
 }
 
-func encodeArrays(w io.Writer, o *sweep.Outcome) error {
+func encodeArrays(w io.Writer, o *crossval.Outcome) error {
 	n := o.Dataset.N
 	shape := []int{n}
 	if len(o.Series) > 1 {

@@ -10,15 +10,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/files"
+	"vklstm/train/saved"
 )
 
 // predictCommand writes P(y = 1) of each window.
 func predictCommand() *cobra.Command {
-	var modelPath, data, device, out string
-	var in train.Source
+	var modelPath, dataPath, deviceName, out string
+	var in data.Source
 	var outFormat string
-	var keys train.Keys
+	var keys data.Keys
 	var stream, jsonLines bool
 	var hop int
 	var threshold float64
@@ -47,18 +50,18 @@ line begins a new recording.`,
 				return err
 			}
 			switch {
-			case stream && (data != "" || out != "" || in.Format != "" || outFormat != ""):
+			case stream && (dataPath != "" || out != "" || in.Format != "" || outFormat != ""):
 				return usagef("--stream reads standard input and writes standard output; --data, --out and their formats are for windows")
 			case stream && hop < 1:
 				return usagef("--hop %d: it must be at least 1", hop)
-			case !stream && data == "":
+			case !stream && dataPath == "":
 				return usagef("predict needs --data, or --stream to read frames from standard input")
 			case !stream && (jsonLines || c.Flags().Changed("hop")):
 				return usagef("--hop and --json are for --stream")
 			}
 			if !stream {
 				var err error
-				if in, err = source(data, in.Format); err != nil {
+				if in, err = source(dataPath, in.Format); err != nil {
 					return err
 				}
 				if outFormat, err = formatOut(out, outFormat); err != nil {
@@ -69,11 +72,11 @@ line begins a new recording.`,
 				out = ""
 			}
 			if out != "" {
-				if err := spares("out", out, data, modelPath); err != nil {
+				if err := spares("out", out, dataPath, modelPath); err != nil {
 					return err
 				}
 			}
-			m, _, err := train.LoadModel(modelPath)
+			m, _, err := saved.Load(modelPath)
 			if err != nil {
 				return err
 			}
@@ -81,11 +84,11 @@ line begins a new recording.`,
 				return err
 			}
 			if out != "" {
-				if err := train.CheckWritable(out); err != nil {
+				if err := files.CheckWritable(out); err != nil {
 					return err
 				}
 			}
-			dev, err := train.OpenDevice(device)
+			dev, err := device.Open(deviceName)
 			if err != nil {
 				return err
 			}
@@ -102,12 +105,12 @@ line begins a new recording.`,
 			if out == "" {
 				return write(os.Stdout)
 			}
-			return train.WriteFile(out, write)
+			return files.Write(out, write)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&modelPath, "model", "", modelUsage)
-	f.StringVar(&data, "data", "", "`file` of windows: "+predictionFormats+"; -: standard input")
+	f.StringVar(&dataPath, "data", "", "`file` of windows: "+predictionFormats+"; -: standard input")
 	f.StringVar(&in.Format, "data-format", "", "npz, csv or jsonl (default: by the ending of --data)")
 	f.StringVar(&keys.X, "x-key", "", "array or field of the windows in the file (default X; x in .jsonl)")
 	f.StringVar(&keys.Y, "y-key", "", "array or column of labels to write beside the probabilities")
@@ -118,38 +121,38 @@ line begins a new recording.`,
 	f.IntVar(&hop, "hop", 1, "with --stream: frames from one window to the next")
 	f.BoolVar(&jsonLines, "json", false, `with --stream: write {"line": …, "probability": …, "positive": …}, not the probability alone`)
 	thresholdFlag(f, &threshold)
-	deviceFlag(f, &device)
+	deviceFlag(f, &deviceName)
 	f.SortFlags = false
 	return c
 }
 
 // source returns what --data and --data-format name.
-func source(data, format string) (train.Source, error) {
-	s := train.Source{Path: data, Format: format}
-	if data == "-" {
+func source(dataPath, format string) (data.Source, error) {
+	s := data.Source{Path: dataPath, Format: format}
+	if dataPath == "-" {
 		s.Path, s.Reader = "standard input", os.Stdin
 	} else if format == "" {
-		s.Format = train.DataFormatOf(data)
+		s.Format = data.FormatOf(dataPath)
 	}
 	switch {
 	case format != "" && !knownFormat(format):
 		return s, usagef("--data-format %q: it must be npz, csv or jsonl", format)
 	case s.Reader != nil && format == "":
 		return s, usagef("--data -: standard input has no ending that says its format; give --data-format csv or jsonl")
-	case s.Reader != nil && format == train.DataNPZ:
+	case s.Reader != nil && format == data.NPZ:
 		return s, usagef("--data -: npz is read from a file alone, whose end says what it holds; name the file, or send csv or jsonl")
 	case s.Format == "":
-		return s, usagef("--data %s: the ending says no format; give --data-format npz, csv or jsonl", data)
+		return s, usagef("--data %s: the ending says no format; give --data-format npz, csv or jsonl", dataPath)
 	}
 	return s, nil
 }
 
 // predictFile writes the probabilities of the windows of a source to w, in a format of newPredictions. What is written for
 // the windows of a batch goes out at once: behind a pipe, someone may wait for it.
-func predictFile(ctx context.Context, m *train.Model, p *train.Predictor, s train.Source, keys train.Keys, w io.Writer, format string) error {
+func predictFile(ctx context.Context, m *saved.Model, p *saved.Predictor, s data.Source, keys data.Keys, w io.Writer, format string) error {
 	buffered := bufio.NewWriterSize(w, 1<<16)
 	out := newPredictions(buffered, format, m.Decision())
-	err := train.EachBatch(ctx, s, keys, m.Spec.Timesteps, m.Spec.Features, func(b train.Batch) error {
+	err := data.EachBatch(ctx, s, keys, m.Spec.Timesteps, m.Spec.Features, func(b data.Batch) error {
 		probability, err := p.Predict(ctx, b.X)
 		if err != nil {
 			return err
@@ -170,8 +173,8 @@ func predictFile(ctx context.Context, m *train.Model, p *train.Predictor, s trai
 
 // predictStream answers the frames on standard input. A line goes out as soon as its frame was read: who waits for it
 // may not send another frame before.
-func predictStream(ctx context.Context, m *train.Model, p *train.Predictor, hop int, jsonLines bool) error {
-	s := train.NewStream(m.Spec.Timesteps, m.Spec.Features, hop, func(window []float32) (float32, error) {
+func predictStream(ctx context.Context, m *saved.Model, p *saved.Predictor, hop int, jsonLines bool) error {
+	s := data.NewStream(m.Spec.Timesteps, m.Spec.Features, hop, func(window []float32) (float32, error) {
 		probability, err := p.Predict(ctx, window)
 		if err != nil {
 			return 0, err
@@ -179,7 +182,7 @@ func predictStream(ctx context.Context, m *train.Model, p *train.Predictor, hop 
 		return probability[0], nil
 	})
 	var text []byte
-	return train.StreamLines(ctx, os.Stdin, s, func(line int, v float32) error {
+	return data.StreamLines(ctx, os.Stdin, s, func(line int, v float32) error {
 		var err error
 		if text = text[:0]; jsonLines {
 			text, err = json.Marshal(struct {

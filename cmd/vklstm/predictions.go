@@ -9,14 +9,14 @@ import (
 	"strconv"
 
 	"vklstm/model/npz"
-	"vklstm/train"
+	"vklstm/train/data"
 )
 
 // predictionFormats are the endings that --out may have.
 const predictionFormats = ".npz, .csv or .jsonl"
 
 func knownFormat(f string) bool {
-	return f == train.DataNPZ || f == train.DataCSV || f == train.DataJSONL
+	return f == data.NPZ || f == data.CSV || f == data.JSONL
 }
 
 // formatOut returns the format that --out and --out-format ask for.
@@ -27,9 +27,9 @@ func formatOut(out, format string) (string, error) {
 	case format != "":
 		return format, nil
 	case out == "" || out == "-":
-		return train.DataCSV, nil
+		return data.CSV, nil
 	}
-	if format = train.DataFormatOf(out); format == "" {
+	if format = data.FormatOf(out); format == "" {
 		return "", usagef("--out %s: the ending must be %s, or give --out-format", out, predictionFormats)
 	}
 	return format, nil
@@ -37,7 +37,7 @@ func formatOut(out, format string) (string, error) {
 
 // predictions writes probabilities with what the data says of the windows beside them, batch by batch.
 type predictions interface {
-	write(b train.Batch, probability []float32) error
+	write(b data.Batch, probability []float32) error
 	end() error
 }
 
@@ -49,9 +49,9 @@ type predictions interface {
 //	npz    arrays probability[n] (float32), positive[n] (int64), and window, y and group where there are any
 func newPredictions(w io.Writer, format string, threshold float64) predictions {
 	switch format {
-	case train.DataNPZ:
+	case data.NPZ:
 		return &npzPredictions{w: w, threshold: threshold}
-	case train.DataJSONL:
+	case data.JSONL:
 		return &jsonPredictions{json.NewEncoder(w), threshold}
 	}
 	return &csvPredictions{w: csv.NewWriter(w), threshold: threshold}
@@ -67,7 +67,7 @@ func jsonNumber(p float32) *float32 {
 	return &p
 }
 
-func windowName(b train.Batch, i int) string {
+func windowName(b data.Batch, i int) string {
 	if b.ID != nil {
 		return b.ID[i]
 	}
@@ -81,7 +81,7 @@ type csvPredictions struct {
 	row       []string
 }
 
-func (c *csvPredictions) write(b train.Batch, probability []float32) error {
+func (c *csvPredictions) write(b data.Batch, probability []float32) error {
 	line := func(window, p, decision, y, group string) error {
 		c.row = append(c.row[:0], window, p, decision)
 		if b.Y != nil {
@@ -126,7 +126,7 @@ type jsonPredictions struct {
 	threshold float64
 }
 
-func (j *jsonPredictions) write(b train.Batch, probability []float32) error {
+func (j *jsonPredictions) write(b data.Batch, probability []float32) error {
 	for i, v := range probability {
 		row := struct {
 			Window      any      `json:"window"`
@@ -166,7 +166,7 @@ type npzPredictions struct {
 	id, group   []string
 }
 
-func (n *npzPredictions) write(b train.Batch, probability []float32) error {
+func (n *npzPredictions) write(b data.Batch, probability []float32) error {
 	n.probability = append(n.probability, probability...)
 	for _, v := range probability {
 		d := int64(0)

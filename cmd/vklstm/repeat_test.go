@@ -29,7 +29,7 @@ func TestRepeats(t *testing.T) {
 				if r := vklstm(t, dir, args...); r.status != 0 {
 					t.Fatalf("status %d\n%s", r.status, r.errout)
 				}
-				runs[i] = files(t, dir)
+				runs[i] = contents(t, dir)
 			}
 			if len(runs[0]) != 6 {
 				t.Errorf("%d files, want 6", len(runs[0]))
@@ -57,8 +57,8 @@ func vulkanDevice() string {
 	return ""
 }
 
-// files returns the contents of every file under dir.
-func files(t *testing.T, dir string) map[string][]byte {
+// contents returns the contents of every file under dir.
+func contents(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	m := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

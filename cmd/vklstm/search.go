@@ -12,6 +12,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/files"
 	"vklstm/train/report"
 	"vklstm/train/search"
 )
@@ -192,7 +195,7 @@ func (s *searchFlags) study(c *cobra.Command, cfg train.Config) (*search.Study, 
 }
 
 // trials makes every trial ready: the same parser and the same checks as of train's command line.
-func (s *searchFlags) trialsOf(study *search.Study, d *train.Device, data *train.Dataset) ([]search.Trial, error) {
+func (s *searchFlags) trialsOf(study *search.Study, d *device.Device, data *data.Dataset) ([]search.Trial, error) {
 	list, err := study.Settings()
 	if err != nil {
 		return nil, usageError{err.Error()}
@@ -268,18 +271,18 @@ func (s *searchFlags) command(settings []search.Setting) (line string, onVal boo
 }
 
 // load reads the data and divides them, as train does.
-func (s *searchFlags) load(cfg train.Config) (*train.Dataset, *train.Parts, []string, error) {
+func (s *searchFlags) load(cfg train.Config) (*data.Dataset, *data.Parts, []string, error) {
 	d, err := cfg.LoadData()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	parts := train.SplitRandom(d.N, cfg.Seed)
+	parts := data.SplitRandom(d.N, cfg.Seed)
 	if cfg.Split == train.SplitByGroup {
-		if parts, err = train.SplitGroup(d, cfg.Seed); err != nil {
+		if parts, err = data.SplitGroup(d, cfg.Seed); err != nil {
 			return nil, nil, nil, err
 		}
 	}
-	notes, err := d.Check(parts)
+	notes, err := d.Check(parts, data.Division{})
 	return d, &parts, notes, err
 }
 
@@ -324,7 +327,7 @@ func (s *searchFlags) run(c *cobra.Command) error {
 	if s.json != "" && s.json != "-" {
 		outputs = append(outputs, s.json)
 	}
-	if err := train.CheckWritable(outputs...); err != nil {
+	if err := files.CheckWritable(outputs...); err != nil {
 		return err
 	}
 	data, parts, notes, err := s.load(cfg)
@@ -404,7 +407,7 @@ func (s *searchFlags) finish(c *cobra.Command, work *search.Search, list []searc
 		return result(os.Stdout)
 	case "":
 	default:
-		if err := train.WriteFile(s.json, result); err != nil {
+		if err := files.Write(s.json, result); err != nil {
 			return err
 		}
 	}

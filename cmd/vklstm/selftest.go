@@ -15,12 +15,12 @@ import (
 	"vklstm/model"
 	"vklstm/model/golden"
 	"vklstm/model/vulkan"
-	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // selftestCommand judges the machine's devices by Keras's numbers.
 func selftestCommand() *cobra.Command {
-	var device, folder, path string
+	var deviceName, folder, path string
 	c := &cobra.Command{
 		Use:   "selftest",
 		Short: "Judge the kernels on this machine's devices by numbers that Keras computed",
@@ -41,7 +41,7 @@ the output into a bug report.`,
 			if err := checkPath(path); err != nil {
 				return err
 			}
-			judges, err := judgesFor(device, path)
+			judges, err := judgesFor(deviceName, path)
 			if err != nil {
 				return err
 			}
@@ -53,8 +53,8 @@ the output into a bug report.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&device, "device", "auto", "auto, cpu, an index or a name as 'vklstm devices' lists them, or all")
-	f.StringVar(&path, "path", train.PathAuto, "a GPU's way through the network: general or resident; auto judges both, and mixed precision")
+	f.StringVar(&deviceName, "device", "auto", "auto, cpu, an index or a name as 'vklstm devices' lists them, or all")
+	f.StringVar(&path, "path", device.PathAuto, "a GPU's way through the network: general or resident; auto judges both, and mixed precision")
 	f.StringVar(&folder, "golden", "", "`folder` with manifest.json and its cases, in place of the small set inside the program")
 	f.SortFlags = false
 	return c
@@ -74,7 +74,7 @@ func judgesFor(want, path string) ([]judge, error) {
 		{name: "reference", open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
 			return "reference: float64 on gonum", (*golden.Case).CheckReference, func() {}, nil
 		}},
-		engineJudge("cpu", train.PathAuto, train.PrecisionFloat32),
+		engineJudge("cpu", device.PathAuto, device.PrecisionFloat32),
 	}
 	switch strings.ToLower(want) {
 	case "cpu":
@@ -116,29 +116,29 @@ func judgesFor(want, path string) ([]judge, error) {
 }
 
 // pathJudges judges a GPU on one path, or with train.PathAuto on both and in mixed precision.
-func pathJudges(device, path string) []judge {
-	if path != train.PathAuto {
-		return []judge{engineJudge(device, path, train.PrecisionFloat32)}
+func pathJudges(deviceName, path string) []judge {
+	if path != device.PathAuto {
+		return []judge{engineJudge(deviceName, path, device.PrecisionFloat32)}
 	}
 	return []judge{
-		engineJudge(device, train.PathGeneral, train.PrecisionFloat32), engineJudge(device, train.PathResident, train.PrecisionFloat32),
-		engineJudge(device, train.PathGeneral, train.PrecisionMixed),
+		engineJudge(deviceName, device.PathGeneral, device.PrecisionFloat32), engineJudge(deviceName, device.PathResident, device.PrecisionFloat32),
+		engineJudge(deviceName, device.PathGeneral, device.PrecisionMixed),
 	}
 }
 
 // engineJudge judges the engine of a device. A shape that the device cannot take on the path is no failure.
-func engineJudge(device, path, precision string) judge {
-	name := device
-	if path != train.PathAuto {
+func engineJudge(deviceName, path, precision string) judge {
+	name := deviceName
+	if path != device.PathAuto {
 		name += ", " + path + " path"
 	}
 	judged := (*golden.Case).CheckEngine
-	if precision == train.PrecisionMixed {
+	if precision == device.PrecisionMixed {
 		name += ", mixed precision"
 		judged = (*golden.Case).CheckEngineMixed
 	}
 	return judge{name: name, own: true, open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
-		d, err := train.OpenDevice(device)
+		d, err := device.Open(deviceName)
 		if err != nil {
 			return "", nil, nil, err
 		}
@@ -149,10 +149,10 @@ func engineJudge(device, path, precision string) judge {
 			}
 		}
 		name := d.String()
-		if path != train.PathAuto {
+		if path != device.PathAuto {
 			name += " · " + path + " path"
 		}
-		if precision == train.PrecisionMixed {
+		if precision == device.PrecisionMixed {
 			name += " · mixed precision"
 		}
 		check := func(c *golden.Case) []golden.Row {

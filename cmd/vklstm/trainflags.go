@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/device"
 )
 
 // trainFlags are the flags of every command that trains: what is read, the network, how it is trained, and on which
@@ -85,8 +87,8 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 	grouped(f, groupDevice, func() {
 		deviceFlag(f, &t.device)
 		f.StringVar(&t.adam, "adam", "device", "where Adam's step is taken on a GPU: device, or host (slower, to compare); the CPU engine takes it on the host")
-		f.StringVar(&t.path, "path", train.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
-		f.StringVar(&t.precision, "precision", train.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
+		f.StringVar(&t.path, "path", device.PathAuto, "a GPU's way through the network: auto, general, or resident (a window in one dispatch, weights in registers)")
+		f.StringVar(&t.precision, "precision", device.PrecisionFloat32, "float32, or mixed: on a GPU the recurrent products are taken of float16 and added up in float32")
 		f.BoolVar(&cfg.Quiet, "quiet", false, "only warnings, the result and the list of files")
 		f.StringVar(&cfg.LogFormat, "log-format", cfg.LogFormat, "text, or json: one object per line on standard error")
 	})
@@ -153,23 +155,23 @@ func (t *trainFlags) checkEngine() error {
 
 // checkPath returns a usage error for a --path that there is not.
 func checkPath(path string) error {
-	if path != train.PathAuto && path != train.PathGeneral && path != train.PathResident {
-		return usagef("--path %q: it must be %s, %s or %s", path, train.PathAuto, train.PathGeneral, train.PathResident)
+	if path != device.PathAuto && path != device.PathGeneral && path != device.PathResident {
+		return usagef("--path %q: it must be %s, %s or %s", path, device.PathAuto, device.PathGeneral, device.PathResident)
 	}
 	return nil
 }
 
 // checkPrecision returns a usage error for a --precision that there is not.
 func checkPrecision(precision string) error {
-	if precision != train.PrecisionFloat32 && precision != train.PrecisionMixed {
-		return usagef("--precision %q: it must be %s or %s", precision, train.PrecisionFloat32, train.PrecisionMixed)
+	if precision != device.PrecisionFloat32 && precision != device.PrecisionMixed {
+		return usagef("--precision %q: it must be %s or %s", precision, device.PrecisionFloat32, device.PrecisionMixed)
 	}
 	return nil
 }
 
 // open opens the device that the flags name, set as they say. The caller closes it.
-func (t *trainFlags) open() (*train.Device, error) {
-	d, err := train.OpenDevice(t.device)
+func (t *trainFlags) open() (*device.Device, error) {
+	d, err := device.Open(t.device)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +183,7 @@ func (t *trainFlags) open() (*train.Device, error) {
 }
 
 // setDevice sets a device as the flags say.
-func (t *trainFlags) setDevice(d *train.Device) error {
+func (t *trainFlags) setDevice(d *device.Device) error {
 	d.HostAdam = t.adam == "host"
 	if err := d.SetPrecision(t.precision); err != nil {
 		return err
@@ -190,7 +192,7 @@ func (t *trainFlags) setDevice(d *train.Device) error {
 }
 
 // dataFlags adds the flags that choose what is read from an npz file.
-func dataFlags(f *pflag.FlagSet, k *train.Keys) {
+func dataFlags(f *pflag.FlagSet, k *data.Keys) {
 	f.StringVar(&k.X, "x-key", "X", "array of the windows in the file")
 	f.StringVar(&k.Y, "y-key", "y", "array of the labels in the file")
 	f.StringVar(&k.Group, "group-key", "", "array of each window's recording or person (default: the first of video_names, subject, group, video_ids)")

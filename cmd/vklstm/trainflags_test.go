@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"vklstm/train"
+	"vklstm/train/metrics"
 )
 
 // parsed returns the settings that arguments ask for.
@@ -43,7 +44,7 @@ func TestTrainFlags(t *testing.T) {
 		"--global-clipnorm 2":                func(c *train.Config) { c.GlobalClipNorm = 2 },
 		"--schedule cosine --warmup 1.5":     func(c *train.Config) { c.Schedule.Kind, c.Schedule.Warmup = train.ScheduleCosine, 1.5 },
 		"--schedule cosine --min-lr 1e-4":    func(c *train.Config) { c.Schedule.Kind, c.Schedule.MinLR = train.ScheduleCosine, 1e-4 },
-		"--threshold recall>=.9":             func(c *train.Config) { c.Threshold = train.ThresholdRule{Kind: train.ThresholdRecall, Value: .9} },
+		"--threshold recall>=.9":             func(c *train.Config) { c.Threshold = metrics.ThresholdRule{Kind: metrics.ThresholdRecall, Value: .9} },
 		"--recipe original --lr .01":         func(c *train.Config) { c.LearningRate = .01 },
 		"--recipe pose": func(c *train.Config) {
 			c.Recipe = "recipe pose: --batch 32 --augment moderate --scale standard --no-focal-loss --no-class-weights --lr 0.003 --schedule cosine --epochs 60 --weight-decay 0.01 --global-clipnorm 1 --no-early-stopping --train-on-val"

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"vklstm/train"
+	"vklstm/train/data"
 )
 
 // BenchmarkLoadNPZ reads files as numpy.savez and numpy.savez_compressed write them.
@@ -21,7 +21,7 @@ func BenchmarkLoadNPZ(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := train.LoadNPZ(path, train.Keys{}); err != nil {
+				if _, err := data.LoadNPZ(path, data.Keys{}); err != nil {
 					b.Fatal(err)
 				}
 			}

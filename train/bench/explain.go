@@ -9,7 +9,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/vulkan"
-	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // Explanation is a training step on a GPU that need not be there: counted from the engine's own recordings, not measured.
@@ -45,9 +45,9 @@ func (e Explanation) Overhead() time.Duration {
 
 // Explain counts a training step of the workload on a GPU by its figures, without one. prepare may set how engines of the
 // simulated device compute; nil: as they do at first.
-func Explain(ctx context.Context, g GPU, w Workload, prepare func(*train.Device) error) (Explanation, error) {
+func Explain(ctx context.Context, g GPU, w Workload, prepare func(*device.Device) error) (Explanation, error) {
 	e := Explanation{GPU: g, Workload: w}
-	d := train.SimulateDevice(g.info())
+	d := device.Simulate(g.info())
 	defer d.Close()
 	if prepare != nil {
 		if err := prepare(d); err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // Every kernel of a step says what it does: the operations counted from the recordings are those that the network's
@@ -16,15 +16,15 @@ func TestExplain(t *testing.T) {
 		{Batch: 16, Time: 10, Features: 51, Units: 256, Dense: 32, Windows: 16, Mask: MaskNone},
 	} {
 		for _, name := range []string{"NVIDIA H100 80GB HBM3", "AMD Radeon RX 7900 XTX (RADV NAVI31)", "Arc A770", "a770 general"} {
-			path := train.PathAuto
+			path := device.PathAuto
 			if short, general := strings.CutSuffix(name, " general"); general {
-				name, path = short, train.PathGeneral
+				name, path = short, device.PathGeneral
 			}
 			g, ok := FindGPU(name)
 			if !ok {
 				t.Fatalf("%s is not known", name)
 			}
-			e, err := Explain(context.Background(), g, w, func(d *train.Device) error { return d.SetPath(path) })
+			e, err := Explain(context.Background(), g, w, func(d *device.Device) error { return d.SetPath(path) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestLaneRegisters(t *testing.T) {
 }
 
 func TestKernelsNeedGPU(t *testing.T) {
-	d, err := train.OpenDevice("cpu")
+	d, err := device.Open("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestExplainMixed(t *testing.T) {
 	w := Workload{Batch: 64, Time: 20, Features: 32, Units: 256, Dense: 32, Windows: 64, Mask: MaskNone}
 	for name, units := range map[string]bool{"H100": true, "RX 7900 XTX": true, "Arc A770": true, "RX 6800": false} {
 		g, _ := FindGPU(name)
-		e, err := Explain(context.Background(), g, w, func(d *train.Device) error { return d.SetPrecision(train.PrecisionMixed) })
+		e, err := Explain(context.Background(), g, w, func(d *device.Device) error { return d.SetPrecision(device.PrecisionMixed) })
 		if err != nil {
 			t.Fatal(err)
 		}

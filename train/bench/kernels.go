@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"vklstm/model/vulkan"
-	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // Kernels measures each kernel in a training step of the workload, one after the other: the rows are sums over a step,
 // the longest first. It needs a GPU with timestamps.
-func Kernels(ctx context.Context, d *train.Device, w Workload) ([]Row, error) {
+func Kernels(ctx context.Context, d *device.Device, w Workload) ([]Row, error) {
 	v := d.Vulkan()
 	if v == nil {
 		return nil, fmt.Errorf("bench: the CPU engine has no kernels to measure apart; name a GPU with --device")
@@ -48,7 +48,7 @@ func Kernels(ctx context.Context, d *train.Device, w Workload) ([]Row, error) {
 
 // submitted hands read what steps training steps of the workload hand to the device: the difference of an epoch with so
 // many more steps, so that what an epoch does once is not in it.
-func submitted(ctx context.Context, d *train.Device, w Workload, steps int, read func(vulkan.Submitted)) error {
+func submitted(ctx context.Context, d *device.Device, w Workload, steps int, read func(vulkan.Submitted)) error {
 	t, err := newTrainer(d.NewEngine, w)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func submitted(ctx context.Context, d *train.Device, w Workload, steps int, read
 }
 
 // Dispatch measures the empty dispatch of a GPU.
-func Dispatch(d *train.Device) ([]Row, error) {
+func Dispatch(d *device.Device) ([]Row, error) {
 	v := d.Vulkan()
 	if v == nil {
 		return nil, fmt.Errorf("bench: the CPU engine dispatches nothing; name a GPU with --device")

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"vklstm/model"
-	"vklstm/train"
+	"vklstm/train/saved"
 )
 
 // Latency is how long one window takes.
@@ -52,7 +52,7 @@ type OneWindow interface {
 // Latencies times predictions of single windows of m: by each of ours, and, where python is an interpreter that has them,
 // by LiteRT and onnxruntime on m's exported files, in turns, so that the machine's moods meet all alike. The runtimes are
 // called from Python, whose share is a few µs.
-func Latencies(ctx context.Context, m *train.Model, names []string, ours []OneWindow, python string) ([]Latency, error) {
+func Latencies(ctx context.Context, m *saved.Model, names []string, ours []OneWindow, python string) ([]Latency, error) {
 	x := latencyInput(m)
 	size := m.Spec.Timesteps * m.Spec.Features
 	var list []timed
@@ -87,7 +87,7 @@ func Latencies(ctx context.Context, m *train.Model, names []string, ours []OneWi
 			return nil, fmt.Errorf("bench: %w", err)
 		}
 		defer os.RemoveAll(dir)
-		for _, format := range []string{train.FormatTFLite, train.FormatONNX} {
+		for _, format := range []string{saved.FormatTFLite, saved.FormatONNX} {
 			t, err := startRuntime(ctx, python, dir, format, m, x)
 			if err != nil {
 				return nil, err
@@ -123,7 +123,7 @@ func Latencies(ctx context.Context, m *train.Model, names []string, ours []OneWi
 }
 
 // latencyInput returns windows for m, in whose scaling they look like standard normal ones.
-func latencyInput(m *train.Model) []float32 {
+func latencyInput(m *saved.Model) []float32 {
 	rng := rand.New(rand.NewPCG(1, 2))
 	s, f := m.Scaling.Scaling.Fill(m.Spec.Features), m.Spec.Features
 	x := make([]float32, latencyWindows*m.Spec.Timesteps*f)
@@ -141,9 +141,9 @@ func latencyInput(m *train.Model) []float32 {
 var latencyScript []byte
 
 // startRuntime exports m and starts the runtime of that format.
-func startRuntime(ctx context.Context, python, dir, format string, m *train.Model, x []float32) (timed, error) {
+func startRuntime(ctx context.Context, python, dir, format string, m *saved.Model, x []float32) (timed, error) {
 	file, script, windows := filepath.Join(dir, "model."+format), filepath.Join(dir, "latency.py"), filepath.Join(dir, "x.bin")
-	if _, err := train.Export(file, m, train.Meta{}, format, model.QuantizeNone); err != nil {
+	if _, err := saved.Export(file, m, saved.Meta{}, format, model.QuantizeNone); err != nil {
 		return timed{}, err
 	}
 	raw, err := binary.Append(nil, binary.LittleEndian, x)

@@ -11,13 +11,14 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/cpu"
-	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/saved"
 )
 
 // TestLatencies asks an engine, and the runtimes where there are any: all must say the same of the windows, scaled ones.
 func TestLatencies(t *testing.T) {
 	spec := model.Classifier(10, 3, 8, 0, 4)
-	m := &train.Model{Spec: spec, State: spec.Init(1), Scaling: train.Scaling{Kind: train.ScaleStandard,
+	m := &saved.Model{Spec: spec, State: spec.Init(1), Scaling: data.Scaling{Kind: data.ScaleStandard,
 		Scaling: model.Scaling{Offset: []float32{100, 0, -3}, Factor: []float32{0.1, 5, 1}}}}
 	p, err := m.Open(func(s model.Spec, o []model.Options) (model.Engine, error) { return cpu.New(s, o, 1) })
 	if err != nil {

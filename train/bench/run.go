@@ -8,6 +8,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // Shape is the part of a Workload that names a result.
@@ -60,7 +61,7 @@ const (
 
 // Run trains and predicts as the peers' script does, and returns its numbers. It leaves Peer, Versions, Device, Threads and
 // the memory to the caller. started is when the program began.
-func Run(ctx context.Context, factory train.EngineFactory, w Workload, started time.Time) (Result, error) {
+func Run(ctx context.Context, factory device.Factory, w Workload, started time.Time) (Result, error) {
 	var r Result
 	t, err := newTrainer(factory, w)
 	if err != nil {
@@ -127,7 +128,7 @@ func options() model.Options {
 }
 
 // newTrainer makes an engine that has the workload's windows and initial parameters.
-func newTrainer(factory train.EngineFactory, w Workload) (*trainer, error) {
+func newTrainer(factory device.Factory, w Workload) (*trainer, error) {
 	if err := w.Check(); err != nil {
 		return nil, err
 	}

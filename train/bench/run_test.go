@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"vklstm/model"
-	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // keras is what Keras 3.15.1 (on JAX 0.10.2) has as its check without dropout, by peers.py on the default shape.
@@ -20,7 +20,7 @@ const checkTol = 0.5e-6 + 2e-6
 
 // Ten steps from the peers' data and weights bring us where they bring Keras.
 func TestCheckIsKeras(t *testing.T) {
-	d, err := train.OpenDevice("cpu")
+	d, err := device.Open("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestCheckIsKeras(t *testing.T) {
 
 // Run's numbers are of the work that it names.
 func TestRun(t *testing.T) {
-	d, err := train.OpenDevice("cpu")
+	d, err := device.Open("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // Phases are when a program that trains reached a point, since it began.
@@ -27,9 +28,9 @@ type Phases struct {
 // FirstStep trains on a file as train.LSTM does by default, stops after the first step, and says when it got where. The
 // process should end then: what trained is left as it is.
 // began is when the process did, and main when main began.
-func FirstStep(ctx context.Context, device, path string, threads int, began, main time.Time) (Phases, error) {
+func FirstStep(ctx context.Context, want, path string, threads int, began, main time.Time) (Phases, error) {
 	p := Phases{Main: main.Sub(began)}
-	d, err := train.OpenDevice(device)
+	d, err := device.Open(want)
 	if err != nil {
 		return p, err
 	}

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"vklstm/model/npz"
-	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/files"
 )
 
 // StepShapes are the shapes whose training step is measured: those of the table of other frameworks on an H100 in the
@@ -61,7 +63,7 @@ const stepRuns = 3
 
 // Step measures a training step as one of many: forward, dropout, weighted loss, backward and Adam, many times in an
 // epoch of one batch, so that what an epoch costs once is not in it.
-func Step(ctx context.Context, factory train.EngineFactory, w Workload, pace *Pace) (Row, error) {
+func Step(ctx context.Context, factory device.Factory, w Workload, pace *Pace) (Row, error) {
 	row := Row{Group: "step", Name: w.Name(), Flop: w.TrainFlop(w.Batch)}
 	if row.Skipped = pace.tooLong(stepRuns * row.Flop); row.Skipped != "" {
 		return row, nil
@@ -109,7 +111,7 @@ func (t *trainer) many(ctx context.Context, n int) (wall, device time.Duration, 
 }
 
 // Predict measures the prediction of n windows that come from the host.
-func Predict(ctx context.Context, factory train.EngineFactory, w Workload, n int) (Row, error) {
+func Predict(ctx context.Context, factory device.Factory, w Workload, n int) (Row, error) {
 	w.Windows = n
 	row := Row{Group: "predict", Name: fmt.Sprintf("B=%d/T=%d/F=%d/H=%d", n, w.Time, w.Features, w.Units), Flop: w.ForwardFlop(n)}
 	t, err := newTrainer(factory, w)
@@ -136,7 +138,7 @@ func Load(ctx context.Context, folder string, w Workload) ([]Row, error) {
 			return rows, err
 		}
 		defer os.Remove(path)
-		us, err := medianUS(ctx, func() error { _, err := train.LoadNPZ(path, train.Keys{}); return err })
+		us, err := medianUS(ctx, func() error { _, err := data.LoadNPZ(path, data.Keys{}); return err })
 		if err != nil {
 			return rows, err
 		}
@@ -152,7 +154,7 @@ func WriteNPZ(path string, w Workload, d Data, method uint16) error {
 
 // WriteRepeated is WriteNPZ of n times the windows, one after the other, which takes no more memory.
 func WriteRepeated(path string, w Workload, d Data, method uint16, n int) error {
-	return train.WriteFile(path, func(out io.Writer) error {
+	return files.Write(path, func(out io.Writer) error {
 		return npz.WriteRepeated(out, method, n,
 			npz.Array{Name: "X", Shape: []int{w.Windows, w.Time, w.Features}, Data: d.X}, npz.Array{Name: "y", Shape: []int{w.Windows}, Data: d.Y})
 	})

@@ -5,6 +5,8 @@ import (
 	"image/color"
 	"io"
 
+	"vklstm/train/metrics"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/plotter"
@@ -12,7 +14,7 @@ import (
 )
 
 // grid is the matrix as a heat map of shares of the actual class, actual 0 at the top.
-type grid Matrix
+type grid metrics.Confusion
 
 // Dims implements plotter.GridXYZ.
 func (g grid) Dims() (c, r int) { return 2, 2 }
@@ -57,8 +59,8 @@ func (blues) Colors() []color.Color {
 var _ palette.Palette = blues{}
 
 // Confusion draws the confusion matrix at a threshold as PNG: each cell's count and its share of the actual class.
-func Confusion(w io.Writer, m Matrix, threshold float64) error {
-	title := fmt.Sprintf("Confusion matrix, test set (%d windows)", m.Total())
+func Confusion(w io.Writer, m metrics.Confusion, threshold float64) error {
+	title := fmt.Sprintf("Confusion matrix, test set (%d windows)", m.N())
 	q := newPlot(title, fmt.Sprintf("predicted (threshold %.4g)", threshold), "actual")
 	g := grid(m)
 	h := plotter.NewHeatMap(g, blues{})

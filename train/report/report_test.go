@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"vklstm/model"
+	"vklstm/train/metrics"
 )
 
 // curve is a training curve of n epochs that falls (or climbs) towards an end.
@@ -61,11 +62,13 @@ var pictures = map[string]func(w *bytes.Buffer) error{
 	},
 	"roc perfect":   func(w *bytes.Buffer) error { return ROC(w, [][2]float64{{0, 0}, {0, 1}, {1, 1}}, 1) },
 	"roc undefined": func(w *bytes.Buffer) error { return ROC(w, nil, math.NaN()) },
-	"confusion":     func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 241, FP: 9, FN: 18, TP: 92}, 0.5) },
-	"confusion large": func(w *bytes.Buffer) error {
-		return Confusion(w, Matrix{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543}, 0.5)
+	"confusion": func(w *bytes.Buffer) error {
+		return Confusion(w, metrics.Confusion{TN: 241, FP: 9, FN: 18, TP: 92}, 0.5)
 	},
-	"confusion one class": func(w *bytes.Buffer) error { return Confusion(w, Matrix{TN: 7, FP: 1}, 0.5) },
+	"confusion large": func(w *bytes.Buffer) error {
+		return Confusion(w, metrics.Confusion{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543}, 0.5)
+	},
+	"confusion one class": func(w *bytes.Buffer) error { return Confusion(w, metrics.Confusion{TN: 7, FP: 1}, 0.5) },
 }
 
 // TestPictures draws every shape of result twice: a PNG of the promised width, the same bytes each time. With
@@ -113,7 +116,7 @@ func TestPictures(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
-	r := Test{Precision: 0.5, Recall: 1, F1: Number(2.0 / 3), AUC: Number(math.NaN()), Confusion: Matrix{1, 2, 3, 4}, Samples: 10, Threshold: 0.25}
+	r := metrics.Test{Precision: 0.5, Recall: 1, F1: metrics.Number(2.0 / 3), AUC: metrics.Number(math.NaN()), Confusion: metrics.Confusion{TN: 1, FP: 2, FN: 3, TP: 4}, Samples: 10, Threshold: 0.25}
 	if err := r.WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +138,7 @@ func TestJSON(t *testing.T) {
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
-	var back Test
+	var back metrics.Test
 	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
 		t.Fatal(err)
 	}
@@ -186,8 +189,8 @@ func TestModelTableStack(t *testing.T) {
 
 func TestResultTable(t *testing.T) {
 	var b bytes.Buffer
-	r := Test{Accuracy: 0.9, Precision: 0.91, Recall: 0.92, F1: 0.93, AUC: Number(math.NaN()),
-		Confusion: Matrix{1234567, 23456, 345, 4567890}, Samples: 1234567 + 23456 + 345 + 4567890}
+	r := metrics.Test{Accuracy: 0.9, Precision: 0.91, Recall: 0.92, F1: 0.93, AUC: metrics.Number(math.NaN()),
+		Confusion: metrics.Confusion{TN: 1234567, FP: 23456, FN: 345, TP: 4567890}, Samples: 1234567 + 23456 + 345 + 4567890}
 	if err := WriteTest(&b, r); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"vklstm/model"
+	"vklstm/train/metrics"
 )
 
 // Thousands writes n with commas: 20289 is "20,289".
@@ -82,7 +83,7 @@ func Model(w io.Writer, spec model.Spec) error {
 }
 
 // WriteTest writes the result as two tables: the scores and the confusion matrix.
-func WriteTest(w io.Writer, t Test) error {
+func WriteTest(w io.Writer, t metrics.Test) error {
 	scores := newTable()
 	title := t.Title
 	if title == "" {
@@ -97,7 +98,7 @@ func WriteTest(w io.Writer, t Test) error {
 }
 
 // ConfusionTable returns the matrix as a table.
-func ConfusionTable(m Matrix) string {
+func ConfusionTable(m metrics.Confusion) string {
 	matrix := newTable()
 	matrix.SetTitle("Confusion matrix")
 	matrix.AppendHeader(table.Row{"", "predicted 0", "predicted 1", "all"})

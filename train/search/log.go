@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"vklstm/train"
-	"vklstm/train/report"
+	"vklstm/train/metrics"
 )
 
 // event is a line of the log for programs.
@@ -20,7 +20,7 @@ type event struct {
 	Seed     *uint32           `json:"seed,omitempty"`
 	Settings map[string]string `json:"settings,omitempty"`
 	Epochs   int               `json:"epochs,omitempty"`
-	ValF1    *report.Number    `json:"val_f1,omitempty"`
+	ValF1    *metrics.Number   `json:"val_f1,omitempty"`
 	Stopped  train.Stop        `json:"stopped,omitempty"`
 	Done     int               `json:"done,omitempty"`
 	Of       int               `json:"of,omitempty"`
@@ -70,7 +70,7 @@ func (s *Search) tellResult(r Result) {
 	for _, v := range s.Trials[r.Trial].Settings {
 		settings[v.Name] = v.Value
 	}
-	f1 := report.Number(r.ValF1)
+	f1 := metrics.Number(r.ValF1)
 	seed := ""
 	if s.Study.Repeats > 1 {
 		seed = fmt.Sprintf(", seed %d", r.Seed)
@@ -96,7 +96,7 @@ func (s *Search) tellProgress(g *train.Group, jobs []job) {
 		return
 	}
 	j := jobs[best]
-	f1 := report.Number(g.Runs[best].Best.Value)
+	f1 := metrics.Number(g.Runs[best].Best.Value)
 	s.tell(event{Event: "progress", Trial: &j.trial, Seed: &j.seed, Epochs: epochs, ValF1: &f1, Done: s.done, Of: s.of},
 		"[%d/%d] %s at epoch %d; best val F1 %s, of trial %d", s.done, s.of, count(len(jobs), "training"), epochs, f1.Text(4), j.trial)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"vklstm/train/metrics"
 	"vklstm/train/report"
 )
 
@@ -59,7 +60,7 @@ func (s *Study) render(list []Ranked, together bool) string {
 	t.AppendHeader(head)
 	t.SetColumnConfigs(columns)
 	for _, r := range list {
-		score := report.Number(r.ValF1).Text(4)
+		score := metrics.Number(r.ValF1).Text(4)
 		if s.Repeats > 1 && r.SD == r.SD {
 			score += fmt.Sprintf(" ± %.4f", r.SD)
 		}
@@ -83,12 +84,12 @@ func (s *Study) render(list []Ranked, together bool) string {
 
 // trainingJSON is a training with one seed in a file.
 type trainingJSON struct {
-	Seed      uint32        `json:"seed"`
-	Epochs    int           `json:"epochs"`
-	BestEpoch int           `json:"best_epoch"` // counts from 0; −1: none
-	ValF1     report.Number `json:"val_f1"`
-	ValAUC    report.Number `json:"val_auc"`
-	Stopped   string        `json:"stopped"` // "": it was let go at a rung
+	Seed      uint32         `json:"seed"`
+	Epochs    int            `json:"epochs"`
+	BestEpoch int            `json:"best_epoch"` // counts from 0; −1: none
+	ValF1     metrics.Number `json:"val_f1"`
+	ValAUC    metrics.Number `json:"val_auc"`
+	Stopped   string         `json:"stopped"` // "": it was let go at a rung
 }
 
 // trialJSON is a trial in a file.
@@ -96,19 +97,19 @@ type trialJSON struct {
 	Rank      int               `json:"rank"`
 	Trial     int               `json:"trial"`
 	Settings  map[string]string `json:"settings"`
-	ValF1     report.Number     `json:"val_f1"`
-	SD        report.Number     `json:"val_f1_sd"`
-	ValAUC    report.Number     `json:"val_auc"`
+	ValF1     metrics.Number    `json:"val_f1"`
+	SD        metrics.Number    `json:"val_f1_sd"`
+	ValAUC    metrics.Number    `json:"val_auc"`
 	Rung      int               `json:"rung"`
 	Trainings []trainingJSON    `json:"trainings"`
 }
 
 // Best is the winner, as the file has it.
 type Best struct {
-	Trial   int          `json:"trial"`
-	Command string       `json:"command"` // trains the same model again
-	Seed    uint32       `json:"seed"`
-	Test    *report.Test `json:"test"` // of the model of this seed, on the test part
+	Trial   int           `json:"trial"`
+	Command string        `json:"command"` // trains the same model again
+	Seed    uint32        `json:"seed"`
+	Test    *metrics.Test `json:"test"` // of the model of this seed, on the test part
 }
 
 // studyJSON is a search in a file.
@@ -140,9 +141,9 @@ func (s *Study) WriteJSON(w io.Writer, list []Ranked, best Best) error {
 		j.Space = append(j.Space, d.String())
 	}
 	for _, r := range list {
-		t := trialJSON{Rank: r.Rank, Trial: r.Trial, Settings: settings(r.Settings), ValF1: report.Number(r.ValF1), SD: report.Number(r.SD), ValAUC: report.Number(r.ValAUC), Rung: r.Rung}
+		t := trialJSON{Rank: r.Rank, Trial: r.Trial, Settings: settings(r.Settings), ValF1: metrics.Number(r.ValF1), SD: metrics.Number(r.SD), ValAUC: metrics.Number(r.ValAUC), Rung: r.Rung}
 		for _, v := range r.Results {
-			t.Trainings = append(t.Trainings, trainingJSON{v.Seed, v.Epochs, v.BestEpoch, report.Number(v.ValF1), report.Number(v.ValAUC), string(v.Stopped)})
+			t.Trainings = append(t.Trainings, trainingJSON{v.Seed, v.Epochs, v.BestEpoch, metrics.Number(v.ValF1), metrics.Number(v.ValAUC), string(v.Stopped)})
 		}
 		j.Trials = append(j.Trials, t)
 	}

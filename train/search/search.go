@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"vklstm/train"
+	"vklstm/train/data"
 )
 
 // Trial is a trial ready to be trained.
@@ -24,7 +25,7 @@ type Trial struct {
 type Search struct {
 	Study  *Study
 	Trials []Trial
-	Parts  *train.Parts // of the data, the same for all
+	Parts  *data.Parts // of the data, the same for all
 	Store  *Store
 
 	// SideBySide is how many trainings there are at once at most, of one network, batch and engine; 0: 16, or fewer where

@@ -15,12 +15,14 @@ import (
 
 	"vklstm/model"
 	"vklstm/train"
+	"vklstm/train/data"
+	"vklstm/train/device"
 )
 
 // paperData are windows that a network of two units can tell apart, more or less.
-func paperData() (*train.Dataset, *train.Parts) {
-	d := &train.Dataset{Path: "paper", N: 60, T: 4, F: 2, X: make([]float32, 60*8), Y: make([]float32, 60)}
-	var p train.Parts
+func paperData() (*data.Dataset, *data.Parts) {
+	d := &data.Dataset{Path: "paper", N: 60, T: 4, F: 2, X: make([]float32, 60*8), Y: make([]float32, 60)}
+	var p data.Parts
 	for i := range d.N {
 		d.Y[i] = float32(i % 3 / 2)
 		for j := range 8 {
@@ -40,7 +42,7 @@ func paperData() (*train.Dataset, *train.Parts) {
 
 // counted is an engine's factory that counts the epochs that models train.
 type counted struct {
-	device *train.Device
+	device *device.Device
 	epochs map[int]int // how many were trained, of each number
 	most   int         // models of an engine
 	small  int         // most models that the device has room for; 0: any
@@ -54,7 +56,7 @@ type countedEngine struct {
 
 func (c *counted) factory(spec model.Spec, opts []model.Options) (model.Engine, error) {
 	if c.small > 0 && len(opts) > c.small {
-		return nil, fmt.Errorf("%d models: %w", len(opts), train.ErrOutOfMemory)
+		return nil, fmt.Errorf("%d models: %w", len(opts), device.ErrOutOfMemory)
 	}
 	c.most = max(c.most, len(opts))
 	e, err := c.device.NewEngine(spec, opts)
@@ -86,7 +88,7 @@ func (c *counted) total() int {
 // newCounted counts on the CPU.
 func newCounted(t testing.TB) *counted {
 	t.Helper()
-	d, err := train.OpenDevice("cpu")
+	d, err := device.Open("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -495,11 +497,11 @@ func TestTooLittleMemory(t *testing.T) {
 	study.Repeats = 1
 	cfg := base(count)
 	cfg.Engine = func(model.Spec, []model.Options) (model.Engine, error) {
-		return nil, fmt.Errorf("no room: %w", train.ErrOutOfMemory)
+		return nil, fmt.Errorf("no room: %w", device.ErrOutOfMemory)
 	}
 	w = ready(t, filepath.Join(t.TempDir(), "c.sqlite"), study, cfg)
 	defer w.Store.Close()
-	if _, err := w.Run(t.Context()); !errors.Is(err, train.ErrOutOfMemory) || !strings.Contains(err.Error(), "trial 0 (lr=") {
+	if _, err := w.Run(t.Context()); !errors.Is(err, device.ErrOutOfMemory) || !strings.Contains(err.Error(), "trial 0 (lr=") {
 		t.Errorf("no room at all: %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 
-	"vklstm/train"
+	"vklstm/train/files"
 )
 
 // schema makes the tables of a search.
@@ -45,7 +45,7 @@ type Store struct {
 // Open opens the file of a search, or makes it. The error is a sentence: the file is no search's, another search's, in
 // use, or cannot be written.
 func Open(path string, study *Study) (*Store, error) {
-	if err := train.CheckWritable(path); err != nil {
+	if err := files.CheckWritable(path); err != nil {
 		return nil, err
 	}
 	absolute, err := filepath.Abs(path)

@@ -13,6 +13,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/train"
+	"vklstm/train/data"
 )
 
 // file opens a new file of a study.
@@ -393,25 +394,25 @@ func TestSchema(t *testing.T) {
 }
 
 func TestHashData(t *testing.T) {
-	data := func(change func(*train.Dataset)) string {
+	hash := func(change func(*data.Dataset)) string {
 		d, _ := paperData()
 		d.Group = []string{"a", "bc"}
 		change(d)
 		return HashData(d)
 	}
-	same := data(func(*train.Dataset) {})
-	if same != data(func(d *train.Dataset) { d.Path = "elsewhere" }) {
+	same := hash(func(*data.Dataset) {})
+	if same != hash(func(d *data.Dataset) { d.Path = "elsewhere" }) {
 		t.Error("the path counts")
 	}
-	for name, change := range map[string]func(*train.Dataset){
-		"a value":   func(d *train.Dataset) { d.X[100] = math.Nextafter32(d.X[100], 9) },
-		"a label":   func(d *train.Dataset) { d.Y[59] = 1 - d.Y[59] },
-		"a group":   func(d *train.Dataset) { d.Group = []string{"ab", "c"} },
-		"no group":  func(d *train.Dataset) { d.Group = nil },
-		"a divisor": func(d *train.Dataset) { d.Divisor = []float64{2} },
-		"a shape":   func(d *train.Dataset) { d.T, d.F = d.F, d.T },
+	for name, change := range map[string]func(*data.Dataset){
+		"a value":   func(d *data.Dataset) { d.X[100] = math.Nextafter32(d.X[100], 9) },
+		"a label":   func(d *data.Dataset) { d.Y[59] = 1 - d.Y[59] },
+		"a group":   func(d *data.Dataset) { d.Group = []string{"ab", "c"} },
+		"no group":  func(d *data.Dataset) { d.Group = nil },
+		"a divisor": func(d *data.Dataset) { d.Divisor = []float64{2} },
+		"a shape":   func(d *data.Dataset) { d.T, d.F = d.F, d.T },
 	} {
-		if data(change) == same {
+		if hash(change) == same {
 			t.Errorf("%s does not count", name)
 		}
 	}

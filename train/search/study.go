@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"vklstm/train"
+	"vklstm/train/data"
 )
 
 // The values of Study.Method.
@@ -140,7 +140,7 @@ func difference(old, now []Setting) string {
 
 // HashData returns the SHA-256 of a data set's shape, windows, labels, groups and divisors, in hexadecimal: the same for the
 // same content, whatever the file's name and compression.
-func HashData(d *train.Dataset) string {
+func HashData(d *data.Dataset) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d\n", d.N, d.T, d.F)
 	b := make([]byte, 0, 1<<16)

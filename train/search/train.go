@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vklstm/train"
+	"vklstm/train/device"
 )
 
 // saveEvery is how often a training that goes on is saved, so that no more is lost when the search is killed.
@@ -31,7 +32,7 @@ func (s *Search) train(ctx context.Context, rung, epochs int, jobs []job) error 
 		}
 		err := s.trainTogether(ctx, rung, epochs, list)
 		switch {
-		case errors.Is(err, train.ErrOutOfMemory) && len(list) > 1:
+		case errors.Is(err, device.ErrOutOfMemory) && len(list) > 1:
 			s.SideBySide = (len(list) + 1) / 2
 			s.note("%d models side by side are too many for the device's memory; going on with %d", len(list), s.SideBySide)
 		case err != nil:

@@ -1,0 +1,380 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"vklstm/model"
+	"vklstm/model/augment"
+	"vklstm/model/npz"
+	"vklstm/train/metrics"
+)
+
+// Dataset is N windows of T steps of F features, with their labels.
+type Dataset struct {
+	Path     string    // of the file, for messages
+	X        []float32 // [N][T][F] as measured; NaN = missing; no infinities, no subnormal numbers
+	Y        []float32 // [N], 0 or 1; nil where LoadWindows was not asked for it
+	Group    []string  // [N], the recording or person of each window; nil: not known
+	GroupKey string    // name of the array that Group came from, "" if from none
+	N, T, F  int
+
+	// Divisor [F] is what ScaleFile divides features by, all above 0: the file's array "scale_div", nil where it has none
+	// of such a shape.
+	Divisor []float64
+
+	divisorProblem error // why Divisor is nil although the file has an array of its name: told when ScaleFile asks for it
+
+	groupNumbers bool // the groups are numbers
+}
+
+// Keys are the names of the arrays to read.
+type Keys struct {
+	X     string // "": X
+	Y     string // "": y
+	Group string // "": the first of GroupKeys that the file has with one element per window, none if there is none
+}
+
+// GroupKeys are the names under which LoadNPZ looks for groups, in this order.
+var GroupKeys = []string{"video_names", "subject", "group", "video_ids"}
+
+// Sizes beyond these are refused: windows are numbered by int32, and model.Spec has the other limit.
+const (
+	maxWindows = math.MaxInt32
+	maxSize    = 1 << 24
+)
+
+// LoadNPZ reads labelled windows from an .npz file: X of shape (N, T, F) and any numeric type; y of shape (N,) or
+// (N, 1), integers, bool or floats that hold 0 and 1; groups of shape (N,) or (N, 1), text, numbers or an object
+// array of these. Float64 and integers are rounded to float32, numbers below float32's normal range (2⁻¹²⁶) to 0,
+// which is how TensorFlow on a CPU and most GPUs see them. The error is a sentence that begins with the path and
+// says what to do; it wraps fs.ErrNotExist when there is no such file.
+func LoadNPZ(path string, k Keys) (*Dataset, error) {
+	f, err := npz.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return loadFrom(f, path, k)
+}
+
+// loadFrom is LoadNPZ from an open file.
+func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
+	if k.Y == "" {
+		k.Y = "y"
+	}
+	d := &Dataset{Path: path}
+	if !f.Has(k.Y) {
+		return nil, missingKey(f, path, k.Y, "--y-key")
+	}
+	if err := d.loadX(f, k.X); err != nil {
+		return nil, err
+	}
+	if err := d.loadY(f, k.Y); err != nil {
+		return nil, err
+	}
+	if err := d.loadDivisor(f); err != nil {
+		return nil, err
+	}
+	return d, d.loadGroup(f, k.Group)
+}
+
+// divisorKey is the array of what to divide features by.
+const divisorKey = "scale_div"
+
+// loadDivisor reads Divisor. An array of that name that is no row of F numbers is something else.
+func (d *Dataset) loadDivisor(f *npz.File) error {
+	if !f.Has(divisorKey) {
+		return nil
+	}
+	h, err := f.Header(divisorKey)
+	if err != nil {
+		return err
+	}
+	if !h.Number() || len(h.Shape) != 1 || h.Shape[0] != d.F {
+		return nil
+	}
+	v, _, err := f.Float64(divisorKey)
+	if err != nil {
+		return err
+	}
+	for i, x := range v {
+		if !(x > 0 && x <= math.MaxFloat32) {
+			d.divisorProblem = fmt.Errorf("%s: %s holds %v at [%d]; what features are divided by is above 0: save it so, or choose %s or %s", d.Path, divisorKey, x, i, ScaleStandard, ScaleMinMax)
+			return nil
+		}
+	}
+	d.Divisor = v
+	return nil
+}
+
+// LoadWindows reads windows that need no labels, as LoadNPZ reads its X; Keys.X "" is "X". Y and Group are read too
+// where Keys names them, and nil otherwise.
+func LoadWindows(path string, k Keys) (*Dataset, error) {
+	f, err := npz.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d := &Dataset{Path: path}
+	if err := d.loadX(f, k.X); err != nil {
+		return nil, err
+	}
+	if k.Y != "" {
+		if !f.Has(k.Y) {
+			return nil, missingKey(f, path, k.Y, "--y-key")
+		}
+		if err := d.loadY(f, k.Y); err != nil {
+			return nil, err
+		}
+	}
+	if k.Group != "" {
+		return d, d.loadGroup(f, k.Group)
+	}
+	return d, nil
+}
+
+func missingKey(f *npz.File, path, key, flag string) error {
+	return fmt.Errorf("%s: no array %q; the file holds %s; choose one with %s", path, key, f.Contents(), flag)
+}
+
+func (d *Dataset) loadX(f *npz.File, key string) error {
+	key, err := d.shapeOfX(f, key)
+	if err != nil {
+		return err
+	}
+	x, _, err := f.Float32(key)
+	if err != nil {
+		return err
+	}
+	d.X = x
+	missing, err := d.clean(key, x, 0)
+	if err == nil && missing == len(x) {
+		err = fmt.Errorf("%s: %s holds nothing but NaN (missing values); check how it was made", d.Path, key)
+	}
+	return err
+}
+
+// shapeOfX sets N, T and F to those of the array that key names, and returns its name.
+func (d *Dataset) shapeOfX(f *npz.File, key string) (string, error) {
+	if key == "" {
+		key = "X"
+	}
+	if !f.Has(key) {
+		return "", missingKey(f, d.Path, key, "--x-key")
+	}
+	h, err := f.Header(key)
+	if err != nil {
+		return "", err
+	}
+	bad := func(format string, args ...any) (string, error) {
+		return "", fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case h.Kind == 'O':
+		return bad(`is an object array (its windows may differ in length); bring them to one length T and save it with np.stack(...).astype("float32")`)
+	case !h.Number():
+		return bad(`is %s, not numbers; save it with .astype("float32"), or choose another array with --x-key`, h.Type)
+	case len(h.Shape) != 3:
+		return bad("has shape %s; windows need 3 dimensions, (N, T, F): save it with .reshape(N, T, F), or choose another array with --x-key", h.ShapeText())
+	case slices.Contains(h.Shape, 0):
+		return bad("has shape %s, so it holds no values; at least one window of one step and one feature is needed", h.ShapeText())
+	case h.Shape[0] > maxWindows || h.Shape[1] > maxSize || h.Shape[2] > maxSize:
+		return bad("has shape %s; at most %d windows of %d steps and %d features are supported", h.ShapeText(), maxWindows, maxSize, maxSize)
+	}
+	d.N, d.T, d.F = h.Shape[0], h.Shape[1], h.Shape[2]
+	return key, nil
+}
+
+// clean makes subnormal numbers of x, the windows from first on, 0, and returns how many values are missing. The error
+// names the first infinity.
+func (d *Dataset) clean(key string, x []float32, first int) (missing int, err error) {
+	for i, v := range x {
+		switch math.Float32bits(v) & 0x7f800000 {
+		case 0: // 0, -0 or subnormal
+			x[i] = 0
+		case 0x7f800000:
+			if v == v {
+				t := i / d.F
+				return 0, fmt.Errorf("%s: %s holds %v in window %d, step %d, feature %d; save missing values as NaN, and mend the rest",
+					d.Path, key, v, first+t/d.T, t%d.T, i%d.F)
+			}
+			missing++
+		}
+	}
+	return missing, nil
+}
+
+func (d *Dataset) loadY(f *npz.File, key string) error {
+	h, err := f.Header(key)
+	if err != nil {
+		return err
+	}
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !h.Number():
+		return bad(`is %s, not numbers; save the labels as 0 and 1, with .astype("int32")`, h.Type)
+	case !(len(h.Shape) == 1 || len(h.Shape) == 2 && h.Shape[1] == 1):
+		return bad("has shape %s; one label for each of the %d windows is needed, (%d,)", h.ShapeText(), d.N, d.N)
+	case h.Shape[0] != d.N:
+		return bad("holds %d labels for %d windows; they must be as many", h.Shape[0], d.N)
+	}
+	y, _, err := f.Float64(key)
+	if err != nil {
+		return err
+	}
+	d.Y = make([]float32, d.N)
+	for i, v := range y {
+		if v != 0 && v != 1 {
+			return bad("holds %v at [%d]; labels are 0 and 1: save (y == POSITIVE) for the class to be found, or choose another array with --y-key", v, i)
+		}
+		d.Y[i] = float32(v)
+	}
+	return nil
+}
+
+func (d *Dataset) loadGroup(f *npz.File, key string) error {
+	if key == "" {
+		for _, name := range GroupKeys {
+			if !f.Has(name) {
+				continue
+			}
+			// A file may hold other things under these names, such as one number, or the list of all videos.
+			h, err := f.Header(name)
+			if err != nil {
+				return err
+			}
+			if len(h.Shape) == 1 && h.Shape[0] == d.N || len(h.Shape) == 2 && h.Shape[0] == d.N && h.Shape[1] == 1 {
+				key = name
+				break
+			}
+		}
+		if key == "" {
+			return nil
+		}
+	}
+	if !f.Has(key) {
+		return missingKey(f, d.Path, key, "--group-key")
+	}
+	group, numbers, err := f.Labels(key, d.N)
+	d.Group, d.GroupKey, d.groupNumbers = group, key, numbers
+	return err
+}
+
+// wrongShape is the error about windows of t × f for a model that reads others.
+func WrongShape(path string, t, f, wantT, wantF int) error {
+	return fmt.Errorf("train: %s holds windows of %d steps × %d features, the model reads %d × %d; use the data it was trained on, or another --x-key: %w",
+		path, t, f, wantT, wantF, model.ErrShape)
+}
+
+// Windows is what an engine is loaded with.
+func (d *Dataset) Windows() model.Windows { return model.Windows{X: d.X, Y: d.Y} }
+
+// Positives returns the number of listed windows with y = 1.
+func (d *Dataset) Positives(part []int32) int {
+	n := 0
+	for _, i := range part {
+		if d.Y[i] == 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// ErrTooSmall is wrapped by the errors of Check and SplitGroup about data that cannot be divided into parts.
+var ErrTooSmall = errors.New("not enough data for training, validation and test")
+
+// Division says of parts how they came about.
+type Division struct {
+	NoValidation bool // the validation part may be empty
+	Given        bool // no seed drew them, so that no other seed would help
+}
+
+// Check returns an error when the parts cannot be trained on and judged: one is empty, or the training part lacks
+// a class or has no step that is not masked. It returns warnings, one sentence each, about what can be done but should be known: a
+// class that is missing in validation or test, and groups that lie in two parts.
+//
+// The zero Division stands for parts that a seed drew, a validation part among them.
+func (d *Dataset) Check(p Parts, how Division) (warnings []string, err error) {
+	parts := []struct {
+		name string
+		list []int32
+	}{{"training", p.Train}, {"validation", p.Val}, {"test", p.Test}}
+	if how.NoValidation {
+		parts = slices.Delete(parts, 1, 2)
+	}
+	for _, part := range parts {
+		if len(part.list) == 0 {
+			return nil, fmt.Errorf("%s: %d windows leave the %s part empty; a random split needs at least %d windows, a split by groups at least 3 groups: %w",
+				d.Path, d.N, part.name, minWindows, ErrTooSmall)
+		}
+	}
+	for i, part := range parts {
+		pos := d.Positives(part.list)
+		neg := len(part.list) - pos
+		if pos > 0 && neg > 0 {
+			continue
+		}
+		class := 0
+		if neg == 0 {
+			class = 1
+		}
+		total := d.Positives(metrics.All(d.N))
+		switch {
+		case total == 0 || total == d.N:
+			return nil, fmt.Errorf("%s: y is %d in all %d windows; training needs at least one window of each class: %w", d.Path, class, d.N, ErrTooSmall)
+		case i == 0:
+			return nil, fmt.Errorf("%s: the training part holds %d windows, all with y = %d; at least one with y = %d is needed there, and the file has %d: add windows%s: %w",
+				d.Path, len(part.list), class, 1-class, []int{d.N - total, total}[1-class], map[bool]string{false: " or change --seed"}[how.Given], ErrTooSmall)
+		}
+		warnings = append(warnings, fmt.Sprintf("%s: the %s part holds %d windows, all with y = %d: AUC is undefined there, and the other scores say little; more windows%s would help",
+			d.Path, part.name, len(part.list), class, map[bool]string{false: " or another --seed"}[how.Given]))
+	}
+	if !d.anyValid(p.Train) {
+		return nil, fmt.Errorf("%s: every step of the training part is masked (all features 0 or NaN); there is nothing to learn from", d.Path)
+	}
+	if n, example := d.shared(p); n > 0 && d.GroupKey != "" {
+		warnings = append(warnings, fmt.Sprintf("%s: windows of one %s lie in several parts (%d of them, %s for one), so the scores are better than they will be on new ones; use --split group",
+			d.Path, d.GroupKey, n, example))
+	}
+	return warnings, nil
+}
+
+// anyValid reports whether a listed window has a step that is not masked.
+func (d *Dataset) anyValid(part []int32) bool {
+	for _, i := range part {
+		for step := int(i) * d.T; step < (int(i)+1)*d.T; step++ {
+			if augment.Valid(d.X[step*d.F : (step+1)*d.F]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// shared returns the number of groups with windows in more than one part, and one of them.
+func (d *Dataset) shared(p Parts) (n int, example string) {
+	if d.Group == nil {
+		return 0, ""
+	}
+	in := map[string]uint8{}
+	for i, list := range [][]int32{p.Train, p.Val, p.Test} {
+		for _, w := range list {
+			in[d.Group[w]] |= 1 << i
+		}
+	}
+	for g, parts := range in {
+		if parts&(parts-1) == 0 {
+			continue
+		}
+		if n++; n == 1 || strings.Compare(g, example) < 0 {
+			example = g
+		}
+	}
+	return n, fmt.Sprintf("%q", example)
+}

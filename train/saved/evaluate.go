@@ -1,0 +1,58 @@
+package saved
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"vklstm/train/data"
+	"vklstm/train/device"
+	"vklstm/train/metrics"
+)
+
+// Evaluate predicts the listed windows of d (nil: all) with m on an engine that factory makes, and scores them at m's
+// threshold. The error wraps model.ErrShape when the windows are not what m reads.
+func (m *Model) Evaluate(ctx context.Context, factory device.Factory, d *data.Dataset, windows []int32) (*metrics.Evaluation, error) {
+	if err := m.Check(d); err != nil {
+		return nil, err
+	}
+	p, err := m.Open(factory)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return Score(ctx, p.Predict, d, windows, m.Decision())
+}
+
+// scoreRows is the most windows that Score copies for one call of predict.
+const scoreRows = 256
+
+// Score scores what predict returns for the listed windows (nil: all) of d, which it is handed as x[n][T][F], by their labels.
+func Score(ctx context.Context, predict func(ctx context.Context, x []float32) ([]float32, error), d *data.Dataset, windows []int32, threshold float64) (*metrics.Evaluation, error) {
+	if d.Y == nil {
+		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
+	}
+	if windows == nil {
+		p, err := predict(ctx, d.X)
+		if err != nil {
+			return nil, err
+		}
+		return metrics.ScoreAt(d.Y, p, threshold), nil
+	}
+	// A few at a time, for a copy of all would take the part's share of the data's memory.
+	size, x := d.T*d.F, make([]float32, 0, min(len(windows), scoreRows)*d.T*d.F)
+	y, p := make([]float32, 0, len(windows)), make([]float32, 0, len(windows))
+	for list := range slices.Chunk(windows, scoreRows) {
+		x = x[:0]
+		for _, i := range list {
+			x = append(x, d.X[int(i)*size:(int(i)+1)*size]...)
+			y = append(y, d.Y[i])
+		}
+		part, err := predict(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		p = append(p, part...)
+	}
+	return metrics.ScoreAt(y, p, threshold), nil
+}
