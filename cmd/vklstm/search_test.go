@@ -107,7 +107,7 @@ func TestKilledSearch(t *testing.T) {
 			for line := range strings.Lines(got.errout) {
 				note(line)
 			}
-			a, b := contents(t, alone), files(t, killed)
+			a, b := contents(t, alone), contents(t, killed)
 			for name := range a {
 				if !strings.HasSuffix(name, searchFile) && !bytes.Equal(a[name], b[name]) {
 					t.Errorf("%s differs", name)
