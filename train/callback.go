@@ -3,9 +3,11 @@ package train
 import (
 	"fmt"
 	"math"
+	"time"
+
+	"github.com/dustin/go-humanize/english"
 
 	"vklstm/train/files"
-	"vklstm/train/internal/words"
 )
 
 // Callback is told what happens in a run of LSTM. It may read the Run, change its LearningRate and call its Stop.
@@ -92,7 +94,7 @@ func (s *EarlyStopping) count(e Epoch) {
 // OnEpochEnd implements Callback.
 func (s *EarlyStopping) OnEpochEnd(r *Run, e Epoch) error {
 	if s.count(e); s.wait > 0 && s.wait >= s.Patience && e.Epoch > 0 {
-		r.Stop(StoppedEarly, fmt.Sprintf("%s was not better for %s", s.Monitor, words.Count(s.wait, "epoch")))
+		r.Stop(StoppedEarly, fmt.Sprintf("%s was not better for %s", s.Monitor, english.Plural(s.wait, "epoch", "")))
 	}
 	return nil
 }
@@ -121,4 +123,16 @@ func (c *CSVLogger) OnTrainEnd(r *Run) error {
 	}
 	r.Wrote(c.Path)
 	return nil
+}
+
+// stopwatch says when a second has passed.
+type stopwatch struct{ last time.Time }
+
+// due reports whether a second has passed since it last reported so.
+func (s *stopwatch) due() bool {
+	if time.Since(s.last) < time.Second {
+		return false
+	}
+	s.last = time.Now()
+	return true
 }

@@ -15,6 +15,7 @@ import (
 	"vklstm/train/files"
 	"vklstm/train/internal/words"
 	"vklstm/train/metrics"
+	"vklstm/train/progress"
 	"vklstm/train/saved"
 )
 
@@ -22,12 +23,6 @@ import (
 const (
 	SplitByWindow = "random" // windows are shuffled; windows of one recording may lie on both sides
 	SplitByGroup  = "group"  // a group (recording, person) stays whole
-)
-
-// The values of Config.LogFormat.
-const (
-	LogText = "text" // lines for people
-	LogJSON = "json" // one JSON object per event and line
 )
 
 // The names of the files that a run writes.
@@ -87,7 +82,7 @@ type Config struct {
 	Threshold metrics.ThresholdRule
 
 	// Ensemble is how many models LSTM trains side by side, whose probabilities are averaged: with seeds Seed, Seed + 1, …
-	// for weights, order, dropout and augmentation, on the parts that Seed gives. A Group has its own runs, and does not
+	// for weights, order, dropout and augmentation, on the parts that Seed gives. A Pool has its own runs, and does not
 	// look at it.
 	Ensemble     int
 	partsOfSplit bool // Parts were made as Split says
@@ -110,7 +105,7 @@ type Config struct {
 	Recipe    string    // a line for the log about what the settings come from; "": none
 	Log       io.Writer // progress and notes; nil: none
 	Out       io.Writer // the final tables and the list of files; nil: none
-	LogFormat string    // LogText or LogJSON; JSON puts the result into Log and nothing into Out
+	LogFormat string    // progress.Text or progress.JSON; JSON puts the result into Log and nothing into Out
 	Quiet     bool      // of Log only warnings remain
 }
 
@@ -122,7 +117,7 @@ func DefaultConfig() Config {
 		Epochs: 100, Batch: 32, Augment: AugmentNone, Focal: true, FocalAlpha: 0.25, FocalGamma: 2, ClassWeights: true,
 		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: metrics.DefaultThreshold}, Ensemble: 1,
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
-		Log: os.Stderr, Out: os.Stdout, LogFormat: LogText,
+		Log: os.Stderr, Out: os.Stdout, LogFormat: progress.Text,
 	}
 }
 
@@ -164,7 +159,7 @@ func (c Config) Validate() error {
 		{"augment", c.Augment, augments},
 		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
 		{"scale", c.Scale, data.Scales},
-		{"log-format", c.LogFormat, []string{LogText, LogJSON}},
+		{"log-format", c.LogFormat, []string{progress.Text, progress.JSON}},
 	} {
 		if !slices.Contains(v.known, v.value) {
 			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, words.Short(v.value), strings.Join(v.known, ", "))

@@ -9,7 +9,7 @@
 //	                                        └───────────────┬──────────────────┘
 //	                                 one probability per window → ComputeMetrics → callbacks → checkpoint
 //
-// Models train side by side: a Group holds the runs of several configurations on one engine, and LSTM is a group of one.
+// Models train side by side: a Pool holds the runs of several configurations on one engine, and LSTM is a pool of one.
 //
 // The Dataset keeps what was measured, NaN for a missing value; scaling, masks and augmentation happen in the
 // engine, which is told the numbers. Without a file, Sample makes windows to train on.

@@ -13,17 +13,10 @@ import (
 )
 
 // members returns the configurations of a run's models: one, or those of an ensemble, which differ in their seeds and are
-// trained on the same parts of the same data.
-func (c Config) members() ([]Config, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
+// trained on the same parts of d.
+func (c Config) members(d *data.Dataset) ([]Config, error) {
 	if c.Ensemble == 1 {
 		return []Config{c}, nil
-	}
-	d, err := c.LoadData()
-	if err != nil {
-		return nil, err
 	}
 	parts, err := c.divide(d)
 	if err != nil {
@@ -54,12 +47,12 @@ func (c Config) divide(d *data.Dataset) (data.Parts, error) {
 }
 
 // follow has the runs after the first leave out of the log what they share with it.
-func (g *Group) follow() {
-	for k, r := range g.Runs {
-		r.progress.follows = k > 0
-		r.progress.terminal = false // as many bars as members would write over each other
+func (p *Pool) follow() {
+	for k, r := range p.Runs {
+		r.log.follows = k > 0
+		r.log.SetBars(false) // as many bars as members would write over each other
 		for _, c := range r.callbacks {
-			if w, ok := c.(*warningsCallback); ok && k > 0 {
+			if w, ok := c.(*warnings); ok && k > 0 {
 				w.list = nil
 			}
 		}
@@ -67,19 +60,19 @@ func (g *Group) follow() {
 }
 
 // kept are the runs that have weights.
-func (g *Group) kept() []*Run {
-	return slices.DeleteFunc(slices.Clone(g.Runs), func(r *Run) bool { return r.best == nil })
+func (p *Pool) kept() []*Run {
+	return slices.DeleteFunc(slices.Clone(p.Runs), func(r *Run) bool { return r.best == nil })
 }
 
 // outcome returns the model of a single run or, of an ensemble, that of all members, with the threshold that rule finds by
 // their mean on the validation part, and what is to be said of it. Its State is nil when nothing was trained.
-func (g *Group) outcome(rule metrics.ThresholdRule) (saved.Model, metrics.Decision, error) {
-	if len(g.Runs) == 1 {
-		return g.Runs[0].Model(), g.Runs[0].Decision(), nil
+func (p *Pool) outcome(rule metrics.ThresholdRule) (saved.Model, metrics.Decision, error) {
+	if len(p.Runs) == 1 {
+		return p.Runs[0].Model(), p.Runs[0].Decision(), nil
 	}
-	m := g.Runs[0].Model()
+	m := p.Runs[0].Model()
 	var members [][]float32
-	for i, r := range g.kept() {
+	for i, r := range p.kept() {
 		if i == 0 {
 			m.State = r.best
 		} else {
@@ -94,19 +87,19 @@ func (g *Group) outcome(rule metrics.ThresholdRule) (saved.Model, metrics.Decisi
 	}
 	d := metrics.Decision{Threshold: metrics.DefaultThreshold}
 	if m.State != nil {
-		d = rule.ChooseMean(g.Runs[0].Dataset.Y, g.Runs[0].Parts.Val, members)
+		d = rule.ChooseMean(p.Runs[0].Dataset.Y, p.Runs[0].Parts.Val, members)
 	}
 	m.Threshold = d.Threshold
 	return m, d, nil
 }
 
 // test scores the test part by the mean of the runs that have weights.
-func (g *Group) test(ctx context.Context, threshold float64) (*metrics.Evaluation, error) {
+func (p *Pool) test(ctx context.Context, threshold float64) (*metrics.Evaluation, error) {
 	var members [][]float32
 	var one *metrics.Evaluation
-	for _, r := range g.kept() {
+	for _, r := range p.kept() {
 		var err error
-		if one, err = g.Evaluate(ctx, r.k, r.Parts.Test); err != nil {
+		if one, err = p.Evaluate(ctx, r.k, r.Parts.Test); err != nil {
 			return nil, err
 		}
 		members = append(members, one.Probability)
@@ -116,12 +109,12 @@ func (g *Group) test(ctx context.Context, threshold float64) (*metrics.Evaluatio
 
 // save writes an ensemble as one file. Meta tells of the first member, but for the validation F1, which is that of the
 // mean.
-func (g *Group) save(path string, m saved.Model) error {
-	r := g.Runs[0]
+func (p *Pool) save(path string, m saved.Model) error {
+	r := p.Runs[0]
 	meta := r.meta()
 	meta.ValF1 = metrics.Number(metrics.NaN)
 	var members [][]float32
-	for _, run := range g.kept() {
+	for _, run := range p.kept() {
 		if len(run.val) == len(r.Parts.Val) && len(run.val) > 0 {
 			members = append(members, run.val)
 		}
@@ -137,9 +130,9 @@ func (g *Group) save(path string, m saved.Model) error {
 }
 
 // canSave returns an error, before hours of training, when so many members do not fit a file.
-func (g *Group) canSave(path string) error {
-	m := g.Runs[0].Model()
-	for i, r := range g.Runs {
+func (p *Pool) canSave(path string) error {
+	m := p.Runs[0].Model()
+	for i, r := range p.Runs {
 		s, err := r.State()
 		if err != nil {
 			return err
@@ -150,7 +143,7 @@ func (g *Group) canSave(path string) error {
 			m.Others = append(m.Others, s)
 		}
 	}
-	if _, err := saved.EncodeModel(path, &m, g.Runs[0].Config.LearningRate, saved.Meta{Version: 1, Scaling: m.Scaling.ForPrediction()}); err != nil {
+	if _, err := saved.EncodeModel(path, &m, p.Runs[0].Config.LearningRate, saved.Meta{Version: 1, Scaling: m.Scaling.ForPrediction()}); err != nil {
 		return fmt.Errorf("train: this ensemble cannot be saved as %s: %w; use fewer members, or train without saving", path, err)
 	}
 	return nil
@@ -166,9 +159,9 @@ func ofMember(path string, k int, seed uint32) string {
 }
 
 // histories are those of all runs.
-func (g *Group) histories() []History {
+func (p *Pool) histories() []History {
 	var list []History
-	for _, r := range g.Runs {
+	for _, r := range p.Runs {
 		list = append(list, r.History)
 	}
 	return list

@@ -11,11 +11,12 @@ import (
 	"vklstm/train/data"
 	"vklstm/train/internal/traintest"
 	"vklstm/train/metrics"
+	"vklstm/train/progress"
 )
 
 // goldenRun returns the run of a golden trajectory: Keras's model, data, order of windows (not shuffled), and class
 // weights. The engine is the float64 reference.
-func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights []float64) *Group {
+func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights []float64) *Pool {
 	t.Helper()
 	read := func(name string) ([]float32, []int) {
 		x, shape, err := f.Float32(name)
@@ -54,8 +55,8 @@ func goldenRun(t *testing.T, f *npz.File, o model.Optimizer, lr float64, weights
 	cfg := DefaultConfig()
 	cfg.Epochs, cfg.Batch = epochs[0], 32
 	r := &Run{Config: cfg, Dataset: d, Parts: p, Spec: spec, LearningRate: lr, Weights: weights, engine: e,
-		order: func(int) []int32 { return p.Train }, progress: NewProgress(nil, LogText, true)}
-	return &Group{Runs: []*Run{r}, engine: e}
+		order: func(int) []int32 { return p.Train }, log: &logger{Log: progress.New(nil, progress.Text, true)}}
+	return &Pool{Runs: []*Run{r}, engine: e}
 }
 
 // TestHistoryAgainstKeras trains the golden trajectories and compares every epoch's numbers with those that Keras's

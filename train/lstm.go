@@ -7,10 +7,12 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+
 	"vklstm/model"
 	"vklstm/train/data"
 	"vklstm/train/files"
-	"vklstm/train/internal/words"
 	"vklstm/train/metrics"
 	"vklstm/train/report"
 	"vklstm/train/saved"
@@ -41,11 +43,18 @@ type Result struct {
 // Result, if it is not nil, holds what was reached; its Model has a State, and its Test is set, as far as they could
 // be saved.
 func LSTM(ctx context.Context, cfg Config) (*Result, error) {
-	configs, err := cfg.members()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	d, err := cfg.LoadData()
 	if err != nil {
 		return nil, err
 	}
-	g, err := prepareGroup(configs)
+	configs, err := cfg.members(d)
+	if err != nil {
+		return nil, err
+	}
+	p, err := prepareAll(configs, d)
 	if err != nil {
 		return nil, err
 	}
@@ -56,28 +65,28 @@ func LSTM(ctx context.Context, cfg Config) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := g.open(ctx); err != nil {
+	if err := p.open(ctx); err != nil {
 		return nil, err
 	}
-	defer g.Close()
-	if len(g.Runs) > 1 {
-		g.follow()
+	defer p.Close()
+	if len(p.Runs) > 1 {
+		p.follow()
 		if out.checkpoint != "" {
-			if err := g.canSave(out.checkpoint); err != nil {
+			if err := p.canSave(out.checkpoint); err != nil {
 				return nil, err
 			}
 		}
 	}
-	for _, r := range g.Runs {
+	for _, r := range p.Runs {
 		r.write(out)
 	}
-	err = g.Train(ctx, cfg.Epochs)
-	for _, r := range g.Runs {
+	err = p.Train(ctx, cfg.Epochs)
+	for _, r := range p.Runs {
 		if err == nil {
 			err = r.err
 		}
 	}
-	return g.finish(ctx, cfg, out, err)
+	return p.finish(ctx, cfg, out, err)
 }
 
 // write has the run write its checkpoint, if it is no member of an ensemble, and its history; the callbacks stand before
@@ -118,17 +127,17 @@ func (r *Run) introduction() []string {
 	if name == "" {
 		name = "data in memory"
 	}
-	data := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, report.Thousands(d.N), d.T, d.F,
+	data := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, humanize.Comma(int64(d.N)), d.T, d.F,
 		100*float64(d.Positives(metrics.All(d.N)))/float64(d.N))
 	split := fmt.Sprintf("split %s, seed %d", c.Split, c.Seed)
 	if c.Parts != nil && !c.partsOfSplit {
 		split = "split as given"
 	}
-	split += fmt.Sprintf(": %s training, %s validation, %s test windows", report.Thousands(len(r.Parts.Train)),
-		report.Thousands(len(r.Parts.Val)), report.Thousands(len(r.Parts.Test)))
+	split += fmt.Sprintf(": %s training, %s validation, %s test windows", humanize.Comma(int64(len(r.Parts.Train))),
+		humanize.Comma(int64(len(r.Parts.Val))), humanize.Comma(int64(len(r.Parts.Test))))
 	lines := append([]string{r.Device, data, split}, r.settings()...)
 	if m := c.Init; m != nil {
-		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", words.Count(m.State.Step, "step")))
+		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", english.Plural(m.State.Step, "step", "")))
 	}
 	if c.Ensemble > 1 {
 		lines = append(lines, fmt.Sprintf("ensemble of %d members, seeds %d to %d, whose probabilities are averaged", c.Ensemble, c.Seed, c.Seed+uint32(c.Ensemble)-1))
@@ -197,16 +206,16 @@ func (r *Run) bounds() string {
 
 // finish scores the test part with the best weights, writes the pictures and the metrics, and reports. err is what
 // training ended with; it goes first. cfg is what LSTM was asked for.
-func (g *Group) finish(ctx context.Context, cfg Config, out paths, err error) (*Result, error) {
-	r := g.Runs[0]
+func (p *Pool) finish(ctx context.Context, cfg Config, out paths, err error) (*Result, error) {
+	r := p.Runs[0]
 	if cfg.Ensemble > 1 {
-		r.progress.name = "" // of all members from here on
+		r.log.Name = "" // of all members from here on
 	}
-	m, decision, e := g.outcome(cfg.Threshold)
+	m, decision, e := p.outcome(cfg.Threshold)
 	if err == nil {
 		err = e
 	}
-	res := &Result{Model: m, Histories: g.histories(),
+	res := &Result{Model: m, Histories: p.histories(),
 		History: r.History, BestEpoch: -1, Dataset: r.Dataset, Parts: r.Parts, Device: r.Device,
 		Stopped: r.Stopped, Reason: r.Reason}
 	if r.Best.Any {
@@ -231,17 +240,17 @@ func (g *Group) finish(ctx context.Context, cfg Config, out paths, err error) (*
 			r.Note("%s", decision.About)
 		}
 		if out.checkpoint != "" {
-			note(g.save(out.checkpoint, m))
+			note(p.save(out.checkpoint, m))
 		}
 	}
 	if m.State != nil {
 		// An interruption ends training, not the work that makes it worth while.
-		test, e := g.test(context.WithoutCancel(ctx), m.Threshold)
+		test, e := p.test(context.WithoutCancel(ctx), m.Threshold)
 		if res.Test = test; err == nil || e == nil {
 			note(e)
 		}
 	}
-	g.Close() // the pictures need the memory
+	p.Close() // the pictures need the memory
 	if cfg.DropWindows && cfg.Dataset == nil {
 		r.Dataset.X = nil
 		runtime.GC()
@@ -268,17 +277,17 @@ func (g *Group) finish(ctx context.Context, cfg Config, out paths, err error) (*
 		write(out.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion, t.Threshold) })
 		write(out.metrics, t.Test.WriteJSON)
 	}
-	for _, run := range g.Runs[1:] {
+	for _, run := range p.Runs[1:] {
 		for _, path := range run.files {
 			r.Wrote(path)
 		}
 	}
 	res.Files = r.files
-	note(r.progress.result(r.Config.Out, res.Test, r.files))
+	note(r.log.result(r.Config.Out, res.Test, r.files))
 	if out.checkpoint == "" && err == nil {
 		r.Note("the model was not saved; --save-best keeps it")
 	}
-	for _, run := range g.Runs {
+	for _, run := range p.Runs {
 		if run.Stopped == StoppedDiverged && err == nil {
 			run.Warn("%s: training went wrong after the best epoch; a lower learning rate than %v may help", run.Reason, run.Config.LearningRate)
 		}

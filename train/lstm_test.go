@@ -15,6 +15,7 @@ import (
 	"vklstm/model"
 	"vklstm/train/data"
 	"vklstm/train/internal/traintest"
+	"vklstm/train/progress"
 	"vklstm/train/saved"
 )
 
@@ -146,7 +147,7 @@ func TestLogJSON(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
 	cfg, _ := InFolder(t, QuietConfig(f.factory))
 	var log, out bytes.Buffer
-	cfg.Log, cfg.Out, cfg.LogFormat, cfg.Epochs = &log, &out, LogJSON, 3
+	cfg.Log, cfg.Out, cfg.LogFormat, cfg.Epochs = &log, &out, progress.JSON, 3
 	cfg.Parts.Val = cfg.Parts.Val[:10]
 	cfg.Parts.Test = []int32{41, 43} // y = 1 alone: AUC is undefined
 	if _, err := LSTM(context.Background(), cfg); err != nil {
@@ -191,14 +192,14 @@ func TestTerminal(t *testing.T) {
 	f := &fakeEngine{script: script{hits: []int{1, 5, 3}}}
 	cfg := QuietConfig(f.factory)
 	var log bytes.Buffer
-	g, err := NewGroup(t.Context(), []Config{cfg})
+	g, err := NewPool(t.Context(), []Config{cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := g.Runs[0]
-	r.progress = NewProgress(&log, LogText, false)
-	r.progress.terminal = true
-	r.callbacks = []Callback{r.progress}
+	r.log = &logger{Log: progress.New(&log, progress.Text, false)}
+	r.log.SetBars(true)
+	r.callbacks = []Callback{r.log}
 	if err := g.Train(context.Background(), cfg.Epochs); err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+
+	"github.com/dustin/go-humanize/english"
 
 	"vklstm/model"
 	"vklstm/train/data"
-	"vklstm/train/internal/words"
 	"vklstm/train/metrics"
 	"vklstm/train/saved"
 )
@@ -27,7 +29,7 @@ const (
 // monitor is the column of the history that decides about the best weights.
 const monitor = "val_f1"
 
-// Run is the training of one model of a Group, as callbacks see it.
+// Run is the training of one model of a Pool, as callbacks see it.
 type Run struct {
 	Config       Config
 	Dataset      *data.Dataset
@@ -47,7 +49,7 @@ type Run struct {
 	order     func(epoch int) []int32 // the training windows in the epoch's order
 	epoch     int                     // the next epoch; len(History) but while an epoch's scores are computed
 	callbacks []Callback
-	progress  *Progress
+	log       *logger
 	notes     []string     // warnings found before the log began
 	best      *model.State // weights of Best, or as they are when no epoch was complete
 	val       []float32    // of Parts.Val, by best
@@ -80,19 +82,16 @@ func (r *Run) Model() saved.Model {
 
 // Wrote adds a file to the list of files that the run names at its end.
 func (r *Run) Wrote(path string) {
-	for _, p := range r.files {
-		if p == path {
-			return
-		}
+	if !slices.Contains(r.files, path) {
+		r.files = append(r.files, path)
 	}
-	r.files = append(r.files, path)
 }
 
 // Note writes a line into the log.
-func (r *Run) Note(format string, args ...any) { r.progress.Note(fmt.Sprintf(format, args...)) }
+func (r *Run) Note(format string, args ...any) { r.log.Note(format, args...) }
 
 // Warn writes a line into the log that --quiet does not silence.
-func (r *Run) Warn(format string, args ...any) { r.progress.Warn(fmt.Sprintf(format, args...)) }
+func (r *Run) Warn(format string, args ...any) { r.log.Warn(format, args...) }
 
 // Snapshot is a run between two epochs, or at its end. A Config that starts From it goes on as the run would have, bit for
 // bit, in whatever group and, on engines that agree, on another device; what had ended trains no more.
@@ -107,7 +106,7 @@ type Snapshot struct {
 	Reason       string       // why it ended, for people
 }
 
-// Snapshot returns the run as it now is, between two calls of Group.Train, or in a callback's OnEpochEnd.
+// Snapshot returns the run as it now is, between two calls of Pool.Train, or in a callback's OnEpochEnd.
 func (r *Run) Snapshot() (*Snapshot, error) {
 	s, err := r.State()
 	if err != nil {
@@ -130,8 +129,38 @@ func (r *Run) begin() {
 		return
 	}
 	r.begun = true
-	if err := r.tell(func(c Callback) error { return c.OnTrainBegin(r) }); err != nil {
+	if err := r.callEach(func(c Callback) error { return c.OnTrainBegin(r) }); err != nil {
 		r.fail(err)
+	}
+}
+
+// record enters an epoch into the history and tells the callbacks, unless its weights could not be had.
+func (r *Run) record(e Epoch) {
+	if r.Stopped == StoppedError {
+		return
+	}
+	r.History = append(r.History, e)
+	if err := r.callEach(func(c Callback) error { return c.OnEpochEnd(r, e) }); err != nil {
+		r.fail(err)
+	}
+}
+
+// finish puts the best weights back after training has ended, and tells the callbacks. The engine must be idle.
+func (r *Run) finish() {
+	r.ended = true
+	if err := r.restore(); r.err == nil {
+		r.err = err
+	}
+	if r.err == nil {
+		r.err = r.validate()
+	}
+	if why := r.Decision().Problem; r.err == nil && why != "" {
+		r.Warn("%s", why)
+	}
+	if err := r.callEach(func(c Callback) error { return c.OnTrainEnd(r) }); r.err == nil {
+		r.err = err
+	} else if err != nil && err.Error() != r.err.Error() {
+		r.Warn("%v", err)
 	}
 }
 
@@ -143,30 +172,8 @@ func (r *Run) fail(err error) {
 	r.Stop(StoppedError, err.Error())
 }
 
-// settle puts the best weights back after training has ended, and tells the callbacks. The engine must be idle.
-func (r *Run) settle() {
-	if r.ended {
-		return
-	}
-	r.ended = true
-	if err := r.restore(); r.err == nil {
-		r.err = err
-	}
-	if r.err == nil {
-		r.err = r.validate()
-	}
-	if why := r.Decision().Problem; r.err == nil && why != "" {
-		r.Warn("%s", why)
-	}
-	if err := r.tell(func(c Callback) error { return c.OnTrainEnd(r) }); r.err == nil {
-		r.err = err
-	} else if err != nil && err.Error() != r.err.Error() {
-		r.Warn("%v", err)
-	}
-}
-
-// tell calls every callback, and returns the first error; the others go into the log.
-func (r *Run) tell(call func(Callback) error) error {
+// callEach calls every callback, and returns the first error; the others go into the log.
+func (r *Run) callEach(call func(Callback) error) error {
 	var first error
 	for _, c := range r.callbacks {
 		err := call(c)
@@ -242,7 +249,7 @@ func (r *Run) restore() error {
 		}
 	}
 	r.best = s
-	r.Warn("no epoch was complete; the weights are kept as they are, after %s", words.Count(s.Step, "step"))
+	r.Warn("no epoch was complete; the weights are kept as they are, after %s", english.Plural(s.Step, "step", ""))
 	return nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"vklstm/train/internal/words"
+	"github.com/dustin/go-humanize/english"
 )
 
 // The kinds of a Schedule.
@@ -63,9 +63,9 @@ func (s Schedule) text(base float64, epochs int) string {
 	text := fmt.Sprintf("learning rate %v", base)
 	switch s.Kind {
 	case ScheduleCosine:
-		text += fmt.Sprintf(", down a cosine to %v in %s", s.MinLR, words.Count(epochs, "epoch"))
+		text += fmt.Sprintf(", down a cosine to %v in %s", s.MinLR, english.Plural(epochs, "epoch", ""))
 	case SchedulePlateau:
-		text += fmt.Sprintf(", times %v when validation F1 is not better for %s", s.Factor, words.Count(max(s.Patience, 1), "epoch"))
+		text += fmt.Sprintf(", times %v when validation F1 is not better for %s", s.Factor, english.Plural(max(s.Patience, 1), "epoch", ""))
 	}
 	if s.Warmup > 0 {
 		text += fmt.Sprintf(", rising in the first %v", s.Warmup)
@@ -99,11 +99,11 @@ func (r *Run) optimizing() string {
 	}
 	switch {
 	case c.EarlyStopping:
-		text += fmt.Sprintf("; at most %s, early stopping after %d", words.Count(c.Epochs, "epoch"), c.Patience)
+		text += fmt.Sprintf("; at most %s, early stopping after %d", english.Plural(c.Epochs, "epoch", ""), c.Patience)
 	case c.TrainOnVal:
-		text += fmt.Sprintf("; %s, trained on the validation part too", words.Count(c.Epochs, "epoch"))
+		text += fmt.Sprintf("; %s, trained on the validation part too", english.Plural(c.Epochs, "epoch", ""))
 	default:
-		text += fmt.Sprintf("; %s, no early stopping", words.Count(c.Epochs, "epoch"))
+		text += fmt.Sprintf("; %s, no early stopping", english.Plural(c.Epochs, "epoch", ""))
 	}
 	return text
 }
@@ -152,7 +152,7 @@ func (p *ReduceLROnPlateau) OnEpochEnd(r *Run, e Epoch) error {
 	lower, lowered := p.next(e, r.LearningRate)
 	if lowered {
 		r.LearningRate = lower
-		r.Note("learning rate lowered to %.6g: %s was not better for %s", lower, p.Monitor, words.Count(max(p.Patience, 1), "epoch"))
+		r.Note("learning rate lowered to %.6g: %s was not better for %s", lower, p.Monitor, english.Plural(max(p.Patience, 1), "epoch", ""))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"vklstm/model"
 	"vklstm/train/metrics"
+	"vklstm/train/progress"
 	"vklstm/train/saved"
 )
 
@@ -101,7 +102,7 @@ func TestPlateauAgainstKeras(t *testing.T) {
 		if c.Mode == "min" {
 			monitor = "val_loss"
 		}
-		r := &Run{LearningRate: c.Initial, progress: NewProgress(nil, LogText, true)}
+		r := &Run{LearningRate: c.Initial, log: &logger{Log: progress.New(nil, progress.Text, true)}}
 		p := &ReduceLROnPlateau{Monitor: monitor, Factor: c.Factor, Patience: c.Patience, MinDelta: c.MinDelta, Cooldown: c.Cooldown, MinLR: c.MinLR}
 		if err := p.OnTrainBegin(r); err != nil {
 			t.Fatal(err)
@@ -122,7 +123,7 @@ func TestPlateauAgainstKeras(t *testing.T) {
 	if judged < 10 {
 		t.Errorf("%d cases judged; the file has more of them", judged)
 	}
-	r := &Run{LearningRate: 1, progress: NewProgress(nil, LogText, true)}
+	r := &Run{LearningRate: 1, log: &logger{Log: progress.New(nil, progress.Text, true)}}
 	p := &ReduceLROnPlateau{Monitor: "val_f1", Factor: 0.5, Patience: 2}
 	for epoch, v := range []float64{metrics.NaN, .5, .6, .7} {
 		_ = p.OnEpochEnd(r, Epoch{Epoch: epoch, Val: Scores{F1: v}})
@@ -280,11 +281,11 @@ func TestOptimizerReachesEngine(t *testing.T) {
 // TestPlateauIsAskedFirst: the next epoch's rate depends on the last one's scores.
 func TestPlateauIsAskedFirst(t *testing.T) {
 	r := &Run{Config: DefaultConfig(), best: &model.State{}}
-	if !mayTrainAhead([]*turn{{run: r}}) {
+	if !mayTrainAhead([]*runEpoch{{run: r}}) {
 		t.Error("a constant rate is known ahead")
 	}
 	r.Config.Schedule.Kind = SchedulePlateau
-	if mayTrainAhead([]*turn{{run: r}}) {
+	if mayTrainAhead([]*runEpoch{{run: r}}) {
 		t.Error("the plateau's rate is not known ahead")
 	}
 }

@@ -107,7 +107,7 @@ func (c Config) checkStopping() error {
 	case uint64(c.Seed)+uint64(c.Ensemble)-1 > math.MaxUint32:
 		return fmt.Errorf("train: seed %d with an ensemble of %d: the last member's seed is beyond %d", c.Seed, c.Ensemble, uint32(math.MaxUint32))
 	case c.Ensemble > 1 && c.From != nil:
-		return fmt.Errorf("train: an ensemble of %d cannot go on from one run's snapshot; train a Group of its members", c.Ensemble)
+		return fmt.Errorf("train: an ensemble of %d cannot go on from one run's snapshot; train a Pool of its members", c.Ensemble)
 	case c.TrainOnVal && c.EarlyStopping:
 		return fmt.Errorf("train: train-on-val leaves no validation part to stop early by; add no-early-stopping")
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -73,7 +74,7 @@ func (b *benchOutput) latencies(spec model.Spec, list []bench.Latency) {
 	if !b.forPeople() {
 		return
 	}
-	fmt.Fprintf(b.w, "\nOne window of %d × %d, one thread, %s calls each, in turns\n", spec.Timesteps, spec.Features, report.Thousands(list[0].Calls))
+	fmt.Fprintf(b.w, "\nOne window of %d × %d, one thread, %s calls each, in turns\n", spec.Timesteps, spec.Features, humanize.Comma(int64(list[0].Calls)))
 	t := report.NewTable()
 	t.AppendHeader(table.Row{"latency", "p50", "p95", "p99", "to the first", "difference"})
 	for _, l := range list {

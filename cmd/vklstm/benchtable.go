@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
@@ -227,7 +228,7 @@ func seconds(s float64) string {
 func number(x float64) string {
 	switch {
 	case x >= 99.95:
-		return report.Thousands(int(x + 0.5))
+		return humanize.Comma(int64(int(x + 0.5)))
 	case x >= 9.995:
 		return fmt.Sprintf("%.1f", x)
 	}
@@ -250,7 +251,7 @@ func (b *benchOutput) epoch(r bench.Result, runs int, peers []bench.Comparison) 
 	if r.Threads > 0 {
 		where = fmt.Sprintf("%d threads, %s", r.Threads, where)
 	}
-	fmt.Fprintf(b.w, "\nEpoch of %s windows of %d × %d, batch %d, %d units, mask %s\n%s\n", report.Thousands(s.Windows), s.Time, s.Features, s.Batch, s.Units, r.Mask, where)
+	fmt.Fprintf(b.w, "\nEpoch of %s windows of %d × %d, batch %d, %d units, mask %s\n%s\n", humanize.Comma(int64(s.Windows)), s.Time, s.Features, s.Batch, s.Units, r.Mask, where)
 	t := report.NewTable()
 	t.AppendHeader(table.Row{"", "epoch (least–most)", "a step", "1 window", "1,000"})
 	var right []table.ColumnConfig

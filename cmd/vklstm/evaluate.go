@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -76,7 +77,7 @@ func evaluateCommand() *cobra.Command {
 			j := judgement{Test: e.Test}
 			if names, group := d.Groups(); len(names) > 1 {
 				interval := metrics.Uncertainty(e, group)
-				j.Interval, j.groups = &interval, fmt.Sprintf("%s groups (%s)", report.Thousands(len(names)), d.GroupKey)
+				j.Interval, j.groups = &interval, fmt.Sprintf("%s groups (%s)", humanize.Comma(int64(len(names))), d.GroupKey)
 			}
 			if eventKey != "" {
 				j.Events = metrics.ScoreEvents(e, recordings, eventKey, d.T, timing)

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"vklstm/model"
 	"vklstm/train"
 	"vklstm/train/files"
 	"vklstm/train/metrics"
-	"vklstm/train/report"
 	"vklstm/train/saved"
 )
 
@@ -154,6 +154,6 @@ func wrote(path string, size int, format string) error {
 	if strings.HasPrefix(path, "/dev/") {
 		return nil
 	}
-	_, err := fmt.Fprintf(os.Stdout, "%s  %s bytes, %s\n", path, report.Thousands(size), format)
+	_, err := fmt.Fprintf(os.Stdout, "%s  %s bytes, %s\n", path, humanize.Comma(int64(size)), format)
 	return err
 }

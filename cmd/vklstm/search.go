@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -15,7 +16,7 @@ import (
 	"vklstm/train/data"
 	"vklstm/train/device"
 	"vklstm/train/files"
-	"vklstm/train/report"
+	"vklstm/train/progress"
 	"vklstm/train/search"
 )
 
@@ -352,17 +353,17 @@ func (s *searchFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer store.Close()
-	work := &search.Search{Study: study, Trials: trials, Parts: parts, Store: store, SideBySide: s.sideBySide, JSON: cfg.LogFormat == train.LogJSON}
+	work := &search.Search{Study: study, Trials: trials, Parts: parts, Store: store, SideBySide: s.sideBySide, LogFormat: cfg.LogFormat}
 	if !cfg.Quiet {
 		work.Log = os.Stderr
 	}
-	log := train.NewProgress(os.Stderr, cfg.LogFormat, cfg.Quiet)
+	log := progress.New(os.Stderr, cfg.LogFormat, cfg.Quiet)
 	for _, n := range notes {
-		log.Warn(n)
+		log.Warn("%s", n)
 	}
-	log.Note(fmt.Sprintf("%s windows of %d steps × %d features; split %s, seed %d: %s training, %s validation, %s test windows", report.Thousands(data.N), data.T, data.F,
-		cfg.Split, cfg.Seed, report.Thousands(len(parts.Train)), report.Thousands(len(parts.Val)), report.Thousands(len(parts.Test))))
-	log.Note(fmt.Sprintf("the search is kept in %s; ended before its end, it goes on when the same command is given again", db))
+	log.Note("%s windows of %d steps × %d features; split %s, seed %d: %s training, %s validation, %s test windows", humanize.Comma(int64(data.N)), data.T, data.F,
+		cfg.Split, cfg.Seed, humanize.Comma(int64(len(parts.Train))), humanize.Comma(int64(len(parts.Val))), humanize.Comma(int64(len(parts.Test))))
+	log.Note("the search is kept in %s; ended before its end, it goes on when the same command is given again", db)
 	list, err := work.Run(c.Context())
 	if err != nil {
 		return err
@@ -377,7 +378,7 @@ func (s *searchFlags) finish(c *cobra.Command, work *search.Search, list []searc
 	if err != nil {
 		return err
 	}
-	table := s.json != "-" && work.Trials[0].Config.LogFormat == train.LogText
+	table := s.json != "-" && work.Trials[0].Config.LogFormat == progress.Text
 	if table {
 		if err := work.Study.WriteTable(os.Stdout, list); err != nil {
 			return err

@@ -2,15 +2,15 @@ package crossval
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 
 	"vklstm/train"
 	"vklstm/train/data"
-	"vklstm/train/device"
 	"vklstm/train/metrics"
+	"vklstm/train/pool"
+	"vklstm/train/progress"
 )
 
 var nan = math.NaN()
@@ -38,13 +38,13 @@ type CrossValidation struct {
 	SideBySide int
 
 	Log       io.Writer // progress and notes; nil: none
-	LogFormat string    // train.LogText or train.LogJSON
+	LogFormat string    // progress.Text or progress.JSON
 	Quiet     bool      // of Log only warnings remain
 }
 
 // DefaultCrossValidation has five stratified folds of a configuration.
 func DefaultCrossValidation(cfg train.Config) CrossValidation {
-	return CrossValidation{Config: cfg, K: 5, Rule: Stratified, Repeats: 1, Seeds: 1, Ensemble: 1, LogFormat: train.LogText}
+	return CrossValidation{Config: cfg, K: 5, Rule: Stratified, Repeats: 1, Seeds: 1, Ensemble: 1, LogFormat: progress.Text}
 }
 
 // Validate returns an error, one sentence, for the first number that makes no sense.
@@ -55,18 +55,18 @@ func (c CrossValidation) Validate() error {
 		n, lo, hi int
 	}{{"folds", c.K, 2, most}, {"repeats", c.Repeats, 1, most}, {"seeds", c.Seeds, 1, most}, {"ensemble", c.Ensemble, 1, most}, {"side-by-side", c.SideBySide, 0, most}} {
 		if v.n < v.lo || v.n > v.hi {
-			return fmt.Errorf("sweep: %s is %d; it must be at least %d and at most %d", v.what, v.n, v.lo, v.hi)
+			return fmt.Errorf("crossval: %s is %d; it must be at least %d and at most %d", v.what, v.n, v.lo, v.hi)
 		}
 	}
 	switch {
 	case c.Repeats > 1 && c.Given != nil:
-		return fmt.Errorf("sweep: repeats need other folds each time, and the folds are given; vary the seeds instead")
+		return fmt.Errorf("crossval: repeats need other folds each time, and the folds are given; vary the seeds instead")
 	case c.Shuffle && c.Given != nil:
-		return fmt.Errorf("sweep: the folds are given; there is nothing to shuffle")
+		return fmt.Errorf("crossval: the folds are given; there is nothing to shuffle")
 	case c.Repeats > 1 && c.Rule == Rank:
-		return fmt.Errorf("sweep: rule %s has one way to deal groups out, so it cannot be repeated; vary the seeds instead", Rank)
+		return fmt.Errorf("crossval: rule %s has one way to deal groups out, so it cannot be repeated; vary the seeds instead", Rank)
 	case int64(c.Config.Seed)+int64(c.Repeats)*int64(c.Seeds)*int64(c.Ensemble)-1 > math.MaxUint32:
-		return fmt.Errorf("sweep: from seed %d on, %d repeats × %d seeds × %d members need seeds beyond %d; begin lower", c.Config.Seed, c.Repeats, c.Seeds, c.Ensemble, uint32(math.MaxUint32))
+		return fmt.Errorf("crossval: from seed %d on, %d repeats × %d seeds × %d members need seeds beyond %d; begin lower", c.Config.Seed, c.Repeats, c.Seeds, c.Ensemble, uint32(math.MaxUint32))
 	}
 	return c.Config.Validate()
 }
@@ -125,29 +125,15 @@ func (c CrossValidation) Run(ctx context.Context) (*Outcome, error) {
 		return nil, err
 	}
 	o := &Outcome{CrossValidation: c, Dataset: d}
-	log := newLog(c)
-	defer log.close()
-	jobs, err := o.jobs(log)
+	log := &log{Log: progress.New(c.Log, c.LogFormat, c.Quiet), epochs: c.Config.Epochs}
+	defer log.EndBar()
+	jobs, err := o.jobs(log.Log)
 	if err != nil {
 		return nil, err
 	}
 	log.models = len(jobs)
-	atOnce := len(jobs)
-	if c.SideBySide > 0 {
-		atOnce = min(atOnce, c.SideBySide)
-	}
-	for done := 0; done < len(jobs); {
-		list := jobs[done:min(done+atOnce, len(jobs))]
-		err := o.train(ctx, log, list)
-		if errors.Is(err, device.ErrOutOfMemory) && len(list) > 1 {
-			atOnce = (len(list) + 1) / 2
-			log.note("%d models side by side are too many for the device's memory; going on with %d", len(list), atOnce)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		done += len(list)
+	if _, err := pool.Each(jobs, c.SideBySide, log.Note, func(list []*job) error { return o.train(ctx, log, list) }); err != nil {
+		return nil, err
 	}
 	o.assemble(jobs)
 	return o, nil
@@ -254,28 +240,28 @@ func (o *Outcome) train(ctx context.Context, log *log, jobs []*job) error {
 	for i, j := range jobs {
 		configs[i] = j.config
 	}
-	g, err := train.NewGroup(ctx, configs)
+	p, err := train.NewPool(ctx, configs)
 	if err != nil {
 		return err
 	}
-	defer g.Close()
-	o.Device = g.Device
-	log.begin(o, g)
-	g.OnEpoch, g.OnEnd = log.epoch, log.end
-	if err := g.Train(ctx, o.Config.Epochs); err != nil {
+	defer p.Close()
+	o.Device = p.Device
+	log.begin(o, p)
+	p.OnEpoch, p.OnEnd = log.epoch, log.end
+	if err := p.Train(ctx, o.Config.Epochs); err != nil {
 		return err
 	}
-	for i, r := range g.Runs {
+	for i, r := range p.Runs {
 		switch {
 		case r.Err() != nil:
 			return fmt.Errorf("%s: %w", r.Config.Name, r.Err())
 		case r.Stopped == train.StoppedInterrupted:
-			return fmt.Errorf("sweep: %s, %s; there is no result without all models: %w", r.Config.Name, r.Reason, context.Cause(ctx))
+			return fmt.Errorf("crossval: %s, %s; there is no result without all models: %w", r.Config.Name, r.Reason, context.Cause(ctx))
 		}
 		m := jobs[i].model
 		m.Epochs, m.Best, m.Stopped, m.Reason, m.Threshold = len(r.History), r.Best, r.Stopped, r.Reason, r.Decision().Threshold
 		jobs[i].val = r.Validation()
-		e, err := g.Evaluate(ctx, i, r.Parts.Test)
+		e, err := p.Evaluate(ctx, i, r.Parts.Test)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 	"vklstm/train/device"
 	"vklstm/train/files"
 	"vklstm/train/metrics"
+	"vklstm/train/progress"
 )
 
 // small returns a cross-validation of few windows on the CPU engine that logs nothing.
@@ -363,7 +364,7 @@ func TestLog(t *testing.T) {
 		}
 	}
 	log.Reset()
-	c.LogFormat = train.LogJSON
+	c.LogFormat = progress.JSON
 	run(t, c)
 	events := map[string]int{}
 	for line := range strings.Lines(log.String()) {
@@ -384,17 +385,17 @@ func TestTerminal(t *testing.T) {
 	var screen bytes.Buffer
 	c := small()
 	c.Log = &screen
-	l := newLog(c)
-	l.terminal = true
+	l := &log{Log: progress.New(&screen, progress.Text, false), epochs: c.Config.Epochs}
+	l.SetBars(true)
 	o := &Outcome{CrossValidation: c, Dataset: c.Config.Dataset}
-	jobs, err := o.jobs(l)
+	jobs, err := o.jobs(l.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := o.train(t.Context(), l, jobs); err != nil {
 		t.Fatal(err)
 	}
-	l.close()
+	l.EndBar()
 	text := screen.String()
 	for _, want := range []string{"epoch 1/3, 3 models   0%", "epoch 3/3, 3 models", "\n1/3  3 models  loss "} {
 		if !strings.Contains(strings.ReplaceAll(text, "\r", "\n"), want) {

@@ -1,8 +1,8 @@
-// Package sweep trains many models of one data set to find out how good a setting is.
+// Package crossval trains many models of one data set to find out how good a setting is.
 //
 //	Dataset ─ Stratified, ByRank, Given → Folds ─ Parts: training, inner validation, test of each fold
 //	                                        │
-//	             train.Group: folds × series × members side by side, each as it would train alone
+//	             train.Pool:  folds × series × members side by side, each as it would train alone
 //	                                        │
 //	        Prediction: one out-of-fold probability per window and series → Report, with intervals over groups
 //

@@ -92,11 +92,11 @@ func checkClasses(y []float32, k int) error {
 	negative := len(y) - positive
 	switch {
 	case k < 2:
-		return fmt.Errorf("sweep: %d folds; at least 2 are needed, one to test on and the rest to train on", k)
+		return fmt.Errorf("crossval: %d folds; at least 2 are needed, one to test on and the rest to train on", k)
 	case positive == 0 || negative == 0:
-		return fmt.Errorf("sweep: all %d windows have the same label; both classes are needed", len(y))
+		return fmt.Errorf("crossval: all %d windows have the same label; both classes are needed", len(y))
 	case k > max(positive, negative):
-		return fmt.Errorf("sweep: %d folds of %d windows with y = 0 and %d with y = 1; take at most %d folds", k, negative, positive, max(positive, negative))
+		return fmt.Errorf("crossval: %d folds of %d windows with y = 0 and %d with y = 1; take at most %d folds", k, negative, positive, max(positive, negative))
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func StratifiedGroupKFold(y []float32, group []int32, k int, shuffle *uint32) (F
 		groups = int(slices.Max(group)) + 1
 	}
 	if k > groups {
-		return Folds{}, fmt.Errorf("sweep: %d folds of %d group(s); take at most as many folds as there are groups", k, groups)
+		return Folds{}, fmt.Errorf("crossval: %d folds of %d group(s); take at most as many folds as there are groups", k, groups)
 	}
 	// Counts are whole numbers in float64, as there: what they are compared by is rounded in the same way.
 	var total [2]float64
@@ -200,9 +200,9 @@ func ByRank(group []int32, k int) (Folds, error) {
 	}
 	switch {
 	case k < 2:
-		return Folds{}, fmt.Errorf("sweep: %d folds; at least 2 are needed, one to test on and the rest to train on", k)
+		return Folds{}, fmt.Errorf("crossval: %d folds; at least 2 are needed, one to test on and the rest to train on", k)
 	case k > groups:
-		return Folds{}, fmt.Errorf("sweep: %d folds of %d group(s); take at most as many folds as there are groups", k, groups)
+		return Folds{}, fmt.Errorf("crossval: %d folds of %d group(s); take at most as many folds as there are groups", k, groups)
 	}
 	f := Folds{K: k, Of: make([]int32, len(group))}
 	for i, g := range group {
@@ -239,15 +239,15 @@ func (r Rule) Make(d *data.Dataset, k int, shuffle *uint32) (Folds, error) {
 
 // of has an error begin with the data's path.
 func of(d *data.Dataset, err error) error {
-	return fmt.Errorf("%s: %s", d.Path, strings.TrimPrefix(err.Error(), "sweep: "))
+	return fmt.Errorf("%s: %s", d.Path, strings.TrimPrefix(err.Error(), "crossval: "))
 }
 
 func (r Rule) make(y []float32, group []int32, k int, shuffle *uint32) (Folds, error) {
 	switch {
 	case r == Rank && group == nil:
-		return Folds{}, fmt.Errorf("sweep: rule %s deals out groups, and the data has none; name them with --group-key", r)
+		return Folds{}, fmt.Errorf("crossval: rule %s deals out groups, and the data has none; name them with --group-key", r)
 	case r == Rank && shuffle != nil:
-		return Folds{}, fmt.Errorf("sweep: rule %s has one way to deal groups out; nothing can be shuffled", r)
+		return Folds{}, fmt.Errorf("crossval: rule %s has one way to deal groups out; nothing can be shuffled", r)
 	case r == Rank:
 		return ByRank(group, k)
 	case r == Stratified && group != nil:
@@ -255,7 +255,7 @@ func (r Rule) make(y []float32, group []int32, k int, shuffle *uint32) (Folds, e
 	case r == Stratified || r == Windows:
 		return StratifiedKFold(y, k, shuffle)
 	}
-	return Folds{}, fmt.Errorf("sweep: unknown rule %q; known are %v", r, Rules)
+	return Folds{}, fmt.Errorf("crossval: unknown rule %q; known are %v", r, Rules)
 }
 
 // innerFolds is how many parts the windows outside of a fold are divided into, of which one validates.
@@ -290,7 +290,7 @@ func (r Rule) Parts(d *data.Dataset, f Folds, fold int, validation bool, shuffle
 	inner, err := r.make(y, group, k, shuffle)
 	if err != nil {
 		return p, of(d, fmt.Errorf("no validation part can be taken from the windows outside of fold %d (%s); take more folds, or train without early stopping",
-			fold, strings.TrimPrefix(err.Error(), "sweep: ")))
+			fold, strings.TrimPrefix(err.Error(), "crossval: ")))
 	}
 	chosen := k / 2
 	if r != Rank {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -141,7 +143,7 @@ func (o *Outcome) fold(s Series, fold int, group []int32) Fold {
 func (r *Report) WriteJSON(w io.Writer) error {
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
-		return fmt.Errorf("sweep: encode the report: %w", err)
+		return fmt.Errorf("crossval: encode the report: %w", err)
 	}
 	_, err = w.Write(append(b, '\n'))
 	return err
@@ -201,7 +203,7 @@ func (r *Report) foldTable() string {
 		if r.Groups > 0 {
 			groups = f.Groups
 		}
-		t.AppendRow(table.Row{f.Fold, report.Thousands(f.Windows), report.Thousands(f.Positive), groups,
+		t.AppendRow(table.Row{f.Fold, humanize.Comma(int64(f.Windows)), humanize.Comma(int64(f.Positive)), groups,
 			s.Precision.Text(3), s.Recall.Text(3), s.F1.Text(3), short(s.AUC), fmt.Sprintf("%.0f", epochs)})
 	}
 	return t.Render()
@@ -239,7 +241,7 @@ func (r *Report) seriesTable() string {
 // summary has a line for each score.
 func (r *Report) summary() string {
 	t := report.NewTable()
-	t.SetTitle(fmt.Sprintf("All %s windows out of fold, threshold %s", report.Thousands(r.Windows), r.Threshold))
+	t.SetTitle(fmt.Sprintf("All %s windows out of fold, threshold %s", humanize.Comma(int64(r.Windows)), r.Threshold))
 	interval := fmt.Sprintf("%.0f %% over %s", 100*r.Interval.Level, r.Interval.Units)
 	head := table.Row{"Score", "Pooled", interval, "Folds, mean ± sd"}
 	if len(r.Series) > 1 {
@@ -272,12 +274,12 @@ func (r *Report) title() string {
 	if r.Data == "" {
 		name = "data in memory"
 	}
-	text := fmt.Sprintf("%s: %s", name, number(r.Folds, "fold"))
+	text := fmt.Sprintf("%s: %s", name, english.Plural(r.Folds, "fold", ""))
 	if r.Repeats > 1 {
-		text += " × " + number(r.Repeats, "repeat")
+		text += " × " + english.Plural(r.Repeats, "repeat", "")
 	}
 	if r.Seeds > 1 {
-		text += " × " + number(r.Seeds, "seed")
+		text += " × " + english.Plural(r.Seeds, "seed", "")
 	}
 	if r.Ensemble > 1 {
 		text += fmt.Sprintf(", ensembles of %d", r.Ensemble)
@@ -312,9 +314,9 @@ func (o *Outcome) about() string {
 	if name == "" {
 		name = "data in memory"
 	}
-	text := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, report.Thousands(d.N), d.T, d.F, 100*float64(positive)/float64(d.N))
+	text := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, humanize.Comma(int64(d.N)), d.T, d.F, 100*float64(positive)/float64(d.N))
 	if names, _ := d.Groups(); names != nil {
-		text += ", " + number(len(names), "group")
+		text += ", " + english.Plural(len(names), "group", "")
 		if d.GroupKey != "" {
 			text += " (" + d.GroupKey + ")"
 		}
@@ -324,7 +326,7 @@ func (o *Outcome) about() string {
 
 // division says how the folds are made.
 func (o *Outcome) division() string {
-	text := number(o.folds(), "fold")
+	text := english.Plural(o.folds(), "fold", "")
 	whole := o.Dataset.Group != nil && !o.cutsGroups()
 	switch {
 	case o.Given != nil:
@@ -347,15 +349,15 @@ func (o *Outcome) division() string {
 
 // modelsText says how many models there are.
 func (o *Outcome) modelsText() string {
-	text, n := number(o.folds(), "fold"), o.folds()
+	text, n := english.Plural(o.folds(), "fold", ""), o.folds()
 	for _, v := range []struct {
 		n    int
 		noun string
 	}{{o.Repeats, "repeat"}, {o.Seeds, "seed"}, {o.Ensemble, "member"}} {
 		if v.n > 1 {
-			text += " × " + number(v.n, v.noun)
+			text += " × " + english.Plural(v.n, v.noun, "")
 			n *= v.n
 		}
 	}
-	return fmt.Sprintf("%s (%s), each with its own parts, scaling and order", number(n, "model"), text)
+	return fmt.Sprintf("%s (%s), each with its own parts, scaling and order", english.Plural(n, "model", ""), text)
 }

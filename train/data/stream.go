@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"vklstm/train/internal/words"
 )
 
@@ -153,7 +155,7 @@ func parseFrame(frame []float32, line []byte, f int) ([]float32, error) {
 		}
 	}
 	if len(frame) != f {
-		return nil, fmt.Errorf("%s; the model reads frames of %d", words.Count(len(frame), "value"), f)
+		return nil, fmt.Errorf("%s; the model reads frames of %d", english.Plural(len(frame), "value", ""), f)
 	}
 	return frame, nil
 }

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"vklstm/train/internal/words"
+	"github.com/dustin/go-humanize/english"
 )
 
 // csv reads the two forms of .csv.
@@ -76,7 +76,7 @@ func (g *gathered) csv(r io.Reader) error {
 				if window >= 0 {
 					what = fmt.Sprintf("a frame of %d features", g.f)
 				}
-				values := words.Count(len(take), "value")
+				values := english.Plural(len(take), "value", "")
 				if len(record) == 1 && width > 1 {
 					values += " between commas"
 				}
@@ -91,7 +91,7 @@ func (g *gathered) csv(r io.Reader) error {
 			}
 		}
 		if len(record) != columns {
-			return fail(fmt.Errorf("%s; the first line has %d", words.Count(len(record), "column"), columns))
+			return fail(fmt.Errorf("%s; the first line has %d", english.Plural(len(record), "column", ""), columns))
 		}
 		cell := func(i int) string {
 			if i < 0 {

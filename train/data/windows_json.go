@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"vklstm/train/internal/words"
 )
 
@@ -122,7 +124,7 @@ func (g *gathered) jsonWindow(text []byte, values []float32) error {
 		return fmt.Errorf(`every line has a field "window", or none has`)
 	}
 	if len(frames) == 0 || len(frames) > g.t {
-		return fmt.Errorf("%s; the model reads 1 to %d", words.Count(len(frames), "frame"), g.t)
+		return fmt.Errorf("%s; the model reads 1 to %d", english.Plural(len(frames), "frame", ""), g.t)
 	}
 	name, isText := "", true
 	if json.Unmarshal(id, &name) != nil { // null leaves it empty
@@ -137,7 +139,7 @@ func (g *gathered) jsonWindow(text []byte, values []float32) error {
 	}
 	for i, frame := range frames {
 		if len(frame) != g.f {
-			return fmt.Errorf("frame %d has %s; the model reads %d", i+1, words.Count(len(frame), "value"), g.f)
+			return fmt.Errorf("frame %d has %s; the model reads %d", i+1, english.Plural(len(frame), "value", ""), g.f)
 		}
 		for j, v := range frame {
 			if values[j] = missingValue; v != nil {

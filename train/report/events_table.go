@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dustin/go-humanize"
+
 	"vklstm/train/metrics"
 )
 
 // WriteEvents writes the result of recordings as a table.
 func WriteEvents(w io.Writer, v *metrics.Events) error {
 	t := NewTable()
-	t.SetTitle(fmt.Sprintf("Events by %s, %s recordings", v.Key, Thousands(v.N)))
+	t.SetTitle(fmt.Sprintf("Events by %s, %s recordings", v.Key, humanize.Comma(int64(v.N))))
 	row := func(a ...any) { t.AppendRow(a) }
 	t.AppendHeader([]any{"Precision", "Recall", "F1", "TN", "FP", "FN", "TP"})
 	m := v.Confusion

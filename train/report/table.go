@@ -3,28 +3,15 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"vklstm/model"
 	"vklstm/train/metrics"
 )
-
-// Thousands writes n with commas: 20289 is "20,289".
-func Thousands(n int) string {
-	s := strconv.Itoa(n)
-	sign := ""
-	if n < 0 {
-		sign, s = "-", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
-}
 
 // newTable returns a table in the style of all tables, at most 80 columns wide.
 func newTable() table.Writer {
@@ -76,9 +63,9 @@ func Model(w io.Writer, spec model.Spec) error {
 		case l.Activation != "":
 			what += " " + l.Activation
 		}
-		t.AppendRow(table.Row{fmt.Sprintf("%s (%s)", l.Name, what), shape, Thousands(n)})
+		t.AppendRow(table.Row{fmt.Sprintf("%s (%s)", l.Name, what), shape, humanize.Comma(int64(n))})
 	}
-	_, err := fmt.Fprintf(w, "%s\nTotal parameters: %s (%.2f KiB)\n", t.Render(), Thousands(layout.Size), float64(4*layout.Size)/1024)
+	_, err := fmt.Fprintf(w, "%s\nTotal parameters: %s (%.2f KiB)\n", t.Render(), humanize.Comma(int64(layout.Size)), float64(4*layout.Size)/1024)
 	return err
 }
 
@@ -89,7 +76,7 @@ func WriteTest(w io.Writer, t metrics.Test) error {
 	if title == "" {
 		title = "Test set"
 	}
-	scores.SetTitle(fmt.Sprintf("%s, %s windows, threshold %.4g", title, Thousands(t.Samples), t.Threshold))
+	scores.SetTitle(fmt.Sprintf("%s, %s windows, threshold %.4g", title, humanize.Comma(int64(t.Samples)), t.Threshold))
 	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
 	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
 
@@ -111,7 +98,7 @@ func ConfusionTable(m metrics.Confusion) string {
 		name string
 		a, b int
 	}{{"actual 0", m.TN, m.FP}, {"actual 1", m.FN, m.TP}} {
-		matrix.AppendRow(table.Row{r.name, cell(r.a, r.a+r.b), cell(r.b, r.a+r.b), Thousands(r.a + r.b)})
+		matrix.AppendRow(table.Row{r.name, cell(r.a, r.a+r.b), cell(r.b, r.a+r.b), humanize.Comma(int64(r.a + r.b))})
 	}
 	return matrix.Render()
 }
@@ -121,5 +108,5 @@ func cell(n, all int) string {
 	if all == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%s (%.1f %%)", Thousands(n), 100*float64(n)/float64(all))
+	return fmt.Sprintf("%s (%.1f %%)", humanize.Comma(int64(n)), 100*float64(n)/float64(all))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -30,7 +31,7 @@ func (s *Study) WriteTable(w io.Writer, list []Ranked) error {
 		}
 	}
 	if more := len(list) - len(shown); more > 0 {
-		lines += fmt.Sprintf("\nand %s more", report.Thousands(more))
+		lines += fmt.Sprintf("\nand %s more", humanize.Comma(int64(more)))
 	}
 	_, err := fmt.Fprintln(w, lines)
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"vklstm/train"
 	"vklstm/train/data"
+	"vklstm/train/progress"
 )
 
 // Trial is a trial ready to be trained.
@@ -32,9 +33,10 @@ type Search struct {
 	// they are large. Results do not depend on it.
 	SideBySide int
 
-	Log  io.Writer // a line for each trial and rung; nil: none
-	JSON bool      // the lines are JSON objects
+	Log       io.Writer // a line for each trial and rung; nil: none
+	LogFormat string    // progress.Text or progress.JSON
 
+	log     *progress.Log
 	results map[key]Result
 	leader  int  // the best trial so far of those through the last rung, which keeps its weights; −1: none
 	done    int  // trainings through the rung at hand
@@ -59,6 +61,7 @@ type job struct {
 // Run trains what is not trained yet and returns the trials in order, the winner first. When ctx ends it returns ctx's
 // error; what was saved until then stays, and the next Run goes on from there.
 func (s *Search) Run(ctx context.Context) ([]Ranked, error) {
+	s.log = progress.New(s.Log, s.LogFormat, false)
 	list, err := s.Store.Results(s.Study, len(s.Trials))
 	if err != nil {
 		return nil, s.Store.sentence(err)

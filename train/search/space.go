@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"vklstm/train/internal/words"
 )
 
 // Kind says what a flag's values are.
@@ -61,11 +63,11 @@ const (
 func ParseTry(text string, flags Flags) (Dimension, error) {
 	name, values, ok := strings.Cut(text, "=")
 	if !ok || name == "" || values == "" {
-		return Dimension{}, fmt.Errorf("--try %q: write NAME=A,B,C or NAME=LO:HI or NAME=LO:HI:log, with the name of a flag of training", brief(text))
+		return Dimension{}, fmt.Errorf("--try %q: write NAME=A,B,C or NAME=LO:HI or NAME=LO:HI:log, with the name of a flag of training", words.Short(text))
 	}
 	d, err := parseValues(strings.TrimLeft(name, "-"), values, flags)
 	if err != nil {
-		return d, fmt.Errorf("--try %s: %w", brief(text), err)
+		return d, fmt.Errorf("--try %s: %w", words.Short(text), err)
 	}
 	return d, nil
 }
@@ -98,14 +100,14 @@ func list(f Flag, values []string) (Dimension, error) {
 		case v == "":
 			return d, fmt.Errorf("a value is empty; write them as A,B,C")
 		case strings.Contains(v, ";"):
-			return d, fmt.Errorf("%q: a value cannot have a semicolon, which stands between values", brief(v))
+			return d, fmt.Errorf("%q: a value cannot have a semicolon, which stands between values", words.Short(v))
 		}
 		text, err := f.Canonical(v)
 		switch {
 		case err != nil:
 			return d, err
 		case seen[text]:
-			return d, fmt.Errorf("%s is there twice", brief(text))
+			return d, fmt.Errorf("%s is there twice", words.Short(text))
 		}
 		seen[text] = true
 		d.Choices = append(d.Choices, text)
@@ -122,7 +124,7 @@ func isNumber(s string) bool {
 func number(s string) (float64, error) {
 	x, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
-		return 0, fmt.Errorf("%q is not a number; a range is LO:HI, LO:HI:log, LO:HI:COUNT or LO:HI:log:COUNT", brief(s))
+		return 0, fmt.Errorf("%q is not a number; a range is LO:HI, LO:HI:log, LO:HI:COUNT or LO:HI:log:COUNT", words.Short(s))
 	}
 	return x, nil
 }
@@ -146,7 +148,7 @@ func parseRange(f Flag, parts []string) (Dimension, error) {
 			count = n
 		default:
 			return Dimension{}, fmt.Errorf("%q is neither log nor a count of 2 to %d; a range is LO:HI, LO:HI:log, LO:HI:COUNT or LO:HI:log:COUNT",
-				brief(p), maxChoices)
+				words.Short(p), maxChoices)
 		}
 	}
 	return span(f, ends[0], ends[1], log, count)
@@ -267,12 +269,4 @@ func (s Space) Size() int {
 		}
 	}
 	return n
-}
-
-// brief cuts a text that would fill the screen.
-func brief(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:60]) + "…"
-	}
-	return s
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"vklstm/train"
-	"vklstm/train/device"
+	"vklstm/train/pool"
 )
 
 // saveEvery is how often a training that goes on is saved, so that no more is lost when the search is killed.
@@ -17,28 +17,18 @@ var saveEvery = 20 * time.Second
 
 // train takes jobs to so many epochs, side by side, and saves them. Where a device's memory is too small for all of them
 // it takes half as many at a time, here and from then on.
-func (s *Search) train(ctx context.Context, rung, epochs int, jobs []job) error {
-	for {
-		jobs = slices.DeleteFunc(jobs, func(j job) bool {
+func (s *Search) train(ctx context.Context, rung, epochs int, jobs []job) (err error) {
+	s.SideBySide, err = pool.Each(jobs, s.SideBySide, s.log.Note, func(jobs []job) error {
+		jobs = slices.DeleteFunc(slices.Clone(jobs), func(j job) bool {
 			_, done := s.results[key{j.trial, j.seed, rung}]
 			return done
 		})
 		if len(jobs) == 0 {
 			return nil
 		}
-		list := jobs
-		if n := s.SideBySide; n > 0 {
-			list = jobs[:min(n, len(jobs))]
-		}
-		err := s.trainTogether(ctx, rung, epochs, list)
-		switch {
-		case errors.Is(err, device.ErrOutOfMemory) && len(list) > 1:
-			s.SideBySide = (len(list) + 1) / 2
-			s.note("%d models side by side are too many for the device's memory; going on with %d", len(list), s.SideBySide)
-		case err != nil:
-			return s.about(err, list...)
-		}
-	}
+		return s.about(s.trainTogether(ctx, rung, epochs, jobs), jobs...)
+	})
+	return err
 }
 
 // trainTogether trains jobs side by side.
@@ -61,21 +51,21 @@ func (s *Search) trainTogether(ctx context.Context, rung, epochs int, jobs []job
 			epochs = max(epochs, c.Epochs) // where epochs are tried
 		}
 	}
-	g, err := train.NewGroup(ctx, configs)
+	p, err := train.NewPool(ctx, configs)
 	if err != nil {
 		return err
 	}
-	defer g.Close()
+	defer p.Close()
 	if !s.told {
 		s.told = true
-		s.note("%s", g.Device)
+		s.log.Note("%s", p.Device)
 	}
 	saved := make([]bool, len(jobs)) // as results
 	last, step := time.Now(), 1
 	for {
 		until = min(until+step, epochs)
 		began := time.Now()
-		if err := g.Train(ctx, until); err != nil {
+		if err := p.Train(ctx, until); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -84,9 +74,9 @@ func (s *Search) trainTogether(ctx context.Context, rung, epochs int, jobs []job
 		if time.Since(began) < saveEvery/4 {
 			step *= 2
 		}
-		reached := until == epochs || !slices.ContainsFunc(g.Runs, func(r *train.Run) bool { return r.Stopped == "" })
+		reached := until == epochs || !slices.ContainsFunc(p.Runs, func(r *train.Run) bool { return r.Stopped == "" })
 		if reached || time.Since(last) >= saveEvery {
-			if err := s.saveRuns(g, rung, reached, jobs, saved); err != nil {
+			if err := s.saveRuns(p, rung, reached, jobs, saved); err != nil {
 				return err
 			}
 			last = time.Now()
@@ -97,13 +87,13 @@ func (s *Search) trainTogether(ctx context.Context, rung, epochs int, jobs []job
 	}
 }
 
-// saveRuns saves how the runs of a group stand, all at once: results where a run has ended or the rung is reached, and
+// saveRuns saves how the runs of a pool stand, all at once: results where a run has ended or the rung is reached, and
 // where a run goes on what it needs for that.
-func (s *Search) saveRuns(g *train.Group, rung int, reached bool, jobs []job, saved []bool) error {
+func (s *Search) saveRuns(p *train.Pool, rung int, reached bool, jobs []job, saved []bool) error {
 	var told []Result
 	last := rung == len(s.Study.Rungs())-1
 	err := s.save(func() error {
-		for i, r := range g.Runs {
+		for i, r := range p.Runs {
 			if saved[i] {
 				continue
 			}
@@ -146,7 +136,7 @@ func (s *Search) saveRuns(g *train.Group, rung int, reached bool, jobs []job, sa
 		s.tellResult(r)
 	}
 	if len(told) < len(jobs) && !reached {
-		s.tellProgress(g, jobs)
+		s.tellProgress(p, jobs)
 	}
 	return nil
 }

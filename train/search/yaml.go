@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 
+	"vklstm/train/internal/words"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -54,7 +56,7 @@ func parseYAML(b []byte, flags Flags) (Space, error) {
 		name := pairs[i].Value
 		d, err := yamlDimension(name, pairs[i+1], flags)
 		if err != nil {
-			return nil, fmt.Errorf("line %d, %s: %w", pairs[i].Line, brief(name), err)
+			return nil, fmt.Errorf("line %d, %s: %w", pairs[i].Line, words.Short(name), err)
 		}
 		s = append(s, d)
 	}
@@ -116,14 +118,14 @@ func yamlRange(name string, n *yaml.Node, flags Flags) (Dimension, error) {
 			given[k] = true
 		case "log":
 			if log, err = strconv.ParseBool(value); err != nil {
-				return Dimension{}, fmt.Errorf("log is %q; it must be true or false", brief(value))
+				return Dimension{}, fmt.Errorf("log is %q; it must be true or false", words.Short(value))
 			}
 		case "count":
 			if count, err = strconv.Atoi(value); err != nil || count < 2 || count > maxChoices {
-				return Dimension{}, fmt.Errorf("count is %q; it must be 2 to %d", brief(value), maxChoices)
+				return Dimension{}, fmt.Errorf("count is %q; it must be 2 to %d", words.Short(value), maxChoices)
 			}
 		default:
-			return Dimension{}, fmt.Errorf("%q is unknown; a range has min, max, log and count", brief(key))
+			return Dimension{}, fmt.Errorf("%q is unknown; a range has min, max, log and count", words.Short(key))
 		}
 	}
 	if !given[0] || !given[1] {

@@ -9,24 +9,25 @@ import (
 	"vklstm/train/data"
 	"vklstm/train/device"
 	"vklstm/train/metrics"
+	"vklstm/train/progress"
 	"vklstm/train/saved"
 )
 
-// Group trains k ≥ 1 models of one Spec side by side on one engine: the folds of a cross-validation, the members of an
+// Pool trains k ≥ 1 models of one Spec side by side on one engine: the folds of a cross-validation, the members of an
 // ensemble, the settings of a search. Each Run has a Config of its own, with its parts, scaling, augmentation, seed,
 // class weights, learning rate and patience, and its own order of windows, history, best weights and end. What it
-// reaches is, bit for bit, what it reaches alone; LSTM is a group of one.
+// reaches is, bit for bit, what it reaches alone; LSTM is a pool of one.
 //
-//	g, err := train.NewGroup(ctx, configs)
-//	defer g.Close()
-//	err = g.Train(ctx, 10)               // ten epochs, or fewer where a run ended before
-//	for k, r := range g.Runs {           // r.Err, r.Stopped, r.History, r.Best
-//		e, err := g.Evaluate(ctx, k, windows)
+//	p, err := train.NewPool(ctx, configs)
+//	defer p.Close()
+//	err = p.Train(ctx, 10)               // ten epochs, or fewer where a run ended before
+//	for k, r := range p.Runs {           // r.Err, r.Stopped, r.History, r.Best
+//		e, err := p.Evaluate(ctx, k, windows)
 //	}
-//	s, err := g.Runs[0].Snapshot()       // to go on later, in another group: Config.From
+//	s, err := p.Runs[0].Snapshot()       // to go on later, in another pool: Config.From
 //
-// A Group is used by one goroutine at a time.
-type Group struct {
+// A Pool is used by one goroutine at a time.
+type Pool struct {
 	Runs   []*Run // in the order of the configurations
 	Device string // which device trains, by which path, and why
 
@@ -40,55 +41,54 @@ type Group struct {
 	closed bool
 }
 
-// NewGroup prepares a run for each configuration and makes the engine, by the first configuration's Engine. All must
+// NewPool prepares a run for each configuration and makes the engine, by the first configuration's Engine. All must
 // name the same data (one Dataset, or one file and keys) and lead to one Spec. The files that Config.SaveBest,
-// HistoryDir and PlotDir name are LSTM's; a group writes none. ctx ends the preparation.
-func NewGroup(ctx context.Context, configs []Config) (*Group, error) {
-	g, err := prepareGroup(configs)
+// HistoryDir and PlotDir name are LSTM's; a pool writes none. ctx ends the preparation.
+func NewPool(ctx context.Context, configs []Config) (*Pool, error) {
+	if len(configs) == 0 {
+		return nil, fmt.Errorf("train: a pool of no configuration; at least one is needed")
+	}
+	first := configs[0]
+	for k, c := range configs {
+		if err := c.Validate(); err != nil {
+			return nil, err
+		}
+		if k > 0 && (c.Dataset != first.Dataset || c.Data != first.Data || c.Keys != first.Keys || c.Data == "" && c.Dataset == nil) {
+			return nil, fmt.Errorf("train: configuration %d of a pool has other data than the first; models side by side need one data set", k)
+		}
+	}
+	d, err := first.LoadData()
 	if err != nil {
 		return nil, err
 	}
-	if err := g.open(ctx); err != nil {
+	p, err := prepareAll(configs, d)
+	if err != nil {
 		return nil, err
 	}
-	return g, nil
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
-// prepareGroup does what NewGroup does before the engine.
-func prepareGroup(configs []Config) (*Group, error) {
-	if len(configs) == 0 {
-		return nil, fmt.Errorf("train: a group of no configuration; at least one is needed")
-	}
-	g := &Group{}
-	var data *data.Dataset
+// prepareAll prepares a run for each of the valid configurations, of models that are all trained on d.
+func prepareAll(configs []Config, d *data.Dataset) (*Pool, error) {
+	p := &Pool{}
 	for k, cfg := range configs {
-		if err := cfg.Validate(); err != nil {
-			return nil, err
-		}
-		first := configs[0]
-		switch {
-		case k == 0:
-			var err error
-			if data, err = cfg.LoadData(); err != nil {
-				return nil, err
-			}
-		case cfg.Dataset != first.Dataset || cfg.Data != first.Data || cfg.Keys != first.Keys || cfg.Data == "" && cfg.Dataset == nil:
-			return nil, fmt.Errorf("train: configuration %d of a group has other data than the first; models side by side need one data set", k)
-		}
-		r, err := prepare(cfg, data)
+		r, err := prepare(cfg, d)
 		if err != nil && cfg.Name != "" {
 			err = fmt.Errorf("%s: %w", cfg.Name, err)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if k > 0 && !slices.Equal(r.Spec.Layers, g.Runs[0].Spec.Layers) {
-			return nil, fmt.Errorf("train: configuration %d of a group has another network than the first; models side by side need one", k)
+		if k > 0 && !slices.Equal(r.Spec.Layers, p.Runs[0].Spec.Layers) {
+			return nil, fmt.Errorf("train: configuration %d of a pool has another network than the first; models side by side need one", k)
 		}
 		r.k = k
-		g.Runs = append(g.Runs, r)
+		p.Runs = append(p.Runs, r)
 	}
-	return g, nil
+	return p, nil
 }
 
 // LoadData returns the data set that the configuration names.
@@ -105,8 +105,8 @@ func (c Config) LoadData() (*data.Dataset, error) {
 // prepare divides the data and fits the scaling. The run's notes are warnings for the log, which begins with the
 // device.
 func prepare(cfg Config, d *data.Dataset) (*Run, error) {
-	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, progress: NewProgress(cfg.Log, cfg.LogFormat, cfg.Quiet)}
-	r.progress.name = cfg.Name
+	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, log: &logger{Log: progress.New(cfg.Log, cfg.LogFormat, cfg.Quiet)}}
+	r.log.Name = cfg.Name
 	var err error
 	if r.Parts, err = cfg.divide(d); err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 		}
 		return order
 	}
-	r.callbacks = slices.Concat([]Callback{r.progress, warnings(r.notes)}, cfg.steering(), cfg.Callbacks)
+	r.callbacks = slices.Concat([]Callback{r.log, &warnings{list: r.notes}}, cfg.steering(), cfg.Callbacks)
 	if cfg.From != nil {
 		r.resume(cfg.From)
 	}
@@ -151,10 +151,10 @@ func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 }
 
 // open makes the engine, loads the windows and sets the initial weights.
-func (g *Group) open(ctx context.Context) error {
+func (p *Pool) open(ctx context.Context) error {
 	var options []model.Options
 	var starts []*model.State
-	for _, r := range g.Runs {
+	for _, r := range p.Runs {
 		o, err := r.Config.options(r.Scaling)
 		if err != nil {
 			return err
@@ -165,7 +165,7 @@ func (g *Group) open(ctx context.Context) error {
 		}
 		options, starts = append(options, o), append(starts, start)
 	}
-	factory := g.Runs[0].Config.Engine
+	factory := p.Runs[0].Config.Engine
 	if factory == nil {
 		device, err := device.Open("auto")
 		if err != nil {
@@ -180,20 +180,20 @@ func (g *Group) open(ctx context.Context) error {
 			return ownedEngine{e, device}, nil
 		}
 	}
-	e, err := factory(g.Runs[0].Spec, options)
+	e, err := factory(p.Runs[0].Spec, options)
 	if err != nil {
 		return err
 	}
-	g.engine, g.Device = e, e.String()
-	err = e.Load(g.Runs[0].Dataset.Windows())
-	for k, r := range g.Runs {
-		r.engine, r.Device = e, g.Device
+	p.engine, p.Device = e, e.String()
+	err = e.Load(p.Runs[0].Dataset.Windows())
+	for k, r := range p.Runs {
+		r.engine, r.Device = e, p.Device
 		if err == nil {
 			err = e.SetState(k, starts[k])
 		}
 	}
 	if err != nil {
-		g.Close()
+		p.Close()
 	}
 	return err
 }
@@ -219,22 +219,22 @@ func (r *Run) start(ctx context.Context) (*model.State, error) {
 
 // Evaluate predicts the listed windows (nil: all) with the weights that model k now has, its best ones when it has
 // ended, and scores them at its threshold.
-func (g *Group) Evaluate(ctx context.Context, k int, windows []int32) (*metrics.Evaluation, error) {
-	predict := func(ctx context.Context, x []float32) ([]float32, error) { return g.engine.Predict(ctx, k, x) }
-	return saved.Score(ctx, predict, g.Runs[k].Dataset, windows, g.Runs[k].Decision().Threshold)
+func (p *Pool) Evaluate(ctx context.Context, k int, windows []int32) (*metrics.Evaluation, error) {
+	predict := func(ctx context.Context, x []float32) ([]float32, error) { return p.engine.Predict(ctx, k, x) }
+	return saved.Score(ctx, predict, p.Runs[k].Dataset, windows, p.Runs[k].Decision().Threshold)
 }
 
 // Progress returns how many steps of the epoch at hand are done, and of how many, the longest of all models'. Any goroutine
 // may call it while Train runs.
-func (g *Group) Progress() (done, of int) { return g.engine.Progress() }
+func (p *Pool) Progress() (done, of int) { return p.engine.Progress() }
 
 // Close closes the engine; a second call does nothing.
-func (g *Group) Close() error {
-	if g.closed || g.engine == nil {
+func (p *Pool) Close() error {
+	if p.closed || p.engine == nil {
 		return nil
 	}
-	g.closed = true
-	return g.engine.Close()
+	p.closed = true
+	return p.engine.Close()
 }
 
 // ownedEngine closes its device with itself.
@@ -256,15 +256,13 @@ func (e ownedEngine) Close() error {
 func (e ownedEngine) Unwrap() model.Engine { return e.Engine }
 
 // warnings is a callback that logs what was found out before the log began.
-type warningsCallback struct {
+type warnings struct {
 	NoCallback
 	list []string
 }
 
-func warnings(list []string) Callback { return &warningsCallback{list: list} }
-
 // OnTrainBegin implements Callback.
-func (w *warningsCallback) OnTrainBegin(r *Run) error {
+func (w *warnings) OnTrainBegin(r *Run) error {
 	for _, text := range w.list {
 		r.Warn("%s", text)
 	}

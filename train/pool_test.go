@@ -112,7 +112,7 @@ func TestSideBySide(t *testing.T) {
 	for name, engine := range map[string]device.Factory{"float64": traintest.Float64Engine, "one thread": cpuEngineOf(1), "three threads": cpuEngineOf(3)} {
 		t.Run(name, func(t *testing.T) {
 			train := func(configs []Config) []string {
-				g, err := NewGroup(t.Context(), configs)
+				g, err := NewPool(t.Context(), configs)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -151,7 +151,7 @@ func TestSideBySide(t *testing.T) {
 // order. It ends as training in one go does.
 func TestGoOn(t *testing.T) {
 	configs := differing(cpuEngineOf(2))
-	whole, err := NewGroup(t.Context(), configs)
+	whole, err := NewPool(t.Context(), configs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestGoOn(t *testing.T) {
 	if err := whole.Train(t.Context(), math.MaxInt); err != nil {
 		t.Fatal(err)
 	}
-	parts, err := NewGroup(t.Context(), configs)
+	parts, err := NewPool(t.Context(), configs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestGoOn(t *testing.T) {
 			t.Errorf("model %d, in parts\n%.300s\nwant\n%.300s", k, got, want)
 		}
 	}
-	elsewhere, err := NewGroup(t.Context(), later)
+	elsewhere, err := NewPool(t.Context(), later)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestPatienceGoesOn(t *testing.T) {
 	script := script{hits: []int{1, 5, 3, 4, 2, 1, 3, 4}}
 	cfg := QuietConfig((&fakeEngine{script: script}).factory)
 	cfg.Patience = 3
-	g, err := NewGroup(t.Context(), []Config{cfg})
+	g, err := NewPool(t.Context(), []Config{cfg})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestPatienceGoesOn(t *testing.T) {
 	if cfg.From, err = g.Runs[0].Snapshot(); err != nil {
 		t.Fatal(err)
 	}
-	if g, err = NewGroup(t.Context(), []Config{cfg}); err != nil {
+	if g, err = NewPool(t.Context(), []Config{cfg}); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.Train(t.Context(), 99); err != nil {
@@ -241,7 +241,7 @@ func TestPatienceGoesOn(t *testing.T) {
 	if cfg.From, err = g.Runs[0].Snapshot(); err != nil {
 		t.Fatal(err)
 	}
-	if g, err = NewGroup(t.Context(), []Config{cfg}); err != nil {
+	if g, err = NewPool(t.Context(), []Config{cfg}); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.Train(t.Context(), 99); err != nil {
@@ -252,9 +252,9 @@ func TestPatienceGoesOn(t *testing.T) {
 	}
 }
 
-// TestEndsOfAGroup lets each model of a group end in another way: none disturbs the others, and one that has ended has
+// TestEndsOfAPool lets each model of a group end in another way: none disturbs the others, and one that has ended has
 // an empty plan from then on, at the latest after the epoch that was under way.
-func TestEndsOfAGroup(t *testing.T) {
+func TestEndsOfAPool(t *testing.T) {
 	f := &fakeGroup{models: []*fakeEngine{
 		{script: script{hits: []int{1, 2, 3, 4, 5, 6, 7, 8}}},
 		{script: script{hits: []int{1, 5, 3, 4}}},
@@ -269,7 +269,7 @@ func TestEndsOfAGroup(t *testing.T) {
 		c.Dataset, c.Parts, c.Patience, c.Epochs = d, p, 2, []int{8, 8, 8, 8, 2}[k]
 		configs = append(configs, c)
 	}
-	g, err := NewGroup(t.Context(), configs)
+	g, err := NewPool(t.Context(), configs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,8 +317,8 @@ func TestEndsOfAGroup(t *testing.T) {
 	}
 }
 
-// TestOneOfAGroupFails has a callback of one run fail: the others are trained to their end.
-func TestOneOfAGroupFails(t *testing.T) {
+// TestOneOfAPoolFails has a callback of one run fail: the others are trained to their end.
+func TestOneOfAPoolFails(t *testing.T) {
 	f := &fakeGroup{models: []*fakeEngine{{script: script{hits: []int{1, 2, 3}}}, {script: script{hits: []int{1, 2, 3}}}}}
 	d, p := fakeData()
 	configs := []Config{QuietConfig(f.factory), QuietConfig(f.factory)}
@@ -331,7 +331,7 @@ func TestOneOfAGroupFails(t *testing.T) {
 		}
 		return nil
 	}}}
-	g, err := NewGroup(t.Context(), configs)
+	g, err := NewPool(t.Context(), configs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,8 +344,8 @@ func TestOneOfAGroupFails(t *testing.T) {
 	}
 }
 
-// TestInterruptedGroup cuts a group short: each run keeps its best weights.
-func TestInterruptedGroup(t *testing.T) {
+// TestInterruptedPool cuts a group short: each run keeps its best weights.
+func TestInterruptedPool(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fakeGroup{models: []*fakeEngine{{script: script{hits: []int{1, 5, 3, 4}}}, {script: script{hits: []int{6, 5, 3, 4}}}}}
 	f.models[0].before = func(e int) error {
@@ -359,7 +359,7 @@ func TestInterruptedGroup(t *testing.T) {
 	for k := range configs {
 		configs[k].Dataset, configs[k].Parts = d, p
 	}
-	g, err := NewGroup(t.Context(), configs)
+	g, err := NewPool(t.Context(), configs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,16 +373,16 @@ func TestInterruptedGroup(t *testing.T) {
 	}
 }
 
-// TestGroupRefuses has what cannot lie side by side.
-func TestGroupRefuses(t *testing.T) {
+// TestPoolRefuses has what cannot lie side by side.
+func TestPoolRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func([]Config) []Config
 		want   string
 	}{
 		"nothing":         {func([]Config) []Config { return nil }, "at least one is needed"},
-		"other data":      {func(c []Config) []Config { c[1].Dataset = data.Sample(90, 4); return c }, "configuration 1 of a group has other data"},
+		"other data":      {func(c []Config) []Config { c[1].Dataset = data.Sample(90, 4); return c }, "configuration 1 of a pool has other data"},
 		"a sample each":   {func(c []Config) []Config { c[0].Dataset, c[1].Dataset = nil, nil; return c }, "other data"},
-		"another network": {func(c []Config) []Config { c[2].Units = []int{6}; return c }, "configuration 2 of a group has another network"},
+		"another network": {func(c []Config) []Config { c[2].Units = []int{6}; return c }, "configuration 2 of a pool has another network"},
 		"no sense":        {func(c []Config) []Config { c[3].Batch = 0; return c }, "batch is 0"},
 		"a state of another size": {func(c []Config) []Config {
 			c[3].From = &Snapshot{State: model.NewState(3), LearningRate: 1}
@@ -390,7 +390,7 @@ func TestGroupRefuses(t *testing.T) {
 		}, "model 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g, err := NewGroup(t.Context(), tc.change(differing(cpuEngineOf(1))))
+			g, err := NewPool(t.Context(), tc.change(differing(cpuEngineOf(1))))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v, %v; want %q", g, err, tc.want)
 			}

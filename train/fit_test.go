@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -14,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"vklstm/model"
 	"vklstm/train/files"
@@ -410,15 +407,6 @@ func TestValidationF1(t *testing.T) {
 		want, got := scores(y, metrics.All(n), p, make([]float32, n)).F1, validationF1(y, p)
 		if got != want && (got == got || want == want) {
 			t.Errorf("%d windows: %v, want %v", n, got, want)
-		}
-	}
-}
-
-func TestBarNeverGoesBack(t *testing.T) {
-	p := &Progress{bar: progressbar.NewOptions64(100, progressbar.OptionSetWriter(io.Discard))}
-	for _, step := range []struct{ show, want int64 }{{50, 50}, {30, 50}, {60, 60}} {
-		if p.show(step.show); p.bar.State().CurrentNum != step.want {
-			t.Errorf("after %d the bar is at %d, want %d", step.show, p.bar.State().CurrentNum, step.want)
 		}
 	}
 }
