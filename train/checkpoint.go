@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"vklstm/model"
-	"vklstm/train/metrics"
 	"vklstm/train/saved"
 )
 
@@ -39,19 +38,9 @@ func (c *Checkpoint) OnTrainEnd(r *Run) error {
 	return nil
 }
 
-// meta is what a checkpoint says of the run.
-func (r *Run) meta() saved.Meta {
-	meta := saved.Meta{Version: 1, Scaling: r.Scaling.ForPrediction(), Epoch: -1, ValF1: metrics.Number(metrics.NaN), Seed: r.Config.Seed,
-		Split: r.Config.Split, Augment: r.Config.Augment, ClassWeights: r.Config.ClassWeights}
-	if r.Best.Any {
-		meta.Epoch, meta.ValF1 = r.Best.Epoch, metrics.Number(r.Best.Value)
-	}
-	return meta
-}
-
 func (c *Checkpoint) save(r *Run) error {
-	m, meta := r.Model(), r.meta()
-	if err := saved.Save(c.Path, &m, r.Config.LearningRate, meta); err != nil {
+	m := r.Model()
+	if err := saved.Save(c.Path, &m); err != nil {
 		return err
 	}
 	c.saved = r.BestState()
@@ -64,8 +53,9 @@ func (c *Checkpoint) OnTrainBegin(r *Run) error {
 	if err != nil {
 		return err
 	}
-	m := &saved.Model{Spec: r.Spec, State: s, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer()}
-	if _, err := saved.EncodeModel(c.Path, m, r.Config.LearningRate, saved.Meta{Version: 1, Scaling: r.Scaling.ForPrediction()}); err != nil {
+	m := r.Model()
+	m.State = s
+	if _, err := saved.Encode(c.Path, &m); err != nil {
 		return fmt.Errorf("train: this model cannot be saved as %s: %w; use fewer features, or train without saving", c.Path, err)
 	}
 	return nil

@@ -107,12 +107,11 @@ func (p *Pool) test(ctx context.Context, threshold float64) (*metrics.Evaluation
 	return metrics.ScoreAt(one.Y, metrics.MeanProbability(members), threshold), nil
 }
 
-// save writes an ensemble as one file. Meta tells of the first member, but for the validation F1, which is that of the
+// save writes an ensemble as one file. Its Origin tells of the first member, but for the validation F1, which is that of the
 // mean.
 func (p *Pool) save(path string, m saved.Model) error {
 	r := p.Runs[0]
-	meta := r.meta()
-	meta.ValF1 = metrics.Number(metrics.NaN)
+	m.Origin.ValF1 = metrics.Number(metrics.NaN)
 	var members [][]float32
 	for _, run := range p.kept() {
 		if len(run.val) == len(r.Parts.Val) && len(run.val) > 0 {
@@ -120,9 +119,9 @@ func (p *Pool) save(path string, m saved.Model) error {
 		}
 	}
 	if len(members) == len(m.Members()) {
-		meta.ValF1 = metrics.Number(validationF1(metrics.Labels(r.Dataset.Y, r.Parts.Val), metrics.MeanProbability(members)))
+		m.Origin.ValF1 = metrics.Number(validationF1(metrics.Labels(r.Dataset.Y, r.Parts.Val), metrics.MeanProbability(members)))
 	}
-	if err := saved.Save(path, &m, r.Config.LearningRate, meta); err != nil {
+	if err := saved.Save(path, &m); err != nil {
 		return err
 	}
 	r.Wrote(path)
@@ -143,7 +142,7 @@ func (p *Pool) canSave(path string) error {
 			m.Others = append(m.Others, s)
 		}
 	}
-	if _, err := saved.EncodeModel(path, &m, p.Runs[0].Config.LearningRate, saved.Meta{Version: 1, Scaling: m.Scaling.ForPrediction()}); err != nil {
+	if _, err := saved.Encode(path, &m); err != nil {
 		return fmt.Errorf("train: this ensemble cannot be saved as %s: %w; use fewer members, or train without saving", path, err)
 	}
 	return nil

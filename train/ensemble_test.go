@@ -59,17 +59,17 @@ func TestEnsemble(t *testing.T) {
 	if res.Threshold != want.Threshold || res.Test.Threshold != want.Threshold {
 		t.Errorf("threshold %v, of the test part %v; want %+v", res.Threshold, res.Test.Threshold, want)
 	}
-	m, meta, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
+	m, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	again, err := Evaluate(context.Background(), m, traintest.Float64Engine, cfg.Dataset, res.Parts.Test)
-	if err != nil || !slices.Equal(again.Probability, res.Test.Probability) || again.Threshold != want.Threshold || meta.Seed != 7 {
+	if err != nil || !slices.Equal(again.Probability, res.Test.Probability) || again.Threshold != want.Threshold || m.Origin.Seed != 7 {
 		t.Errorf("%v; the file says %v at %v, want %v", err, again.Probability, again.Threshold, res.Test.Probability)
 	}
 	f1 := validationF1(metrics.Labels(cfg.Dataset.Y, res.Parts.Val), metrics.MeanProbability(vals))
-	if float64(meta.ValF1) != f1 {
-		t.Errorf("the file says validation F1 %v, want %v", meta.ValF1, f1)
+	if float64(m.Origin.ValF1) != f1 {
+		t.Errorf("the file says validation F1 %v, want %v", m.Origin.ValF1, f1)
 	}
 	for _, name := range []string{"lstm_history.csv", "lstm_history_seed8.csv", "lstm_history_seed9.csv"} {
 		path := filepath.Join(dir, "h", name)
@@ -105,7 +105,7 @@ func TestEnsembleInterrupted(t *testing.T) {
 	if res.Stopped != StoppedInterrupted || len(res.Others) != 1 || res.Test == nil {
 		t.Errorf("stopped %q, %d members", res.Stopped, 1+len(res.Others))
 	}
-	if m, _, err := saved.Load(filepath.Join(dir, "c", CheckpointFile)); err != nil || len(m.Others) != 1 {
+	if m, err := saved.Load(filepath.Join(dir, "c", CheckpointFile)); err != nil || len(m.Others) != 1 {
 		t.Errorf("saved: %v", err)
 	}
 }

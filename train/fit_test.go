@@ -259,12 +259,12 @@ func TestEndings(t *testing.T) {
 				if device != tc.weights {
 					t.Errorf("the device holds %v at the end, want %v", device, tc.weights)
 				}
-				m, meta, err := saved.Load(path)
+				m, err := saved.Load(path)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if m.State.Params[0] != tc.weights || meta.Epoch != tc.best || !slices.Contains(res.Files, path) {
-					t.Errorf("the checkpoint holds %v of epoch %d, want %v of %d; files %v", m.State.Params[0], meta.Epoch, tc.weights, tc.best, res.Files)
+				if m.State.Params[0] != tc.weights || m.Origin.Epoch != tc.best || !slices.Contains(res.Files, path) {
+					t.Errorf("the checkpoint holds %v of epoch %d, want %v of %d; files %v", m.State.Params[0], m.Origin.Epoch, tc.weights, tc.best, res.Files)
 				}
 			})
 		}

@@ -42,7 +42,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _, err := saved.Load(filepath.Join(dir, KerasFile))
+	m, err := saved.Load(filepath.Join(dir, KerasFile))
 	if err != nil {
 		t.Fatal(err)
 	}

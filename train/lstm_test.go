@@ -285,12 +285,12 @@ func TestModelRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, meta, err := saved.Load(res.Files[0])
+	m, err := saved.Load(res.Files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if meta.Epoch != res.BestEpoch || meta.Seed != 42 || meta.Scaling.Kind != data.ScaleStandard || m.Loss.Kind != model.BinaryFocal {
-		t.Errorf("meta %+v, loss %v", meta, m.Loss)
+	if m.Origin.Epoch != res.BestEpoch || m.Origin.Seed != 42 || m.Scaling.Kind != data.ScaleStandard || m.Loss.Kind != model.BinaryFocal {
+		t.Errorf("origin %+v, loss %v", m.Origin, m.Loss)
 	}
 	for _, m := range []*saved.Model{m, &res.Model} {
 		v, err := Evaluate(context.Background(), m, traintest.Float64Engine, cfg.Dataset, cfg.Parts.Test)

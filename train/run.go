@@ -77,7 +77,13 @@ func (r *Run) BestState() *model.State { return r.best }
 
 // Model returns the network with the best weights so far; its State is nil before there are any.
 func (r *Run) Model() saved.Model {
-	return saved.Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: r.Config.loss(), Optimizer: r.Config.optimizer(), LearningRate: r.Config.LearningRate, Threshold: r.Decision().Threshold}
+	c := r.Config
+	origin := saved.Origin{Epoch: -1, ValF1: metrics.Number(metrics.NaN), Seed: c.Seed, Split: c.Split, Augment: c.Augment, ClassWeights: c.ClassWeights}
+	if r.Best.Any {
+		origin.Epoch, origin.ValF1 = r.Best.Epoch, metrics.Number(r.Best.Value)
+	}
+	return saved.Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: c.loss(), Optimizer: c.optimizer(), LearningRate: c.LearningRate,
+		Threshold: r.Decision().Threshold, Origin: &origin}
 }
 
 // Wrote adds a file to the list of files that the run names at its end.

@@ -196,12 +196,12 @@ func TestLastWeights(t *testing.T) {
 			t.Errorf("epoch %d is called better", e.Epoch)
 		}
 	}
-	m, meta, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
+	m, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.State.Params[0] != 8 || meta.Epoch != 7 || math.Abs(float64(meta.ValF1)-res.History[7].Val.F1) > 0 {
-		t.Errorf("saved: weights %v, epoch %d, F1 %v", m.State.Params[0], meta.Epoch, meta.ValF1)
+	if m.State.Params[0] != 8 || m.Origin.Epoch != 7 || math.Abs(float64(m.Origin.ValF1)-res.History[7].Val.F1) > 0 {
+		t.Errorf("saved: weights %v, epoch %d, F1 %v", m.State.Params[0], m.Origin.Epoch, m.Origin.ValF1)
 	}
 }
 
@@ -254,8 +254,8 @@ func TestTrainOnVal(t *testing.T) {
 	if err != nil || !strings.HasSuffix(strings.Split(string(csv), "\n")[1], ",,,,,,") {
 		t.Errorf("%v, history:\n%s", err, csv)
 	}
-	if _, meta, err := saved.Load(filepath.Join(dir, "c", CheckpointFile)); err != nil || meta.Epoch != 7 || !math.IsNaN(float64(meta.ValF1)) {
-		t.Errorf("%v, meta %+v", err, meta)
+	if m, err := saved.Load(filepath.Join(dir, "c", CheckpointFile)); err != nil || m.Origin.Epoch != 7 || !math.IsNaN(float64(m.Origin.ValF1)) {
+		t.Errorf("%v, origin %+v", err, m.Origin)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestThresholdOfRun(t *testing.T) {
 	if res.BestEpoch != 1 || res.Threshold != want || res.Test.Threshold != want {
 		t.Errorf("epoch %d, threshold %v, of the test part %v; want 1 and %v", res.BestEpoch, res.Threshold, res.Test.Threshold, want)
 	}
-	m, _, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
+	m, err := saved.Load(filepath.Join(dir, "c", CheckpointFile))
 	if err != nil || m.Threshold != want {
 		t.Errorf("saved: %v, %v", m.Threshold, err)
 	}

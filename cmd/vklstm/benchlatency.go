@@ -23,7 +23,7 @@ func (m *measurement) latency(ctx context.Context) error {
 	trained := &saved.Model{Spec: spec, State: spec.Init(1)}
 	if m.model != "" {
 		var err error
-		if trained, _, err = saved.Load(m.model); err != nil {
+		if trained, err = saved.Load(m.model); err != nil {
 			return err
 		}
 	}

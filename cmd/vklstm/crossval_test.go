@@ -255,7 +255,7 @@ func TestEvaluateGroups(t *testing.T) {
 	dir := t.TempDir()
 	saveGroups(t, filepath.Join(dir, "falls.npz"))
 	spec := model.Classifier(60, 6, 4, 0, 4)
-	if err := saved.Save(filepath.Join(dir, "m.h5"), &saved.Model{Spec: spec, State: spec.Init(3)}, 0, saved.Meta{Version: 1}); err != nil {
+	if err := saved.Save(filepath.Join(dir, "m.h5"), &saved.Model{Spec: spec, State: spec.Init(3), LearningRate: 0}); err != nil {
 		t.Fatal(err)
 	}
 	r := vklstm(t, dir, "evaluate", "--model", "m.h5", "--data", "falls.npz", "--device", "cpu", "--group-key", "fold", "--event-key", "subject")

@@ -35,7 +35,7 @@ func evaluateCommand() *cobra.Command {
 			if err := spares("json", jsonPath, dataPath, modelPath); err != nil {
 				return err
 			}
-			m, _, err := saved.Load(modelPath)
+			m, err := saved.Load(modelPath)
 			if err != nil {
 				return err
 			}

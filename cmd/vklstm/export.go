@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"vklstm/model"
 	"vklstm/train"
 	"vklstm/train/files"
-	"vklstm/train/metrics"
 	"vklstm/train/saved"
 )
 
@@ -69,11 +67,11 @@ times slower.`,
 			if err := spares("out", out, modelPath); err != nil {
 				return err
 			}
-			m, meta, err := loadModel(modelPath, out)
+			m, err := loadModel(modelPath, out)
 			if err != nil {
 				return err
 			}
-			size, err := saved.Export(out, m, meta, format, q)
+			size, err := saved.Export(out, m, format, q)
 			if err != nil {
 				return err
 			}
@@ -113,11 +111,11 @@ is said.`,
 			if err := spares("out", out, modelPath); err != nil {
 				return err
 			}
-			m, meta, err := loadModel(modelPath, out)
+			m, err := loadModel(modelPath, out)
 			if err != nil {
 				return err
 			}
-			size, err := saved.Export(out, m, meta, saved.FormatKeras, model.QuantizeNone)
+			size, err := saved.Export(out, m, saved.FormatKeras, model.QuantizeNone)
 			if err != nil {
 				return err
 			}
@@ -137,17 +135,13 @@ is said.`,
 	return c
 }
 
-// loadModel reads a model that is to be written to out, and what it says about itself; of a file that says nothing,
-// what is known.
-func loadModel(path, out string) (*saved.Model, saved.Meta, error) {
-	m, meta, err := saved.Load(path)
+// loadModel reads a model that is to be written to out.
+func loadModel(path, out string) (*saved.Model, error) {
+	m, err := saved.Load(path)
 	if err != nil {
-		return nil, saved.Meta{}, err
+		return nil, err
 	}
-	if meta == nil {
-		meta = &saved.Meta{Version: 1, Scaling: m.Scaling, Epoch: -1, ValF1: metrics.Number(math.NaN()), Threshold: m.Decision()}
-	}
-	return m, *meta, files.CheckWritable(out)
+	return m, files.CheckWritable(out)
 }
 
 func wrote(path string, size int, format string) error {

@@ -10,7 +10,7 @@ import (
 
 // init has training start from a model file: settings that no flag names are the file's.
 func (t *trainFlags) init(path string) error {
-	m, _, err := saved.Load(path)
+	m, err := saved.Load(path)
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func TestBadUse(t *testing.T) {
 	write(old, []byte("old"))
 	write(filepath.Join(dir, "text.npz"), []byte("this is no zip"))
 	spec := model.Classifier(60, 6, 2, 0, 2)
-	if err := saved.Save(filepath.Join(dir, "ok.h5"), &saved.Model{Spec: spec, State: spec.Init(1)}, 1e-3, saved.Meta{Version: 1}); err != nil {
+	if err := saved.Save(filepath.Join(dir, "ok.h5"), &saved.Model{Spec: spec, State: spec.Init(1), LearningRate: 1e-3}); err != nil {
 		t.Fatal(err)
 	}
 	ok, err := os.ReadFile(filepath.Join(dir, "ok.npz"))

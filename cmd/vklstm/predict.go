@@ -76,7 +76,7 @@ line begins a new recording.`,
 					return err
 				}
 			}
-			m, _, err := saved.Load(modelPath)
+			m, err := saved.Load(modelPath)
 			if err != nil {
 				return err
 			}

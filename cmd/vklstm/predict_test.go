@@ -24,7 +24,7 @@ func saveModel(t *testing.T, dir string) *saved.Model {
 	t.Helper()
 	s := model.Classifier(4, 2, 5, 0, 3)
 	m := &saved.Model{Spec: s, State: s.Init(3), Threshold: 0.49}
-	if err := saved.Save(filepath.Join(dir, "m.h5"), m, 0, saved.Meta{Version: 1}); err != nil {
+	if err := saved.Save(filepath.Join(dir, "m.h5"), m); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -213,7 +213,7 @@ func TestPredictNoNumber(t *testing.T) {
 		head[1].Of(m.State.Params)[i] = 3e38 + v
 		head[2].Of(m.State.Params)[i] = []float32{3e38, -3e38}[i%2]
 	}
-	if err := saved.Save(filepath.Join(dir, "m.h5"), m, 0, saved.Meta{Version: 1}); err != nil {
+	if err := saved.Save(filepath.Join(dir, "m.h5"), m); err != nil {
 		t.Fatal(err)
 	}
 	c := exec.Command(program, "predict", "--model", "m.h5", "--device", "cpu", "--stream", "--json")
@@ -281,19 +281,19 @@ func TestExportCommand(t *testing.T) {
 			t.Errorf("%v: status %d, want %d with %q\n%s%s", tc.args, r.status, tc.status, tc.want, r.out, r.errout)
 		}
 	}
-	a, _, err := saved.Load(filepath.Join(dir, "m.h5"))
+	a, err := saved.Load(filepath.Join(dir, "m.h5"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r := vklstm(t, dir, "convert", "--model", trained, "--out", "t.keras"); r.status != 0 || r.errout != "" {
 		t.Errorf("to .keras, which keeps all: status %d\n%s", r.status, r.errout)
 	}
-	from, _, err1 := saved.Load(trained)
-	to, _, err2 := saved.Load(filepath.Join(dir, "t.keras"))
+	from, err1 := saved.Load(trained)
+	to, err2 := saved.Load(filepath.Join(dir, "t.keras"))
 	if err := errors.Join(err1, err2); err != nil || from.State.Step == 0 || !reflect.DeepEqual(from.State, to.State) || from.Optimizer != to.Optimizer {
 		t.Errorf("the optimizer of a model that went to .keras is another: %v", err)
 	}
-	b, _, err := saved.Load(filepath.Join(dir, "again.h5"))
+	b, err := saved.Load(filepath.Join(dir, "again.h5"))
 	if err != nil || !slices.Equal(a.State.Params, b.State.Params) || b.Threshold != 0.49 {
 		t.Errorf("a model that went to npz and back is another: %v", err)
 	}

@@ -143,7 +143,7 @@ var latencyScript []byte
 // startRuntime exports m and starts the runtime of that format.
 func startRuntime(ctx context.Context, python, dir, format string, m *saved.Model, x []float32) (timed, error) {
 	file, script, windows := filepath.Join(dir, "model."+format), filepath.Join(dir, "latency.py"), filepath.Join(dir, "x.bin")
-	if _, err := saved.Export(file, m, saved.Meta{}, format, model.QuantizeNone); err != nil {
+	if _, err := saved.Export(file, m, format, model.QuantizeNone); err != nil {
 		return timed{}, err
 	}
 	raw, err := binary.Append(nil, binary.LittleEndian, x)

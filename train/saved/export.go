@@ -54,10 +54,10 @@ func (m *Model) Trained() model.Trained {
 	return t
 }
 
-// Export writes m in another format, its kernels kept as q says, and returns the file's size; see WriteFile for what
-// happens to an older file. meta goes into the formats that hold it, keras, keras2 and npz, which hold float32 alone.
-func Export(path string, m *Model, meta Meta, format string, q model.Quantization) (int, error) {
-	b, err := encodeExport(path, m, meta, format, q)
+// Export writes m in another format, its kernels kept as q says, and returns the file's size; see files.Write for what
+// happens to an older file. keras, keras2 and npz hold float32 alone.
+func Export(path string, m *Model, format string, q model.Quantization) (int, error) {
+	b, err := encodeExport(path, m, format, q)
 	if err != nil {
 		return 0, fmt.Errorf("train: write %s: %w", path, err)
 	}
@@ -67,7 +67,7 @@ func Export(path string, m *Model, meta Meta, format string, q model.Quantizatio
 	})
 }
 
-func encodeExport(path string, m *Model, meta Meta, format string, q model.Quantization) ([]byte, error) {
+func encodeExport(path string, m *Model, format string, q model.Quantization) ([]byte, error) {
 	switch format {
 	case FormatTFLite:
 		return tflite.Encode(m.Trained(), q)
@@ -79,16 +79,16 @@ func encodeExport(path string, m *Model, meta Meta, format string, q model.Quant
 		}
 		switch format {
 		case FormatKeras:
-			return EncodeModel(path, m, m.LearningRate, meta)
+			return Encode(path, m)
 		case FormatKeras2:
 			if !IsArchive(path) {
 				return nil, fmt.Errorf("%s is a .keras file; name it so (an .h5 file of format keras opens in Keras 2 too, without the optimizer's state)", format)
 			}
 			its := *m
 			its.forKeras2 = true
-			return EncodeModel(path, &its, m.LearningRate, meta)
+			return Encode(path, &its)
 		}
-		return encodeNPZ(m, meta)
+		return encodeNPZ(m)
 	}
 	return nil, fmt.Errorf("unknown format %q", format)
 }
@@ -98,7 +98,7 @@ type archive struct {
 	Spec    model.Spec `json:"spec"`
 	Members int        `json:"members"`
 	Loss    model.Loss `json:"loss"`
-	Meta
+	about
 }
 
 // arrayName returns the name of a variable's array: Keras's, behind the member's number from the second on.
@@ -111,12 +111,15 @@ func arrayName(member int, v model.Variable) string {
 
 // encodeNPZ returns an npz file with one array per variable, as Keras has it in shape and order of gates, and what else
 // belongs to the model as JSON in the array "vklstm".
-func encodeNPZ(m *Model, meta Meta) ([]byte, error) {
+func encodeNPZ(m *Model) ([]byte, error) {
 	if err := m.Trained().Check(model.QuantizeNone); err != nil {
 		return nil, err
 	}
-	meta.Threshold, meta.Version, meta.Scaling = m.Decision(), 1, m.Scaling.ForPrediction()
-	text, err := json.Marshal(archive{Spec: m.Spec, Members: len(m.Members()), Loss: m.Loss, Meta: meta})
+	a, err := m.about()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(archive{Spec: m.Spec, Members: len(m.Members()), Loss: m.Loss, about: a})
 	if err != nil {
 		return nil, err
 	}
@@ -140,16 +143,16 @@ func encodeNPZ(m *Model, meta Meta) ([]byte, error) {
 const MaxMembers = 1024
 
 // readNPZ reads what encodeNPZ wrote. ok is false where the file is none of its kind.
-func readNPZ(path string) (m *Model, meta *Meta, ok bool, err error) {
+func readNPZ(path string) (m *Model, ok bool, err error) {
 	f, err := npz.Open(path)
 	if err != nil {
-		return nil, nil, false, nil
+		return nil, false, nil
 	}
 	defer f.Close()
 	if !f.Has(Attribute) {
-		return nil, nil, false, nil
+		return nil, false, nil
 	}
-	m, meta, err = decodeNPZ(f)
+	m, err = decodeNPZ(f)
 	switch {
 	case err == nil:
 	case strings.HasPrefix(err.Error(), path+": "): // npz's own errors name the file
@@ -157,46 +160,46 @@ func readNPZ(path string) (m *Model, meta *Meta, ok bool, err error) {
 	default:
 		err = fmt.Errorf("train: read %s: %w", path, err)
 	}
-	return m, meta, true, err
+	return m, true, err
 }
 
-func decodeNPZ(f *npz.File) (*Model, *Meta, error) {
+func decodeNPZ(f *npz.File) (*Model, error) {
 	text, err := f.Text(Attribute)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	a := archive{Meta: Meta{Threshold: metrics.DefaultThreshold}}
+	a := archive{about: about{Threshold: metrics.DefaultThreshold}}
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
-		return nil, nil, fmt.Errorf("its array %q is damaged (%w); export the model again", Attribute, err)
+		return nil, fmt.Errorf("its array %q is damaged (%w); export the model again", Attribute, err)
 	}
 	if a.Members < 1 || a.Members > MaxMembers {
-		return nil, nil, fmt.Errorf("its array %q names %d members; at least 1 and at most %d", Attribute, a.Members, MaxMembers)
+		return nil, fmt.Errorf("its array %q names %d members; at least 1 and at most %d", Attribute, a.Members, MaxMembers)
 	}
 	if _, err := a.Spec.Chain(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if a.Loss.Kind != "" {
 		if err := a.Loss.Check(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	if err := a.Meta.check(a.Spec.Features); err != nil {
-		return nil, nil, err
+	if err := a.check(a.Spec.Features); err != nil {
+		return nil, err
 	}
-	m := &Model{Spec: a.Spec, Loss: a.Loss, Scaling: a.Scaling, Threshold: a.Threshold}
+	m := &Model{Spec: a.Spec, Loss: a.Loss, Scaling: a.Scaling, Threshold: a.Threshold, Origin: &a.Origin}
 	layout := a.Spec.Layout()
 	for k := range a.Members {
 		var params []float32 // grows with what the file really holds
 		for _, v := range layout.Variables {
 			if name := arrayName(k, v); !f.Has(name) { // whatever else it holds is of no use to say
-				return nil, nil, fmt.Errorf("it has no array %q, which its network needs; export the model again", name[:min(len(name), 100)])
+				return nil, fmt.Errorf("it has no array %q, which its network needs; export the model again", name[:min(len(name), 100)])
 			}
 			values, shape, err := f.Float32(arrayName(k, v))
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if fmt.Sprint(shape) != fmt.Sprint(v.Shape) {
-				return nil, nil, fmt.Errorf("its array %q has shape %v; the network needs %v", arrayName(k, v), shape, v.Shape)
+				return nil, fmt.Errorf("its array %q has shape %v; the network needs %v", arrayName(k, v), shape, v.Shape)
 			}
 			params = append(params, values...)
 		}
@@ -209,7 +212,7 @@ func decodeNPZ(f *npz.File) (*Model, *Meta, error) {
 		}
 	}
 	if err := m.Trained().Check(model.QuantizeNone); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return m, &a.Meta, nil
+	return m, nil
 }

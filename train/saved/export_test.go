@@ -18,30 +18,30 @@ import (
 )
 
 // exported returns an ensemble of two bidirectional stacks with all that a file holds.
-func exported() (*Model, Meta) {
+func exported() *Model {
 	s := model.Stack(4, 2, []int{3, 2}, true, 0.1, 2)
-	m := &Model{Spec: s, State: s.Init(1), Others: []*model.State{s.Init(2)}, Loss: model.Focal(), Threshold: 0.3,
+	return &Model{Spec: s, State: s.Init(1), Others: []*model.State{s.Init(2)}, Loss: model.Focal(), Threshold: 0.3,
+		Origin:  &Origin{Epoch: 3, Seed: 7, Split: "group", Augment: "none"},
 		Scaling: data.Scaling{Kind: data.ScaleStandard, Scaling: model.Scaling{Offset: []float32{1, 2}, Factor: []float32{0.5, 4}}}}
-	return m, Meta{Version: 1, Epoch: 3, Seed: 7, Split: "group", Augment: "none"}
 }
 
 func TestExportNPZ(t *testing.T) {
-	m, meta := exported()
+	m := exported()
 	path := filepath.Join(t.TempDir(), "m.npz")
-	size, err := Export(path, m, meta, FormatNPZ, model.QuantizeNone)
+	size, err := Export(path, m, FormatNPZ, model.QuantizeNone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, _ := os.Stat(path); info.Size() != int64(size) {
 		t.Errorf("%d bytes said, %d written", size, info.Size())
 	}
-	got, back, err := Load(path)
+	got, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got.Spec, m.Spec) || !reflect.DeepEqual(got.Scaling, m.Scaling) || got.Threshold != 0.3 || got.Loss != m.Loss ||
-		back.Epoch != 3 || back.Seed != 7 || len(got.Members()) != 2 {
-		t.Errorf("read %+v, %+v", got, back)
+		*got.Origin != *m.Origin || len(got.Members()) != 2 {
+		t.Errorf("read %+v, %+v", got, got.Origin)
 	}
 	for k, s := range m.Members() {
 		if !reflect.DeepEqual(got.Members()[k].Params, s.Params) {
@@ -60,14 +60,14 @@ func TestExportManyFeatures(t *testing.T) {
 		}
 		for _, name := range []string{"m.npz", "m.keras", "m.h5"} {
 			path := filepath.Join(t.TempDir(), name)
-			_, err := Export(path, m, Meta{Version: 1}, FormatOf(path), model.QuantizeNone)
+			_, err := Export(path, m, FormatOf(path), model.QuantizeNone)
 			if wanted := want && (name != "m.h5" || f < 3000); wanted != (err == nil) { // an attribute of .h5 holds 64 KiB
 				t.Errorf("%s with %d features: %v", name, f, err)
 			}
 			if err != nil {
 				continue
 			}
-			if got, _, err := Load(path); err != nil || !reflect.DeepEqual(got.Scaling, m.Scaling) {
+			if got, err := Load(path); err != nil || !reflect.DeepEqual(got.Scaling, m.Scaling) {
 				t.Errorf("%s with %d features is not read back: %v", name, f, err)
 			}
 		}
@@ -76,7 +76,7 @@ func TestExportManyFeatures(t *testing.T) {
 
 // A .keras file is for one Keras or the other; both hold the same for us. package keras has the real ones judge them.
 func TestExportKeras2(t *testing.T) {
-	m, meta := exported()
+	m := exported()
 	m.Others = nil
 	m.Loss, m.State.Step = model.Focal(), 3
 	for i := range m.State.M {
@@ -85,10 +85,10 @@ func TestExportKeras2(t *testing.T) {
 	var files [][]byte
 	for _, format := range []string{FormatKeras, FormatKeras2} {
 		path := filepath.Join(t.TempDir(), "m.keras")
-		if _, err := Export(path, m, meta, format, model.QuantizeNone); err != nil {
+		if _, err := Export(path, m, format, model.QuantizeNone); err != nil {
 			t.Fatal(err)
 		}
-		back, _, err := Load(path)
+		back, err := Load(path)
 		if err != nil || !reflect.DeepEqual(back.State, m.State) {
 			t.Errorf("%s: read back as %+v, %v", format, back, err)
 		}
@@ -104,7 +104,7 @@ func TestExportKeras2(t *testing.T) {
 }
 
 func TestExportRefuses(t *testing.T) {
-	m, meta := exported()
+	m := exported()
 	path := filepath.Join(t.TempDir(), "m")
 	for _, tc := range []struct {
 		format string
@@ -118,7 +118,7 @@ func TestExportRefuses(t *testing.T) {
 		{"pb", model.QuantizeNone, "unknown format"},
 		{FormatONNX, "int4", "int4"},
 	} {
-		if _, err := Export(path, m, meta, tc.format, tc.q); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := Export(path, m, tc.format, tc.q); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one with %q", err, tc.want)
 		}
 		if _, err := os.Stat(path); err == nil {
@@ -129,8 +129,8 @@ func TestExportRefuses(t *testing.T) {
 
 // FuzzReadNPZ reads damaged archives of a model: a sentence, or a model that can be written again.
 func FuzzReadNPZ(f *testing.F) {
-	m, meta := exported()
-	whole, err := encodeNPZ(m, meta)
+	m := exported()
+	whole, err := encodeNPZ(m)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -143,34 +143,26 @@ func FuzzReadNPZ(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m, meta, ok, err := readNPZ(path)
+		m, ok, err := readNPZ(path)
 		if !ok || err != nil {
 			if ok && (m != nil || len(err.Error()) > 1000) {
 				t.Errorf("a model beside the error %.200v", err)
 			}
 			return
 		}
-		if _, err := encodeNPZ(m, *meta); err != nil {
+		if _, err := encodeNPZ(m); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
 func TestReadNPZErrors(t *testing.T) {
-	m, meta := exported()
+	m := exported()
 	dir := t.TempDir()
-	for name, tc := range map[string]struct {
-		change func(*Model, *Meta)
-		shape  bool
-	}{
-		"scaling": {func(m *Model, _ *Meta) { m.Scaling.Offset = m.Scaling.Offset[1:] }, true},
-	} {
-		m := *m
-		meta := meta
-		tc.change(&m, &meta)
-		if _, err := Export(filepath.Join(dir, name), &m, meta, FormatNPZ, model.QuantizeNone); err == nil || errors.Is(err, model.ErrShape) != tc.shape {
-			t.Errorf("%s: %v", name, err)
-		}
+	short := *m
+	short.Scaling.Offset = short.Scaling.Offset[1:]
+	if _, err := Export(filepath.Join(dir, "scaling"), &short, FormatNPZ, model.QuantizeNone); !errors.Is(err, model.ErrShape) {
+		t.Errorf("a scaling of one feature for two: %v", err)
 	}
 	// A layer's name in the file is a claim: the sentence about it is one, and names the file once.
 	path := filepath.Join(dir, "claims.npz")
@@ -182,7 +174,7 @@ func TestReadNPZErrors(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := Load(path)
+	_, err := Load(path)
 	if err == nil || !strings.Contains(err.Error(), "no array") || strings.Count(err.Error(), path) != 1 || len(err.Error()) > 500 {
 		t.Errorf("error %.600v", err)
 	}

@@ -17,7 +17,7 @@ import (
 // Keras stays within 0.002 of the reference's, and float32 within 1e-5 of each probability, float16 within 6e-3.
 func TestExportWEDA(t *testing.T) {
 	path := traintest.Shared(t, "data", "weda_fall_25hz.npz")
-	m, _, err := Load(traintest.Shared(t, "data", "lstm_weda_keras3.h5"))
+	m, err := Load(traintest.Shared(t, "data", "lstm_weda_keras3.h5"))
 	if err != nil {
 		t.Fatal(err)
 	}

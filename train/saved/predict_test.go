@@ -30,8 +30,8 @@ func TestThreshold(t *testing.T) {
 	}{
 		{0, 0.5, ""}, {0.3125, 0.3125, ""}, {0.1, 0.1, ""}, {1, 0, "threshold 1; it must be above 0 and below 1"}, {metrics.NaN, 0, "threshold NaN"},
 	} {
-		m := &Model{Spec: spec, State: spec.Init(1), Threshold: tc.threshold}
-		err := Save(path, m, 1e-3, Meta{Version: 1, Scaling: data.Scaling{Kind: data.ScaleNone}})
+		m := &Model{Spec: spec, State: spec.Init(1), Threshold: tc.threshold, Scaling: data.Scaling{Kind: data.ScaleNone}}
+		err := Save(path, m)
 		if tc.says != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("%v: error %v, want one with %q", tc.threshold, err, tc.says)
@@ -41,12 +41,12 @@ func TestThreshold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, meta, err := Load(path)
+		got, err := Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Threshold != tc.want || meta.Threshold != tc.want || got.Decision() != tc.want || m.Decision() != tc.want {
-			t.Errorf("%v: read %v and %v, want %v", tc.threshold, got.Threshold, meta.Threshold, tc.want)
+		if got.Threshold != tc.want || got.Decision() != tc.want || m.Decision() != tc.want {
+			t.Errorf("%v: read %v, want %v", tc.threshold, got.Threshold, tc.want)
 		}
 	}
 	data, err := os.ReadFile(path)
@@ -67,12 +67,12 @@ func TestThreshold(t *testing.T) {
 		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := Load(path)
+		m, err := Load(path)
 		if tc.says == "" && (err != nil || m.Threshold != tc.want) || tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
 			t.Errorf("%s: %+v, %v", tc.new, m, err)
 		}
 	}
-	if m, _, err := Load(filepath.Join("..", "..", "model", "keras", "testdata", "keras3.h5")); err != nil || m.Threshold != 0.5 {
+	if m, err := Load(filepath.Join("..", "..", "model", "keras", "testdata", "keras3.h5")); err != nil || m.Threshold != 0.5 {
 		t.Errorf("a file of Keras: %+v, %v", m, err)
 	}
 }
@@ -111,17 +111,18 @@ func TestPredictor(t *testing.T) {
 // TestEnsembleFile saves an ensemble and finds its members again, in order.
 func TestEnsembleFile(t *testing.T) {
 	spec := model.Stack(3, 2, []int{4, 3}, true, 0.3, 2)
-	m := &Model{Spec: spec, State: spec.Init(1), Others: []*model.State{spec.Init(2), spec.Init(3)}, Threshold: 0.25, Loss: model.Focal()}
+	m := &Model{Spec: spec, State: spec.Init(1), Others: []*model.State{spec.Init(2), spec.Init(3)}, Threshold: 0.25, Loss: model.Focal(),
+		Scaling: data.Scaling{Kind: data.ScaleNone}, Origin: &Origin{Seed: 7}}
 	path := filepath.Join(t.TempDir(), "lstm_best.h5")
-	if err := Save(path, m, 1e-3, Meta{Version: 1, Scaling: data.Scaling{Kind: data.ScaleNone}, Seed: 7}); err != nil {
+	if err := Save(path, m); err != nil {
 		t.Fatal(err)
 	}
-	got, meta, err := Load(path)
+	got, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got.Spec, spec) || got.Threshold != 0.25 || meta.Seed != 7 || got.Loss != m.Loss {
-		t.Errorf("%+v, %+v", got, meta)
+	if !reflect.DeepEqual(got.Spec, spec) || got.Threshold != 0.25 || got.Origin.Seed != 7 || got.Loss != m.Loss {
+		t.Errorf("%+v, %+v", got, got.Origin)
 	}
 	members, want := got.Members(), m.Members()
 	if len(members) != 3 {

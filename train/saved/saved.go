@@ -12,21 +12,29 @@ import (
 	"vklstm/train/metrics"
 )
 
-// Attribute is the root attribute of a checkpoint that holds, as JSON, what Keras has no place for: Meta.
+// Attribute is the root attribute of a checkpoint that holds, as JSON, what Keras has no place for.
 const Attribute = "vklstm"
 
-// Meta is what a checkpoint says about itself beside the network.
-type Meta struct {
-	Version      int            `json:"version"` // 1
-	Scaling      data.Scaling   `json:"scaling"`
+// about is what Attribute holds.
+type about struct {
+	Version int          `json:"version"` // 1
+	Scaling data.Scaling `json:"scaling"`
+	Origin
+	Threshold float64 `json:"threshold"`
+}
+
+// Origin says where a model's weights come from.
+type Origin struct {
 	Epoch        int            `json:"epoch"`  // from which the weights are, counted from 0; −1: from no whole epoch
 	ValF1        metrics.Number `json:"val_f1"` // validation F1 of that epoch
 	Seed         uint32         `json:"seed"`
 	Split        string         `json:"split"`
 	Augment      string         `json:"augment"`
 	ClassWeights bool           `json:"class_weights"`
-	Threshold    float64        `json:"threshold"` // Model.Threshold; SaveModel sets it, and Scaling, to the model's
 }
+
+// unknown is the Origin of a model of which nothing is known.
+var unknown = Origin{Epoch: -1, ValF1: metrics.Number(metrics.NaN)}
 
 // Model is a trained network with all that is needed to predict. It may be an ensemble: several networks of one Spec,
 // which differ in their parameters alone, and whose probabilities are averaged.
@@ -40,14 +48,16 @@ type Model struct {
 	// Optimizer is what the model was trained with; Kind is empty when not known, which stands for Keras's Adam. Only
 	// .keras files hold it. L2 is known, and minded, without a Kind too.
 	Optimizer    model.Optimizer
-	LearningRate float64 // of the file, 0 when not known
+	LearningRate float64 // that it was trained with, 0 when not known
+
+	Origin *Origin // nil: not known
 
 	// Lost lists, one sentence each, what its file says of training that is not known here, so that training which goes
 	// on from it takes another step than the program that wrote it.
 	Lost []string
 
 	// Threshold is the probability above which a window counts as positive, above 0 and below 1. 0 stands for
-	// DefaultThreshold; LoadModel never leaves it 0.
+	// DefaultThreshold; Load never leaves it 0.
 	Threshold float64
 
 	forKeras2 bool // a .keras file's optimizer is to be restored by Keras 2
@@ -66,15 +76,15 @@ func (m *Model) Decision() float64 {
 	return m.Threshold
 }
 
-// LoadModel reads a model that LSTM, Export (.npz) or Keras (.h5, .keras) wrote. A file of Keras has no scaling, and the threshold
+// Load reads a model that LSTM, Export (.npz) or Keras (.h5, .keras) wrote. A file of Keras has no scaling, and the threshold
 // DefaultThreshold. The error is a sentence that names the file.
-func Load(path string) (*Model, *Meta, error) {
-	if m, meta, ok, err := readNPZ(path); ok {
-		return m, meta, err
+func Load(path string) (*Model, error) {
+	if m, ok, err := readNPZ(path); ok {
+		return m, err
 	}
 	f, err := keras.Read(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m := &Model{Spec: f.Spec, Loss: f.Loss, Optimizer: f.Rule, LearningRate: f.LearningRate, Lost: f.Ignored, State: model.NewState(len(f.Params)), Scaling: data.Scaling{Kind: data.ScaleNone},
 		Threshold: metrics.DefaultThreshold}
@@ -89,35 +99,35 @@ func Load(path string) (*Model, *Meta, error) {
 	}
 	text, ok := f.Extra[Attribute]
 	if !ok {
-		return m, nil, nil
+		return m, nil
 	}
-	meta := Meta{Threshold: metrics.DefaultThreshold}
-	if err := json.Unmarshal([]byte(text), &meta); err != nil {
-		return nil, nil, fmt.Errorf("train: read %s: its attribute %q is damaged (%w); train the model again", path, Attribute, err)
+	a := about{Threshold: metrics.DefaultThreshold}
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		return nil, fmt.Errorf("train: read %s: its attribute %q is damaged (%w); train the model again", path, Attribute, err)
 	}
-	if err := meta.check(m.Spec.Features); err != nil {
-		return nil, nil, fmt.Errorf("train: read %s: %w", path, err)
+	if err := a.check(m.Spec.Features); err != nil {
+		return nil, fmt.Errorf("train: read %s: %w", path, err)
 	}
-	m.Scaling, m.Threshold = meta.Scaling, meta.Threshold
-	return m, &meta, nil
+	m.Scaling, m.Threshold, m.Origin = a.Scaling, a.Threshold, &a.Origin
+	return m, nil
 }
 
 // check returns an error when the numbers are not those of a model of f features that this program reads.
-func (m Meta) check(f int) error {
+func (a about) check(f int) error {
 	switch {
-	case m.Version != 1:
-		return fmt.Errorf("its %q has version %d, this program reads 1; use a newer vklstm", Attribute, m.Version)
-	case !(m.Threshold > 0 && m.Threshold < 1):
-		return fmt.Errorf("its threshold is %v; it must be above 0 and below 1, so train the model again", m.Threshold)
+	case a.Version != 1:
+		return fmt.Errorf("its %q has version %d, this program reads 1; use a newer vklstm", Attribute, a.Version)
+	case !(a.Threshold > 0 && a.Threshold < 1):
+		return fmt.Errorf("its threshold is %v; it must be above 0 and below 1, so train the model again", a.Threshold)
 	}
-	return m.Scaling.Check(f)
+	return a.Scaling.Check(f)
 }
 
-// SaveModel writes a model as Keras HDF5, or, where path ends in .keras, in Keras 3's own format with the state of the
-// optimizer, so that training can go on from it; learning rate, threshold and Meta included; see WriteFile for what happens to
-// an older file. An ensemble is one file too.
-func Save(path string, m *Model, learningRate float64, meta Meta) error {
-	b, err := EncodeModel(path, m, learningRate, meta)
+// Save writes a model as Keras HDF5, or, where path ends in .keras, in Keras 3's own format with the state of the
+// optimizer, so that training can go on from it; see files.Write for what happens to an older file. An ensemble is one file
+// too.
+func Save(path string, m *Model) error {
+	b, err := Encode(path, m)
 	if err != nil {
 		return fmt.Errorf("train: write %s: %w", path, err)
 	}
@@ -127,17 +137,17 @@ func Save(path string, m *Model, learningRate float64, meta Meta) error {
 	})
 }
 
-// encodeModel returns the bytes of SaveModel's file.
-func EncodeModel(path string, m *Model, learningRate float64, meta Meta) ([]byte, error) {
-	meta.Threshold, meta.Scaling = m.Decision(), m.Scaling.ForPrediction()
-	if !(meta.Threshold > 0 && meta.Threshold < 1) {
-		return nil, fmt.Errorf("threshold %v; it must be above 0 and below 1", meta.Threshold)
-	}
-	text, err := json.Marshal(meta)
+// Encode returns the bytes of Save's file.
+func Encode(path string, m *Model) ([]byte, error) {
+	a, err := m.about()
 	if err != nil {
 		return nil, err
 	}
-	f := &keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: learningRate, Rule: m.Optimizer,
+	text, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	f := &keras.File{Spec: m.Spec, Params: m.State.Params, Loss: m.Loss, LearningRate: m.LearningRate, Rule: m.Optimizer,
 		Extra: map[string]string{Attribute: string(text)}}
 	for _, s := range m.Others {
 		f.Others = append(f.Others, s.Params)
@@ -149,6 +159,18 @@ func EncodeModel(path string, m *Model, learningRate float64, meta Meta) ([]byte
 		f.Optimizer, f.ForKeras2 = &keras.Optimizer{M: s.M, V: s.V, Step: s.Step}, m.forKeras2
 	}
 	return keras.EncodeKeras(f)
+}
+
+// about returns what a file says of m. The error is about a threshold that decides nothing.
+func (m *Model) about() (about, error) {
+	a := about{Version: 1, Scaling: m.Scaling.ForPrediction(), Origin: unknown, Threshold: m.Decision()}
+	if m.Origin != nil {
+		a.Origin = *m.Origin
+	}
+	if !(a.Threshold > 0 && a.Threshold < 1) {
+		return a, fmt.Errorf("threshold %v; it must be above 0 and below 1", a.Threshold)
+	}
+	return a, nil
 }
 
 // Check returns an error that wraps model.ErrShape when d's windows are not what m reads.
