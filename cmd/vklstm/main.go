@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // errUsage is wrapped by errors about the command line.
@@ -63,7 +64,7 @@ func main() {
 	case err == nil:
 	case errors.Is(err, errFailed):
 		os.Exit(1)
-	case errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command"):
+	case errors.Is(err, errUsage):
 		fmt.Fprintf(os.Stderr, "vklstm: %v\nRun 'vklstm --help' for the commands and 'vklstm COMMAND --help' for the flags.\n", err)
 		os.Exit(2)
 	case errors.Is(err, context.Canceled):
@@ -105,19 +106,21 @@ func plainFlagError(err error) string {
 	return text + ": it must be " + what
 }
 
-// version returns the module's version and the commit that it was built from, as far as the build knows them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+// flagsLike returns the flags of a command whose names are near to one that it does not have, as cobra finds commands.
+func flagsLike(c *cobra.Command, name string) []string {
+	names := &cobra.Command{SuggestionsMinimumDistance: 2}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		names.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	return names.SuggestionsFor(name)
+}
+
+// didYouMean ends a sentence about a name that is not known with those that are near to it; "" where none is.
+func didYouMean(names []string, prefix string) string {
+	if len(names) == 0 {
+		return ""
 	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
-			v += " " + s.Value
-		}
-	}
-	return v + " " + info.GoVersion
+	return "; did you mean " + prefix + strings.Join(names, " or "+prefix) + "?"
 }
 
 // root returns the program's commands.
@@ -127,27 +130,39 @@ func root() *cobra.Command {
 		Short:         "Train LSTM sequence classifiers on any Vulkan GPU, or on the CPU",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		Version:       version(),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usagef("unknown command %q%s", args[0], didYouMean(c.SuggestionsFor(args[0]), ""))
+		},
+		Version:                    version(),
+		SuggestionsMinimumDistance: 2,
 		RunE: func(c *cobra.Command, args []string) error {
 			c.SetOut(os.Stderr)
 			_ = c.Help()
 			return usagef("name a command")
 		},
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{plainFlagError(err)} })
+	c.SetVersionTemplate("{{.Version}}\n")
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+			return usageError{err.Error() + didYouMean(flagsLike(c, unknown.GetSpecifiedName()), "--")}
+		}
+		return usageError{plainFlagError(err)}
+	})
 	c.SetHelpCommand(&cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show the flags of a command",
 		RunE: func(h *cobra.Command, args []string) error {
 			sub, rest, err := c.Find(args)
 			if err != nil || len(rest) > 0 {
-				return usagef("unknown command %q", strings.Join(args, " "))
+				return usagef("unknown command %q%s", strings.Join(args, " "), didYouMean(c.SuggestionsFor(args[0]), ""))
 			}
 			return sub.Help()
 		},
 	})
-	c.AddCommand(trainCommand(), crossvalCommand(), searchCommand(), evaluateCommand(), predictCommand(), exportCommand(), convertCommand(), devicesCommand(), selftestCommand(), benchCommand())
+	c.AddCommand(trainCommand(), crossvalCommand(), searchCommand(), evaluateCommand(), predictCommand(), exportCommand(), convertCommand(), devicesCommand(), selftestCommand(), benchCommand(), versionCommand())
 	for _, sub := range c.Commands() {
 		sub.Args = func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {

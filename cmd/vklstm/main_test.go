@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -227,6 +228,39 @@ func TestJoinAugment(t *testing.T) {
 	} {
 		if got := strings.Join(joinAugment(strings.Fields(tc.in)), " "); got != tc.want {
 			t.Errorf("joinAugment(%s) = %s, want %s", tc.in, got, tc.want)
+		}
+	}
+}
+
+// A name that is nearly right is answered with the right one.
+func TestSuggestions(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"trian"}, "unknown command \"trian\"; did you mean train?\n"},
+		{[]string{"help", "evaluat"}, "unknown command \"evaluat\"; did you mean evaluate?\n"},
+		{[]string{"frobnicate"}, "unknown command \"frobnicate\"\n"},
+		{[]string{"train", "--epoch", "3"}, "unknown flag: --epoch; did you mean --epochs?\n"},
+		{[]string{"train", "--lstm-unit", "3"}, "unknown flag: --lstm-unit; did you mean --lstm-units?\n"},
+		{[]string{"train", "--frobnicate"}, "unknown flag: --frobnicate\n"},
+		{[]string{"train", "-q"}, "unknown shorthand flag: 'q' in -q\n"},
+	} {
+		if r := vklstm(t, t.TempDir(), tc.args...); r.status != 2 || !strings.HasPrefix(r.errout, "vklstm: "+tc.want) {
+			t.Errorf("%q: status %d, %s; want 2 and %s", tc.args, r.status, r.errout, tc.want)
+		}
+	}
+}
+
+// version and --version say the same: version, commit, Go, and the CPU engine.
+func TestVersion(t *testing.T) {
+	a, b := vklstm(t, t.TempDir(), "version"), vklstm(t, t.TempDir(), "--version")
+	if a.status != 0 || a.out != b.out {
+		t.Errorf("status %d; %q and %q", a.status, a.out, b.out)
+	}
+	for _, want := range []string{"vklstm ", "\ncommit ", "\n" + runtime.Version() + " " + runtime.GOOS, "\nCPU engine: "} {
+		if !strings.Contains("\n"+a.out, want) {
+			t.Errorf("no %q in %q", want, a.out)
 		}
 	}
 }

@@ -65,6 +65,9 @@ func isaByName(name string) (*C.vk_isa, error) {
 	return nil, fmt.Errorf("cpu: no instruction set %q on this machine; there are %s", name, strings.Join(InstructionSets(), ", "))
 }
 
+// About says how the engine was built and what of it this machine runs.
+func About() string { return InstructionSets()[0] + ", built with cgo" }
+
 // Peak returns how many floating-point operations one core does in a second when it multiplies and adds on registers
 // alone, with the best instruction set: what a kernel cannot exceed. It takes about 20 ms and returns the best of several
 // tries.

@@ -34,3 +34,6 @@ func InstructionSets() []string { return nil }
 
 // Peak returns 0: without cgo the floating-point operations that a core does in a second are not measured.
 func Peak() float64 { return 0 }
+
+// About says how the engine was built and what of it this machine runs.
+func About() string { return "pure Go, built without cgo" }

@@ -94,6 +94,9 @@ func Open(want string) (*Device, error) {
 	return nil, err
 }
 
+// CPU says how the CPU engine was built and which instruction set it takes on this machine.
+func CPU() string { return cpu.About() }
+
 // NewEngine returns an engine for len(opts) models of spec on the device.
 func (d *Device) NewEngine(spec model.Spec, opts []model.Options) (model.Engine, error) {
 	if d.gpu != nil {
