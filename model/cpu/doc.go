@@ -1,6 +1,6 @@
 // Package cpu is the engine of the CPU: float32, on all cores, in C kernels that are compiled for each instruction set
-// (AVX-512, AVX2, SSE2; NEON) and chosen at run time. Without cgo New returns the engine of package portable, which is
-// the same in pure Go, and slower.
+// (AVX-512, AVX2, SSE2; NEON) and chosen at run time. Without cgo New returns the float64
+// reference, which is much slower.
 //
 // A step's batch is sorted by the number of used steps of its windows and split into blocks of 8 or, for large networks, 16. A block runs forward,
 // head, loss, backpropagation through time and weight gradient alone, on one core and in that core's memory, so the time

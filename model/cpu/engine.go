@@ -13,7 +13,6 @@ import (
 
 	"vklstm/model"
 	"vklstm/model/augment"
-	"vklstm/model/cpu/internal/host"
 )
 
 // rowsOfBlock returns how many rows a block has: 8, and 16 where the kernels that a step reads are so large that reading them
@@ -41,7 +40,7 @@ type Engine struct {
 	opts    []model.Options
 	tables  augment.Tables
 	nets    []*net
-	data    host.Data
+	data    loadedWindows
 	used    []int32 // [N], steps of each window that are not masked
 	workers []*worker
 	varied  []float32 // windows of the run at hand that its epoch varies
@@ -78,15 +77,15 @@ func newEngine(spec model.Spec, opts []model.Options, threads int, settings ...S
 	if err != nil {
 		return nil, err
 	}
-	d, threads, err := host.Begin(spec, opts, threads)
+	d, threads, err := begin(spec, opts, threads)
 	if err != nil {
 		return nil, err
 	}
-	if err := host.Fits(d, rowsOfBlock(d)); err != nil {
+	if err := fits(d, rowsOfBlock(d)); err != nil {
 		return nil, err
 	}
-	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), data: host.Data{T: d.T, F: d.F}, done: new(atomic.Int64)}
-	if e.tables, err = host.Tables(d, opts); err != nil {
+	e := &Engine{isa: isa, spec: spec, dims: d, opts: slices.Clone(opts), data: loadedWindows{T: d.T, F: d.F}, done: new(atomic.Int64)}
+	if e.tables, err = tablesOf(d, opts); err != nil {
 		return nil, err
 	}
 	for _, o := range opts {
@@ -112,7 +111,7 @@ func (e *Engine) String() string {
 		threads = "thread"
 	}
 	return fmt.Sprintf("CPU (%s, %s) · %d %s · blocks of %d windows (%s, float32)",
-		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, rowsOfBlock(e.dims), host.Units(e.dims))
+		runtime.GOARCH, C.GoString(e.isa.name), len(e.workers), threads, rowsOfBlock(e.dims), unitsOf(e.dims))
 }
 
 // Models implements model.Engine.
@@ -121,12 +120,12 @@ func (e *Engine) Models() int { return len(e.opts) }
 // Load implements model.Engine. The windows are read where they are, not copied. The error wraps model.ErrShape when
 // there are not T·F values for each label; the windows loaded before then stay.
 func (e *Engine) Load(w model.Windows) error {
-	if err := e.data.Put(w); err != nil {
+	if err := e.data.put(w); err != nil {
 		return err
 	}
 	e.used = make([]int32, len(w.Y))
 	for i := range e.used {
-		e.used[i] = e.usedSteps(e.data.Window(int32(i)))
+		e.used[i] = e.usedSteps(e.data.window(int32(i)))
 	}
 	return nil
 }
@@ -175,7 +174,7 @@ func (e *Engine) free() {
 		w.scratch.free()
 		w.scratch = nil
 	}
-	e.data.Forget()
+	e.data.forget()
 	e.nets, e.used, e.varied = nil, nil, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"vklstm/model"
-	"vklstm/model/cpu/internal/host"
 )
 
 // variedWindows is how many windows of a run may be moved or varied by augmentation, which Go does before C runs: few, so that
@@ -18,7 +17,7 @@ const variedWindows = 1024
 
 // Epoch implements model.Engine. Models take their steps side by side: a step's blocks are those of all models.
 func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
-	if err := e.data.Check(plans, len(e.opts)); err != nil {
+	if err := e.data.check(plans, len(e.opts)); err != nil {
 		return nil, err
 	}
 	outcomes := make([]model.Outcome, len(plans))
@@ -96,7 +95,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		}
 		jobs = append(jobs, j)
 	}
-	e.varied = slices.Grow(e.varied[:0], slots*e.data.Size())[:slots*e.data.Size()]
+	e.varied = slices.Grow(e.varied[:0], slots*e.data.size())[:slots*e.data.size()]
 	slot := 0
 	for i := range jobs {
 		j := &jobs[i]
@@ -125,11 +124,11 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 // vary fills the varied windows of a job, from the given slot on, on all threads.
 func (e *Engine) vary(j *job, windows, used []int32, epoch uint32, slot int) {
 	const at = 16 // windows at a time
-	host.Each(e.workers, (len(windows)+at-1)/at, func(w *worker, part int) {
+	eachOn(e.workers, (len(windows)+at-1)/at, func(w *worker, part int) {
 		in := e.input(w, j.k)
 		for i := part * at; i < min(part*at+at, len(windows)); i++ {
-			x := e.varied[(slot+i)*e.data.Size() : (slot+i+1)*e.data.Size()]
-			if in.Varied(x, e.data.Window(windows[i]), uint32(windows[i]), epoch) {
+			x := e.varied[(slot+i)*e.data.size() : (slot+i+1)*e.data.size()]
+			if in.Varied(x, e.data.window(windows[i]), uint32(windows[i]), epoch) {
 				j.src[i], used[i] = int32(^(slot + i)), notMissing(x, e.dims.F)
 			}
 		}
@@ -198,7 +197,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	plan.Eval = nil
 	plans := make([]model.Plan, len(e.opts))
 	plans[k] = plan
-	if err := e.data.Check(plans, len(e.opts)); err != nil {
+	if err := e.data.check(plans, len(e.opts)); err != nil {
 		return nil, model.Outcome{}, err
 	}
 	grad := make([]float32, e.nets[k].layout.Size)

@@ -61,7 +61,7 @@ const predictWindows = 1 << 16
 // Predict implements model.Engine. The error wraps model.ErrShape when x is no whole number of windows; it is ctx's
 // when that ends first.
 func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, error) {
-	size := e.data.Size()
+	size := e.data.size()
 	if len(x)%size != 0 {
 		return nil, fmt.Errorf("cpu: %d values are no whole number of %d × %d windows: %w", len(x), e.dims.T, e.dims.F, model.ErrShape)
 	}

@@ -3,6 +3,12 @@ package reference
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"gonum.org/v1/gonum/floats"
 
 	"vklstm/model"
 	"vklstm/model/augment"
@@ -12,8 +18,13 @@ import (
 // Engine is a model.Engine in float64, plain and slow: one step after the other, one model after the other. Its
 // inputs are those that package augment defines in float32; from there on everything is float64. State and Outcome
 // round to float32; State64, SetState64, Epoch64 and Gradient64 do not.
+//
+// Cores take blocks of a batch's rows. Blocks are added in order, so that any number of cores gives the same bits.
 type Engine struct {
 	model.StepCount
+	Threads int  // most cores that are used; New sets it to all
+	Store32 bool // parameters and moments are rounded to float32 after each step, so that State holds all of them
+
 	network Network
 	rate    float64
 	options []model.Options
@@ -29,7 +40,7 @@ func New(spec model.Spec, options []model.Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{network: n, rate: spec.Rate(), options: options}
+	e := &Engine{Threads: runtime.GOMAXPROCS(0), network: n, rate: spec.Rate(), options: options}
 	for k, o := range options {
 		if err := o.Check(n.F); err != nil {
 			return nil, fmt.Errorf("reference: model %d: %w", k, err)
@@ -86,10 +97,19 @@ func (e *Engine) State(k int) (*model.State, error) {
 // SetState implements model.Engine.
 func (e *Engine) SetState(k int, s *model.State) error {
 	if err := s.Check(e.network.Layout.Size); err != nil {
-		return err
+		return fmt.Errorf("reference: model %d: %w", k, err)
 	}
 	e.states[k] = &State{Params: widen(s.Params), M: widen(s.M), V: widen(s.V), Step: s.Step}
 	return nil
+}
+
+// round rounds the state to float32.
+func (s *State) round() {
+	for _, list := range [][]float64{s.Params, s.M, s.V} {
+		for i, v := range list {
+			list[i] = float64(float32(v))
+		}
+	}
 }
 
 // Outcome is a model.Outcome in float64.
@@ -131,6 +151,68 @@ func (e *Engine) step(k int, p model.Plan, s int) (Batch, Draw) {
 		Draw{Rate: e.rate, Time: uint32(e.states[k].Step), Key: philox.Key(e.options[k].Seed)}
 }
 
+// blockRows is how many rows a core takes at a time.
+const blockRows = 8
+
+// blocks calls each for blocks of a batch's rows, first … last−1, on as many cores as the engine may use. Where rounding is
+// imitated all rows are one block, since its draws have an order.
+func (e *Engine) blocks(b Batch, each func(block, first, last int)) (blocks int) {
+	rows := len(b.Y)
+	size := blockRows
+	if e.network.Rounding != nil {
+		size = max(rows, 1)
+	}
+	blocks = (rows + size - 1) / size
+	var busy sync.WaitGroup
+	var next atomic.Int64
+	for range min(e.Threads, blocks) {
+		busy.Go(func() {
+			for i := int(next.Add(1)) - 1; i < blocks; i = int(next.Add(1)) - 1 {
+				each(i, i*size, min((i+1)*size, rows))
+			}
+		})
+	}
+	busy.Wait()
+	return blocks
+}
+
+// rows returns some of a batch's rows.
+func (n Network) rows(b Batch, first, last int) Batch {
+	part := Batch{X: b.X[first*n.T*n.F : last*n.T*n.F], Mask: b.Mask[first*n.T : last*n.T], Y: b.Y[first:last]}
+	if b.Weight != nil {
+		part.Weight = b.Weight[first:last]
+	}
+	return part
+}
+
+// gradient is Network.Gradient of model k, block by block.
+func (e *Engine) gradient(k int, b Batch, draw Draw) Result {
+	results := make([]Result, len(b.Y))
+	blocks := e.blocks(b, func(block, first, last int) {
+		draw := draw
+		draw.Row = uint32(first)
+		results[block] = e.network.Gradient(e.states[k].Params, e.options[k].Loss, e.network.rows(b, first, last), draw)
+	})
+	whole := Result{Pass: &Pass{}, Grad: make([]float64, e.network.Layout.Size)}
+	for _, r := range results[:blocks] {
+		share := float64(len(r.Loss)) / float64(len(b.Y)) // of the batch that the block's gradient is the mean of
+		floats.AddScaled(whole.Grad, share, r.Grad)
+		whole.Loss = append(whole.Loss, r.Loss...)
+		whole.Pass.Probability = append(whole.Pass.Probability, r.Pass.Probability...)
+	}
+	return whole
+}
+
+// forward is Network.Forward of model k without dropout, block by block.
+func (e *Engine) forward(k int, b Batch) []*Pass {
+	passes := make([]*Pass, len(b.Y))
+	blocks := e.blocks(b, func(block, first, last int) {
+		part := e.network.rows(b, first, last)
+		passes[block] = e.network.Forward(e.states[k].Params, part.X, part.Mask, Draw{})
+	})
+	return passes[:blocks]
+}
+
 // add appends a step's result to the outcome.
 func (o *Outcome) add(b Batch, r Result) {
 	o.Probability = append(o.Probability, r.Pass.Probability...)
@@ -157,42 +239,44 @@ func (e *Engine) Epoch64(ctx context.Context, plans []model.Plan) ([]Outcome, er
 		steps = max(steps, p.Steps())
 	}
 	e.Begin(steps)
-	for s := 0; ; s++ {
-		busy := false
+	for s := range steps {
+		if err := ctx.Err(); err != nil {
+			return outcomes, err
+		}
 		for k, p := range plans {
 			if s >= p.Steps() {
 				continue
 			}
-			busy = true
-			if err := ctx.Err(); err != nil {
-				return outcomes, err
-			}
 			b, draw := e.step(k, p, s)
-			outcomes[k].add(b, e.network.Step(e.states[k], e.options[k], b, draw, p.LearningRate[s]))
-		}
-		if !busy {
-			break
+			r := e.gradient(k, b, draw)
+			e.network.update(e.options[k].Optimizer, e.states[k], r.Grad, p.LearningRate[s])
+			if e.Store32 {
+				e.states[k].round()
+			}
+			outcomes[k].add(b, r)
 		}
 		e.Add(1)
 	}
 	for k, p := range plans {
-		for _, i := range p.Eval {
+		for list := range slices.Chunk(p.Eval, e.Threads*blockRows) {
 			if err := ctx.Err(); err != nil {
 				return outcomes, err
 			}
-			b := e.batch(k, []int32{i}, nil, false, 0)
-			pass := e.network.Forward(e.states[k].Params, b.X, b.Mask, Draw{})
-			_, l, dl := Loss(e.options[k].Loss, pass.Logit[0], b.Y[0])
-			e.network.Rounding.loss(e.options[k].Loss, pass.Logit[0], b.Y[0], &l, &dl)
-			outcomes[k].EvalProbability = append(outcomes[k].EvalProbability, pass.Probability[0])
-			outcomes[k].EvalLoss = append(outcomes[k].EvalLoss, l)
+			b, row := e.batch(k, list, nil, false, 0), 0
+			for _, pass := range e.forward(k, b) {
+				for _, z := range pass.Logit {
+					l, _ := e.network.loss(e.options[k].Loss, z, b.Y[row])
+					outcomes[k].EvalLoss = append(outcomes[k].EvalLoss, l)
+					row++
+				}
+				outcomes[k].EvalProbability = append(outcomes[k].EvalProbability, pass.Probability...)
+			}
 		}
 	}
 	return outcomes, nil
 }
 
-// Epoch implements model.Engine. Models take their steps in turn, so that one that is cancelled is at most one step
-// behind another.
+// Epoch implements model.Engine. Models take their steps in turn, so that those that are cancelled have taken as many.
 func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
 	outcomes, err := e.Epoch64(ctx, plans)
 	out := make([]model.Outcome, len(outcomes))
@@ -210,7 +294,7 @@ func (e *Engine) Gradient64(k int, plan model.Plan) ([]float64, Outcome, error) 
 		return make([]float64, e.network.Layout.Size), o, nil
 	}
 	b, draw := e.step(k, plan, 0)
-	r := e.network.Gradient(e.states[k].Params, e.options[k].Loss, b, draw)
+	r := e.gradient(k, b, draw)
 	o.add(b, r)
 	return r.Grad, o, nil
 }
@@ -228,13 +312,19 @@ func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, er
 		return nil, fmt.Errorf("reference: predict %d values; windows have %d: %w", len(x), size, model.ErrShape)
 	}
 	p := make([]float32, 0, len(x)/size)
-	row, mask := make([]float32, size), make([]bool, e.network.T)
-	for ; len(x) > 0; x = x[size:] {
+	for part := range slices.Chunk(x, e.Threads*blockRows*size) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e.inputs[k].Window(row, mask, x[:size], false, 0, 0)
-		p = append(p, narrow(e.network.Forward(e.states[k].Params, widen(row), mask, Draw{}).Probability)...)
+		b := Batch{Y: make([]float64, len(part)/size)} // no labels are known, and none are asked for
+		row, mask := make([]float32, size), make([]bool, e.network.T)
+		for window := range slices.Chunk(part, size) {
+			e.inputs[k].Window(row, mask, window, false, 0, 0)
+			b.X, b.Mask = append(b.X, widen(row)...), append(b.Mask, mask...)
+		}
+		for _, pass := range e.forward(k, b) {
+			p = append(p, narrow(pass.Probability)...)
+		}
 	}
 	return p, nil
 }

@@ -7,7 +7,7 @@ import "vklstm/model"
 type Network struct {
 	model.Chain
 	Layout   model.Layout
-	Rounding *Rounding // nil: exact, as far as float64 is; else float32's rounding is imitated
+	Rounding *Rounding // nil: exact, as far as float64 is; else float32's rounding is imitated (rounding.go)
 }
 
 // NewNetwork returns the Network of spec, or spec's error.
@@ -22,6 +22,7 @@ func NewNetwork(spec model.Spec) (Network, error) {
 // Draw says how a pass drops LSTM outputs. The zero value drops none.
 type Draw struct {
 	Rate float64
+	Row  uint32 // of the step's batch, that the first row is
 	Time uint32 // optimizer step, from 0
 	Key  [2]uint32
 }
@@ -29,44 +30,44 @@ type Draw struct {
 // Pass is what Forward computes, and what Backward needs of it.
 type Pass struct {
 	B           int
-	Mask        [][]bool  // [T][B]
-	Layers      [][]Walk  // of each LSTM layer, its directions
-	Dropped     []float64 // [B][Out], the last layer's last h after dropout
-	Dense       []float64 // [B][D], after relu
-	Logit       []float64 // [B]
-	Probability []float64 // [B]
+	Mask        [][]bool      // [T][B]
+	Layers      [][]Direction // of each LSTM layer
+	Dropped     []float64     // [B][Out], the last layer's last h after dropout
+	Dense       []float64     // [B][D], after relu
+	Logit       []float64     // [B]
+	Probability []float64     // [B]
 	draw        Draw
 }
 
-// HLast and CLast return the last LSTM layer's states behind the last step that each direction walks, [B][Out].
+// HLast and CLast return the last LSTM layer's states after the last time step that each direction takes, [B][Out].
 func (p *Pass) HLast() []float64 {
-	return p.last(func(w Walk) []float64 { return w.H })
+	return p.last(func(d Direction) []float64 { return d.H })
 }
 
 // CLast is described at HLast.
 func (p *Pass) CLast() []float64 {
-	return p.last(func(w Walk) []float64 { return w.C })
+	return p.last(func(d Direction) []float64 { return d.C })
 }
 
-func (p *Pass) last(of func(Walk) []float64) []float64 {
+func (p *Pass) last(of func(Direction) []float64) []float64 {
 	var parts [][]float64
-	for _, w := range p.Layers[len(p.Layers)-1] {
-		states := of(w)
+	for _, d := range p.Layers[len(p.Layers)-1] {
+		states := of(d)
 		parts = append(parts, states[len(states)*len(p.Mask)/(len(p.Mask)+1):])
 	}
 	return beside(parts, p.B)
 }
 
-// Sequence returns the last LSTM layer's output behind each step, [B][T][Out].
+// Sequence returns the last LSTM layer's output after each time step, [B][T][Out].
 func (p *Pass) Sequence() []float64 {
 	return swap(p.output(len(p.Layers)-1), len(p.Mask), p.B)
 }
 
-// output returns a layer's output behind each step, [T][B][Out]: in a masked step, the one before it in the direction's order.
+// output returns a layer's output after each time step, [T][B][Out]: in a masked step, the one before it in the direction's order.
 func (p *Pass) output(layer int) []float64 {
 	var parts [][]float64
-	for i, w := range p.Layers[layer] {
-		parts = append(parts, inOrder(w.H[len(w.H)/(len(p.Mask)+1):], len(p.Mask), i == 1))
+	for i, d := range p.Layers[layer] {
+		parts = append(parts, inOrder(d.H[len(d.H)/(len(p.Mask)+1):], len(p.Mask), i == 1))
 	}
 	return beside(parts, len(p.Mask)*p.B)
 }
@@ -94,27 +95,21 @@ func (n Network) Forward(params, x []float64, mask []bool, draw Draw) *Pass {
 		p.Mask = append(p.Mask, row)
 	}
 	for i, layer := range n.LSTMs {
-		var walks []Walk
+		var directions []Direction
 		for d := range layer.Directions() {
-			walks = append(walks, n.walk(layer, params, inOrder(in, n.T, d == 1), inOrder(p.Mask, n.T, d == 1), layer.First+3*d))
+			directions = append(directions, n.forwardDirection(layer, params, inOrder(in, n.T, d == 1), inOrder(p.Mask, n.T, d == 1), layer.First+3*d))
 		}
-		p.Layers = append(p.Layers, walks)
+		p.Layers = append(p.Layers, directions)
 		if i+1 < len(n.LSTMs) {
 			in = p.output(i)
 		}
 	}
 
-	p.Dropped = Dropout(p.HLast(), n.Out(), 0, draw.Time, draw.Key, draw.Rate)
+	p.Dropped = Dropout(p.HLast(), n.Out(), draw.Row, draw.Time, draw.Key, draw.Rate)
 	dense, bias1, output, bias2 := n.head(params)
-	p.Dense = DenseForward(Relu, p.Dropped, dense, bias1)
-	n.Rounding.dense(Relu, p.Dropped, dense, bias1, p.Dense)
-	p.Logit = DenseForward(Linear, p.Dense, output, bias2)
-	n.Rounding.dense(Linear, p.Dense, output, bias2, p.Logit)
-	p.Probability = make([]float64, B)
-	for b, l := range p.Logit {
-		p.Probability[b] = Sigmoid(l)
-	}
-	n.Rounding.probability(p.Logit, p.Probability)
+	p.Dense = n.dense(Relu, p.Dropped, dense, bias1)
+	p.Logit = n.dense(Linear, p.Dense, output, bias2)
+	p.Probability = n.probability(p.Logit)
 	return p
 }
 
@@ -126,21 +121,19 @@ func (n Network) Backward(params []float64, p *Pass, dlogit []float64) (grad, dx
 
 	dense, _, output, _ := n.head(params)
 	gDense, gBias1, gOutput, gBias2 := n.head(grad)
-	dDense := DenseBackward(true, 1, dlogit, output, p.Dense)
-	n.Rounding.store(dDense)
-	dDropped := DenseBackward(false, n.D, dDense, dense, nil)
-	n.Rounding.product(false, true, B, out, n.D, dDense, dense, dDropped)
+	dDense := n.denseBackward(true, 1, dlogit, output, p.Dense)
+	dDropped := n.denseBackward(false, n.D, dDense, dense, nil)
 	n.matMulAdd(true, false, n.D, 1, B, p.Dense, dlogit, gOutput)
 	n.columnSum(dlogit, gBias2)
 	n.matMulAdd(true, false, out, n.D, B, p.Dropped, dDense, gDense)
 	n.columnSum(dDense, gBias1)
 
-	dLast := Dropout(dDropped, out, 0, p.draw.Time, p.draw.Key, p.draw.Rate)
-	var dOut []float64 // [T][B][Out] of the layer at hand, by its outputs; nil for the last, of which only the last is used
+	dLast := Dropout(dDropped, out, p.draw.Row, p.draw.Time, p.draw.Key, p.draw.Rate)
+	var dOut []float64 // [T][B][Out] by the current layer's outputs; nil for the last, of which only the last is used
 	for i := len(n.LSTMs) - 1; i >= 0; i-- {
 		layer := n.LSTMs[i]
-		dIn := make([]float64, n.T*B*layer.In)
-		for d, w := range p.Layers[i] {
+		var dIn []float64
+		for d, direction := range p.Layers[i] {
 			var dh, dSeq []float64
 			if dOut == nil {
 				dh = columns(dLast, B, layer.Out(), d*layer.Units, layer.Units)
@@ -148,12 +141,11 @@ func (n Network) Backward(params []float64, p *Pass, dlogit []float64) (grad, dx
 				dh = make([]float64, B*layer.Units)
 				dSeq = inOrder(columns(dOut, n.T*B, layer.Out(), d*layer.Units, layer.Units), n.T, d == 1)
 			}
-			part := n.walkBack(layer, params, grad, w, inOrder(p.Mask, n.T, d == 1), dh, dSeq, layer.First+3*d)
-			for j, v := range inOrder(part, n.T, d == 1) {
-				dIn[j] += v
-			}
-			if d == 1 {
-				n.Rounding.store(dIn)
+			part := n.backwardDirection(layer, params, grad, direction, inOrder(p.Mask, n.T, d == 1), dh, dSeq, layer.First+3*d)
+			if part = inOrder(part, n.T, d == 1); d == 0 {
+				dIn = part
+			} else {
+				n.add(dIn, part)
 			}
 		}
 		dOut = dIn
@@ -191,8 +183,7 @@ func (n Network) Gradient(params []float64, loss model.Loss, b Batch, draw Draw)
 	dlogit := make([]float64, B)
 	r.Loss = make([]float64, B)
 	for i, z := range r.Pass.Logit {
-		_, r.Loss[i], dlogit[i] = Loss(loss, z, b.Y[i])
-		n.Rounding.loss(loss, z, b.Y[i], &r.Loss[i], &dlogit[i])
+		r.Loss[i], dlogit[i] = n.loss(loss, z, b.Y[i])
 		w := 1.0
 		if b.Weight != nil {
 			w = b.Weight[i]
@@ -207,28 +198,8 @@ func (n Network) Gradient(params []float64, loss model.Loss, b Batch, draw Draw)
 // Step takes one training step on s: the gradient of the batch, and the optimizer's update with learning rate lr.
 func (n Network) Step(s *State, o model.Options, b Batch, draw Draw, lr float64) Result {
 	r := n.Gradient(s.Params, o.Loss, b, draw)
-	before := s
-	if n.Rounding != nil {
-		before = s.Clone()
-	}
-	if o.Optimizer.Kind == model.SGD {
-		SGDUpdate(o.Optimizer, n.Layout, s, r.Grad, lr)
-	} else {
-		AdamUpdate(o.Optimizer, n.Layout, s, r.Grad, lr)
-	}
-	n.Rounding.update(o.Optimizer, before, s)
+	n.update(o.Optimizer, s, r.Grad, lr)
 	return r
-}
-
-// matMulAdd is MatMul that adds to c.
-func (n Network) matMulAdd(transA, transB bool, m, cols, k int, a, b, c []float64) {
-	matMulAdd(transA, transB, m, cols, k, a, b, c)
-	n.Rounding.product(transA, transB, m, cols, k, a, b, c)
-}
-
-func (n Network) columnSum(a, sum []float64) {
-	copy(sum, ColumnSum(a, len(sum)))
-	n.Rounding.columnSum(a, sum)
 }
 
 // slot returns part t of a, in parts of size.

@@ -7,10 +7,10 @@ import (
 	"vklstm/model"
 )
 
-// Rounding imitates an engine that computes in float32: behind each kernel it moves the results by a random part of
+// Rounding imitates an engine that computes in float32: after each kernel it moves the results by a random part of
 // the error that a correct float32 kernel may make there. Several runs with different seeds show how far those errors
 // reach at the end (Monte Carlo arithmetic: Parker, Pierce and Eggert 2000, doi 10.1109/5992.852391), for any shape,
-// weights and mask; package golden takes its tolerances from them. A worst-case analysis instead would be useless
+// weights and mask; the judges take their tolerances from them. A worst-case analysis instead would be useless
 // here: its bound grows with the product of 60 recurrent norms.
 //
 // With u = 2⁻²⁴, the unit roundoff, and 1 ulp = 2u, the errors allowed for are
@@ -241,7 +241,7 @@ func (r *Rounding) loss(kind model.Loss, z, y float64, l, dl *float64) {
 	*dl *= 1 + r.any()*(ed+3*ulp)
 }
 
-// update moves the parameters and moments that an optimizer's step has changed; before is the state in front of it. A
+// update moves the parameters and moments that an optimizer's step has changed; before is the state before it. A
 // moment errs by the rounding of what it was, and of its change by 8 units: (g − m)(1 − β) is a difference and a
 // product of numbers that clipping and their own rounding have moved. A parameter errs by its own rounding twice
 // (decay, step), by what the moments' errors do to its change, and by 12 ulp of it: α, a root, a sum, a division and
@@ -270,4 +270,93 @@ func absolute(a []float64) []float64 {
 		out[i] = math.Abs(v)
 	}
 	return out
+}
+
+// The kernels as the network calls them: each is computed, and then what it returned is moved as Rounding says, which is not
+// at all where there is none.
+
+// operand returns values as the products with the recurrent kernel take them.
+func (n Network) operand(values []float64, scale float64) []float64 {
+	return n.Rounding.Half(values, scale)
+}
+
+// matMulAdd is MatMul that adds to c.
+func (n Network) matMulAdd(transA, transB bool, m, cols, k int, a, b, c []float64) {
+	matMulAdd(transA, transB, m, cols, k, a, b, c)
+	n.Rounding.product(transA, transB, m, cols, k, a, b, c)
+}
+
+// columnSum is ColumnSum into sum.
+func (n Network) columnSum(a, sum []float64) {
+	copy(sum, ColumnSum(a, len(sum)))
+	n.Rounding.columnSum(a, sum)
+}
+
+// add adds more to sum.
+func (n Network) add(sum, more []float64) {
+	for i, v := range more {
+		sum[i] += v
+	}
+	n.Rounding.store(sum)
+}
+
+func (n Network) cellForward(z []float64, mask []bool, hPrev, cPrev []float64) (gates, h, c []float64) {
+	gates, h, c = LSTMCellForward(z, mask, hPrev, cPrev)
+	n.Rounding.cellForward(mask, cPrev, gates, h, c)
+	return gates, h, c
+}
+
+func (n Network) cellBackward(gates, cPrev, c []float64, mask []bool, dh, dc []float64) (dz, dhOut, dcOut []float64) {
+	dz, dhOut, dcOut = LSTMCellBackward(gates, cPrev, c, mask, dh, dc)
+	n.Rounding.cellBackward(mask, gates, cPrev, c, dh, dc, dz, dcOut)
+	return dz, dhOut, dcOut
+}
+
+func (n Network) dense(act Activation, x, w, b []float64) []float64 {
+	y := DenseForward(act, x, w, b)
+	n.Rounding.dense(act, x, w, b, y)
+	return y
+}
+
+// denseBackward is DenseBackward by k outputs.
+func (n Network) denseBackward(relu bool, k int, dy, w, y []float64) []float64 {
+	dx := DenseBackward(relu, k, dy, w, y)
+	if relu { // one output, whose products are of two numbers
+		n.Rounding.store(dx)
+	} else {
+		rows := len(dy) / k
+		n.Rounding.product(false, true, rows, len(dx)/rows, k, dy, w, dx)
+	}
+	return dx
+}
+
+// probability is the sigmoid of each logit.
+func (n Network) probability(logit []float64) []float64 {
+	p := make([]float64, len(logit))
+	for i, l := range logit {
+		p[i] = Sigmoid(l)
+	}
+	n.Rounding.probability(logit, p)
+	return p
+}
+
+// loss is Loss without the probability.
+func (n Network) loss(kind model.Loss, z, y float64) (l, dl float64) {
+	_, l, dl = Loss(kind, z, y)
+	n.Rounding.loss(kind, z, y, &l, &dl)
+	return l, dl
+}
+
+// update takes the optimizer's step on s.
+func (n Network) update(o model.Optimizer, s *State, grad []float64, lr float64) {
+	before := s
+	if n.Rounding != nil {
+		before = s.Clone()
+	}
+	if o.Kind == model.SGD {
+		SGDUpdate(o, n.Layout, s, grad, lr)
+	} else {
+		AdamUpdate(o, n.Layout, s, grad, lr)
+	}
+	n.Rounding.update(o, before, s)
 }

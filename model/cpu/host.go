@@ -1,6 +1,7 @@
-// Package host is what both engines of the CPU share: what they refuse, the windows that they read, and how threads share
-// out work.
-package host
+package cpu
+
+// What the engine shares with its substitute where there is no cgo: what they refuse, the windows that they read, and how
+// threads share work.
 
 import (
 	"fmt"
@@ -16,9 +17,9 @@ import (
 // maxThreads bounds the threads that a caller may ask for: each is one of the operating system's.
 const maxThreads = 1024
 
-// Begin checks what New is handed, the options apart, and returns the sizes of spec and the number of threads, which is
+// begin checks what New is handed, the options apart, and returns the sizes of spec and the number of threads, which is
 // that of all cores for 0. The error says which layer or size is not supported.
-func Begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int, error) {
+func begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int, error) {
 	c, err := spec.Chain()
 	switch {
 	case err != nil:
@@ -36,22 +37,22 @@ func Begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int
 // maxBlockBytes bounds the working memory of one thread.
 const maxBlockBytes = 1 << 36
 
-// Fits returns an error when blocks of so many rows need more memory than a core is given: of each step a walk keeps its
+// fits returns an error when blocks of so many rows need more memory than a core is given: of each step a walk keeps its
 // input twice (where it comes from and beside h, or the gradient by it), h, the gates, the cell state and its tanh.
-func Fits(c model.Chain, rows int) error {
+func fits(c model.Chain, rows int) error {
 	width := 0.0
 	for _, l := range c.LSTMs {
 		width += float64(l.Directions()) * float64(2*l.In+8*l.Units+1)
 	}
 	if bytes := 4 * float64(rows) * float64(c.T) * width; bytes > maxBlockBytes {
 		return fmt.Errorf("cpu: %d windows of %d × %d with %s need %.0f GiB on each core; at most %d are supported, take shorter windows or fewer units",
-			rows, c.T, c.F, Units(c), bytes/(1<<30), maxBlockBytes>>30)
+			rows, c.T, c.F, unitsOf(c), bytes/(1<<30), maxBlockBytes>>30)
 	}
 	return nil
 }
 
-// Units says what the LSTM layers are: "64 units", or "2×64, 32 units" when the first walks in both directions.
-func Units(c model.Chain) string {
+// unitsOf says what the LSTM layers are: "64 units", or "2×64, 32 units" when the first walks in both directions.
+func unitsOf(c model.Chain) string {
 	var s []string
 	for _, l := range c.LSTMs {
 		if l.Bidirectional {
@@ -63,9 +64,9 @@ func Units(c model.Chain) string {
 	return strings.Join(s, ", ") + " units"
 }
 
-// Tables checks the options and returns the tables that augmentation needs for all of them. The error says which option
+// tablesOf checks the options and returns the tables that augmentation needs for all of them. The error says which option
 // is out of range, or that a window is too large to be time-warped.
-func Tables(d model.Chain, opts []model.Options) (augment.Tables, error) {
+func tablesOf(d model.Chain, opts []model.Options) (augment.Tables, error) {
 	warp := 0.0
 	for i, o := range opts {
 		if err := o.Check(d.F); err != nil {
@@ -81,35 +82,35 @@ func Tables(d model.Chain, opts []model.Options) (augment.Tables, error) {
 	return augment.NewTables(d.T, model.Augment{Warp: warp}), nil
 }
 
-// Data are the windows of T × F that an engine has loaded, where the caller has them.
-type Data struct {
+// loadedWindows are the windows of T × F that an engine has loaded, where the caller has them.
+type loadedWindows struct {
 	T, F int
 	model.Windows
 	loaded bool
 }
 
-// Put takes windows in place of those before. The error wraps model.ErrShape when there are not T·F values for each label;
+// put takes windows in place of those before. The error wraps model.ErrShape when there are not T·F values for each label;
 // the windows before then stay.
-func (d *Data) Put(w model.Windows) error {
-	if len(w.X) != len(w.Y)*d.Size() {
+func (d *loadedWindows) put(w model.Windows) error {
+	if len(w.X) != len(w.Y)*d.size() {
 		return fmt.Errorf("cpu: %d values in windows for %d labels of %d × %d: %w", len(w.X), len(w.Y), d.T, d.F, model.ErrShape)
 	}
 	d.Windows, d.loaded = w, true
 	return nil
 }
 
-// Forget lets go of the windows.
-func (d *Data) Forget() { d.Windows, d.loaded = model.Windows{}, false }
+// forget lets go of the windows.
+func (d *loadedWindows) forget() { d.Windows, d.loaded = model.Windows{}, false }
 
-// Size returns the number of values in a window.
-func (d *Data) Size() int { return d.T * d.F }
+// size returns the number of values in a window.
+func (d *loadedWindows) size() int { return d.T * d.F }
 
-// Window returns loaded window i.
-func (d *Data) Window(i int32) []float32 { return d.X[int(i)*d.Size() : (int(i)+1)*d.Size()] }
+// window returns loaded window i.
+func (d *loadedWindows) window(i int32) []float32 { return d.X[int(i)*d.size() : (int(i)+1)*d.size()] }
 
-// Check panics unless there is a fitting plan for each of the models, and returns an error when windows are named but none
+// check panics unless there is a fitting plan for each of the models, and returns an error when windows are named but none
 // are loaded.
-func (d *Data) Check(plans []model.Plan, models int) error {
+func (d *loadedWindows) check(plans []model.Plan, models int) error {
 	if len(plans) != models {
 		panic(fmt.Sprintf("cpu: %d plans for %d models", len(plans), models))
 	}
@@ -122,8 +123,8 @@ func (d *Data) Check(plans []model.Plan, models int) error {
 	return nil
 }
 
-// Each calls f for items 0 … n−1, begun in this order, on as many threads as there are workers and items.
-func Each[W any](workers []W, n int, f func(w W, item int)) {
+// eachOn calls f for items 0 … n−1, begun in this order, on as many threads as there are workers and items.
+func eachOn[W any](workers []W, n int, f func(w W, item int)) {
 	if n <= 1 || len(workers) == 1 {
 		for i := range n {
 			f(workers[0], i)
