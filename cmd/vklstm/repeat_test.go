@@ -86,7 +86,7 @@ func TestSelftest(t *testing.T) {
 		t.Errorf("an empty folder: status %d\n%s", r.status, r.errout)
 	}
 	// A case whose numbers are wrong must fail, and be named.
-	golden := filepath.Join("..", "..", "model", "golden", "embedded")
+	golden := filepath.Join("..", "..", "model", "judge", "embedded")
 	for _, name := range []string{"manifest.json", "tiny.npz"} {
 		b, err := os.ReadFile(filepath.Join(golden, name))
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vklstm/model"
-	"vklstm/model/golden"
+	"vklstm/model/judge"
 	"vklstm/model/vulkan"
 	"vklstm/train/device"
 )
@@ -31,10 +31,10 @@ gives the worst error of each quantity, where it is, and the tolerance. A GPU is
 the network and in mixed precision, or in float32 on the one that --path names. Exit status 1 when anything fails. Put
 the output into a bug report.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			set := golden.Embedded()
+			set := judge.Embedded()
 			if folder != "" {
 				var err error
-				if set, err = golden.Open(folder); err != nil {
+				if set, err = judge.Open(folder); err != nil {
 					return err
 				}
 			}
@@ -61,18 +61,18 @@ the output into a bug report.`,
 }
 
 // judge is one thing that is judged: it runs a case and returns its rows.
-type judge struct {
+type candidate struct {
 	name string
 	// open returns a line that says what is judged, how to run a case, and how to close it.
-	open func() (string, func(*golden.Case) []golden.Row, func(), error)
+	open func() (string, func(*judge.Case) []candidate.Row, func(), error)
 	own  bool // also run the cases whose truth is the reference
 }
 
 // judgesFor returns the reference, the CPU engine and the devices that want names, each on the path or on both.
-func judgesFor(want, path string) ([]judge, error) {
-	list := []judge{
-		{name: "reference", open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
-			return "reference: float64 on gonum", (*golden.Case).CheckReference, func() {}, nil
+func judgesFor(want, path string) ([]candidate, error) {
+	list := []candidate{
+		{name: "reference", open: func() (string, func(*judge.Case) []candidate.Row, func(), error) {
+			return "reference: float64 on gonum", (*judge.Case).CheckReference, func() {}, nil
 		}},
 		engineJudge("cpu", device.PathAuto, device.PrecisionFloat32),
 	}
@@ -116,28 +116,28 @@ func judgesFor(want, path string) ([]judge, error) {
 }
 
 // pathJudges judges a GPU on one path, or with train.PathAuto on both and in mixed precision.
-func pathJudges(deviceName, path string) []judge {
+func pathJudges(deviceName, path string) []candidate {
 	if path != device.PathAuto {
-		return []judge{engineJudge(deviceName, path, device.PrecisionFloat32)}
+		return []candidate{engineJudge(deviceName, path, device.PrecisionFloat32)}
 	}
-	return []judge{
+	return []candidate{
 		engineJudge(deviceName, device.PathGeneral, device.PrecisionFloat32), engineJudge(deviceName, device.PathResident, device.PrecisionFloat32),
 		engineJudge(deviceName, device.PathGeneral, device.PrecisionMixed),
 	}
 }
 
 // engineJudge judges the engine of a device. A shape that the device cannot take on the path is no failure.
-func engineJudge(deviceName, path, precision string) judge {
+func engineJudge(deviceName, path, precision string) candidate {
 	name := deviceName
 	if path != device.PathAuto {
 		name += ", " + path + " path"
 	}
-	judged := (*golden.Case).CheckEngine
+	judged := (*judge.Case).CheckEngine
 	if precision == device.PrecisionMixed {
 		name += ", mixed precision"
-		judged = (*golden.Case).CheckEngineMixed
+		judged = (*judge.Case).CheckEngineMixed
 	}
-	return judge{name: name, own: true, open: func() (string, func(*golden.Case) []golden.Row, func(), error) {
+	return candidate{name: name, own: true, open: func() (string, func(*judge.Case) []candidate.Row, func(), error) {
 		d, err := device.Open(deviceName)
 		if err != nil {
 			return "", nil, nil, err
@@ -155,7 +155,7 @@ func engineJudge(deviceName, path, precision string) judge {
 		if precision == device.PrecisionMixed {
 			name += " · mixed precision"
 		}
-		check := func(c *golden.Case) []golden.Row {
+		check := func(c *judge.Case) []candidate.Row {
 			var cannot error
 			rows := judged(c, func(spec model.Spec, o []model.Options) (model.Engine, error) {
 				e, err := d.NewEngine(spec, o)
@@ -165,7 +165,7 @@ func engineJudge(deviceName, path, precision string) judge {
 				return e, err
 			})
 			if cannot != nil {
-				return []golden.Row{{Case: c.Name, NotOurs: strings.TrimPrefix(cannot.Error(), "vulkan: ")}}
+				return []candidate.Row{{Case: c.Name, NotOurs: strings.TrimPrefix(cannot.Error(), "vulkan: ")}}
 			}
 			return rows
 		}
@@ -175,8 +175,8 @@ func engineJudge(deviceName, path, precision string) judge {
 
 // selftest runs every case through every judge and writes one table each, and a last line. It returns errFailed when
 // anything failed.
-func selftest(ctx context.Context, w io.Writer, set *golden.Set, judges []judge) error {
-	fmt.Fprintf(w, "%d cases that Keras %s (TensorFlow %s) computed, and %d of this program's own\n", len(set.Cases), set.Keras, set.TensorFlow, len(golden.Own()))
+func selftest(ctx context.Context, w io.Writer, set *judge.Set, judges []candidate) error {
+	fmt.Fprintf(w, "%d cases that Keras %s (TensorFlow %s) computed, and %d of this program's own\n", len(set.Cases), set.Keras, set.TensorFlow, len(judge.Own()))
 	passed, failed, notOurs := 0, 0, 0
 	var failures []string
 	for _, j := range judges {
@@ -189,7 +189,7 @@ func selftest(ctx context.Context, w io.Writer, set *golden.Set, judges []judge)
 		}
 		cases := set.Cases
 		if j.own {
-			cases = append(cases[:len(cases):len(cases)], golden.Own()...)
+			cases = append(cases[:len(cases):len(cases)], judge.Own()...)
 		}
 		t := table.NewWriter()
 		t.SetStyle(table.StyleLight)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"vklstm/model"
-	"vklstm/model/enginetest"
+	"vklstm/model/judge/enginetest"
 )
 
 func testEngine(tb testing.TB, spec model.Spec, opts []model.Options, threads int, settings ...Setting) *Engine {

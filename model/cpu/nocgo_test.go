@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"vklstm/model"
-	"vklstm/model/enginetest"
+	"vklstm/model/judge/enginetest"
 )
 
 func TestEngine(t *testing.T) {

@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"fmt"
@@ -114,7 +114,7 @@ func (c *Case) problem() (*problem, error) {
 	}
 	p := &problem{Case: c, options: c.options(), arrays: arrays}
 	fail := func(format string, a ...any) (*problem, error) {
-		return nil, fmt.Errorf("golden: case %s: %s", c.Name, fmt.Sprintf(format, a...))
+		return nil, fmt.Errorf("judge: case %s: %s", c.Name, fmt.Sprintf(format, a...))
 	}
 	size := func(name string, dim, rank int) int {
 		if s := arrays[name].Shape; len(s) == rank {
@@ -277,56 +277,4 @@ func (p *problem) weight() []float64 {
 		}
 	}
 	return w
-}
-
-// outputs are named quantities, in the order in which they are shown.
-type outputs struct {
-	names  []string
-	values map[string][]float64
-	parts  map[string][]int              // where values of one size begin: a variable, an epoch
-	index  map[string]func(i int) string // what to call element i; nil: by the shape of the wanted array
-}
-
-func (o *outputs) put(name string, values ...float64) {
-	if o.values == nil {
-		o.values = map[string][]float64{}
-		o.index, o.parts = map[string]func(int) string{}, map[string][]int{}
-	}
-	if _, ok := o.values[name]; !ok {
-		o.names = append(o.names, name)
-	}
-	o.parts[name] = append(o.parts[name], len(o.values[name]))
-	o.values[name] = append(o.values[name], values...)
-}
-
-// flat puts an array of all parameters, whose elements are called by their variables.
-func (o *outputs) flat(name string, l model.Layout, values []float64) {
-	for _, v := range l.Variables {
-		o.put(name, values[v.Offset:v.Offset+v.Size()]...)
-	}
-	o.index[name] = func(i int) string {
-		for _, v := range l.Variables {
-			if i < v.Offset+v.Size() {
-				return v.Name + brackets(v.Shape, i-v.Offset)
-			}
-		}
-		return ""
-	}
-}
-
-// variables puts each variable's part of an array of all parameters under PREFIX+NAME.
-func (o *outputs) variables(prefix string, l model.Layout, values []float64) {
-	for _, v := range l.Variables {
-		o.put(prefix+v.Name, values[v.Offset:v.Offset+v.Size()]...)
-	}
-}
-
-// brackets returns element i of an array of that shape as "[b][u]".
-func brackets(shape []int, i int) string {
-	s := ""
-	for d := len(shape) - 1; d >= 0; d-- {
-		s = fmt.Sprintf("[%d]", i%shape[d]) + s
-		i /= shape[d]
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"errors"
@@ -66,9 +66,9 @@ const (
 // program is a case that can be run.
 type program interface {
 	// wanted returns the true numbers, and the shapes to call their elements by.
-	wanted() (*outputs, map[string][]int)
-	runReference(r *reference.Rounding) (*outputs, error)
-	runEngine(f Factory) (*outputs, error)
+	wanted() (*Numbers, map[string][]int, error)
+	runReference(r *reference.Rounding) (*Numbers, error)
+	runEngine(f Factory) (*Numbers, error)
 }
 
 // open returns the case as a program, or the rows that say why it has none.
@@ -100,7 +100,10 @@ func (c *Case) CheckReference() []Row {
 	if err != nil {
 		return []Row{{Case: c.Name, Err: err}}
 	}
-	want, shapes := p.wanted()
+	want, shapes, err := p.wanted()
+	if err != nil {
+		return []Row{{Case: c.Name, Err: err}}
+	}
 	tolerance := map[string][]float64{}
 	for name, values := range want.values {
 		largest := 1e-12 // an array of zeros must be met exactly, as far as that can be said
@@ -109,85 +112,92 @@ func (c *Case) CheckReference() []Row {
 		}
 		tolerance[name] = slices.Repeat([]float64{referenceTolerance * largest}, len(values))
 	}
-	return append(c.compare(got, want, shapes, tolerance, true), c.unread(p, want)...)
+	return append(compare(c.Name, got, want, shapes, tolerance, true), c.unread(p, want)...)
 }
 
 // CheckEngine runs the case through the engine that f makes, and compares every number that an engine returns.
 func (c *Case) CheckEngine(f Factory) []Row {
-	return c.checkEngine(f, &c.float32s, reference.NewRounding)
+	return c.checkEngine(f, &c.float32s, false)
 }
 
 // CheckEngineMixed is CheckEngine for an engine that takes the recurrent products of float16, as reference.NewHalfRounding
 // imitates it.
 func (c *Case) CheckEngineMixed(f Factory) []Row {
-	return c.checkEngine(f, &c.halves, reference.NewHalfRounding)
+	return c.checkEngine(f, &c.halves, true)
 }
 
-func (c *Case) checkEngine(f Factory, j *judgement, rounding func(run uint64) *reference.Rounding) []Row {
+func (c *Case) checkEngine(f Factory, j *judgement, half bool) []Row {
 	p, rows := c.open()
 	if p == nil {
 		return rows
 	}
-	tolerance, err := j.tolerances(p, rounding)
-	if err != nil {
-		return []Row{{Case: c.Name, Err: err}}
+	j.once.Do(func() { j.tolerance, j.err = tolerances(p, rounding(half)) }) // once for all engines
+	if j.err != nil {
+		return []Row{{Case: c.Name, Err: j.err}}
 	}
 	got, err := p.runEngine(f)
 	if err != nil {
 		return []Row{{Case: c.Name, Err: err}}
 	}
-	want, shapes := p.wanted()
-	return c.compare(got, want, shapes, tolerance, false)
+	want, shapes, err := p.wanted()
+	if err != nil {
+		return []Row{{Case: c.Name, Err: err}}
+	}
+	return compare(c.Name, got, want, shapes, j.tolerance, false)
 }
 
-// tolerances returns the tolerance of every number of a case under a rounding. They are worked out once.
-func (c *judgement) tolerances(p program, rounding func(run uint64) *reference.Rounding) (map[string][]float64, error) {
-	c.once.Do(func() {
-		exact, err := p.runReference(nil)
-		if err != nil {
-			c.err = err
-			return
-		}
-		worst, squares := map[string][]float64{}, map[string][]float64{}
+// rounding returns what imitates an engine's rounding in each run.
+func rounding(half bool) func(run uint64) *reference.Rounding {
+	if half {
+		return reference.NewHalfRounding
+	}
+	return reference.NewRounding
+}
+
+// tolerances returns the tolerance of every number of a program under a rounding.
+func tolerances(p program, rounding func(run uint64) *reference.Rounding) (map[string][]float64, error) {
+	exact, err := p.runReference(nil)
+	if err != nil {
+		return nil, err
+	}
+	worst, squares := map[string][]float64{}, map[string][]float64{}
+	for name, values := range exact.values {
+		worst[name], squares[name] = make([]float64, len(values)), make([]float64, len(values))
+	}
+	moved, err := imitate(p, rounding)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range moved {
 		for name, values := range exact.values {
-			worst[name], squares[name] = make([]float64, len(values)), make([]float64, len(values))
-		}
-		moved, err := imitate(p, rounding)
-		if err != nil {
-			c.err = err
-			return
-		}
-		for _, m := range moved {
-			for name, values := range exact.values {
-				for i, v := range values {
-					d := math.Abs(m.values[name][i] - v)
-					worst[name][i] = math.Max(worst[name][i], d)
-					squares[name][i] += d * d
-				}
+			for i, v := range values {
+				d := math.Abs(m.values[name][i] - v)
+				worst[name][i] = math.Max(worst[name][i], d)
+				squares[name][i] += d * d
 			}
 		}
-		c.tolerance = map[string][]float64{}
-		for name, values := range exact.values {
-			tolerance := make([]float64, len(values))
-			parts := append(slices.Clone(exact.parts[name]), len(values))
-			for k, first := range parts[:len(parts)-1] {
-				part := squares[name][first:parts[k+1]]
-				floor := math.Sqrt(sum(part) / float64(runs*max(1, len(part))))
-				for i := first; i < parts[k+1]; i++ {
-					// What an engine returns is rounded to float32, and below 2⁻¹²⁶ it may be 0.
-					tolerance[i] = safety*math.Max(worst[name][i], floor) + 0x1p-24*math.Abs(values[i]) + 0x1p-124
-				}
+	}
+	tolerance := map[string][]float64{}
+	for name, values := range exact.values {
+		list := make([]float64, len(values))
+		parts := append(slices.Clone(exact.parts[name]), len(values))
+		for k, first := range parts[:len(parts)-1] {
+			part := squares[name][first:parts[k+1]]
+			floor := math.Sqrt(sum(part) / float64(runs*max(1, len(part))))
+			for i := first; i < parts[k+1]; i++ {
+				// What an engine returns is rounded to float32, and below 2⁻¹²⁶ it may be 0.
+				list[i] = safety*math.Max(worst[name][i], floor) + 0x1p-24*math.Abs(values[i]) + 0x1p-124
 			}
-			c.tolerance[name] = tolerance
 		}
-	})
-	return c.tolerance, c.err
+		tolerance[name] = list
+	}
+	return tolerance, nil
 }
 
 // imitate runs the case in an imitated precision, on all cores.
-func imitate(p program, rounding func(run uint64) *reference.Rounding) ([]*outputs, error) {
+func imitate(p program, rounding func(run uint64) *reference.Rounding) ([]*Numbers, error) {
 	var wait sync.WaitGroup
-	out, errs := make([]*outputs, runs), make([]error, runs)
+	out, errs := make([]*Numbers, runs), make([]error, runs)
 	next := make(chan int)
 	for range min(runs, runtime.GOMAXPROCS(0)) {
 		wait.Go(func() {
@@ -205,20 +215,20 @@ func imitate(p program, rounding func(run uint64) *reference.Rounding) ([]*outpu
 }
 
 // compare returns a row for each quantity that is wanted and that got has; with all set, one that got lacks fails.
-func (c *Case) compare(got, want *outputs, shapes map[string][]int, tolerance map[string][]float64, all bool) []Row {
+func compare(name string, got, want *Numbers, shapes map[string][]int, tolerance map[string][]float64, all bool) []Row {
 	var rows []Row
-	for _, name := range want.names {
-		g, ok := got.values[name]
-		w := want.values[name]
+	for _, what := range want.names {
+		g, ok := got.values[what]
+		w := want.values[what]
 		if !ok && !all {
 			continue
 		}
 		if len(g) != len(w) {
-			rows = append(rows, Row{Case: c.Name, What: name,
-				Err: fmt.Errorf("golden: case %s: %s has %d values where %d are wanted", c.Name, name, len(g), len(w))})
+			rows = append(rows, Row{Case: name, What: what,
+				Err: fmt.Errorf("judge: case %s: %s has %d values where %d are wanted", name, what, len(g), len(w))})
 			continue
 		}
-		row := Row{Case: c.Name, What: name, Pass: true}
+		row := Row{Case: name, What: what, Pass: true}
 		at, worst := 0, -1.0
 		for i := range w {
 			e := math.Abs(g[i] - w[i])
@@ -228,18 +238,18 @@ func (c *Case) compare(got, want *outputs, shapes map[string][]int, tolerance ma
 			if g[i] != g[i] && w[i] != w[i] || g[i] == w[i] {
 				e = 0
 			}
-			ratio := e / tolerance[name][i]
+			ratio := e / tolerance[what][i]
 			if ratio > worst || ratio != ratio {
 				at, worst, row.Error = i, ratio, e
 			}
-			row.Pass = row.Pass && e <= tolerance[name][i]
+			row.Pass = row.Pass && e <= tolerance[what][i]
 		}
 		if len(w) > 0 {
-			row.Got, row.Want, row.Tolerance = g[at], w[at], tolerance[name][at]
-			if index := want.index[name]; index != nil {
+			row.Got, row.Want, row.Tolerance = g[at], w[at], tolerance[what][at]
+			if index := want.index[what]; index != nil {
 				row.Index = index(at)
 			} else {
-				row.Index = brackets(shapes[name], at)
+				row.Index = brackets(shapes[what], at)
 			}
 		}
 		rows = append(rows, row)
@@ -248,7 +258,7 @@ func (c *Case) compare(got, want *outputs, shapes map[string][]int, tolerance ma
 }
 
 // unread returns a row that names the results in the case that nothing was compared with, if there are any.
-func (c *Case) unread(p program, want *outputs) []Row {
+func (c *Case) unread(p program, want *Numbers) []Row {
 	k, ok := p.(*problem)
 	if !ok {
 		return nil

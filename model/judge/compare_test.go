@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"math"
@@ -71,7 +71,7 @@ func TestKerasFloat32(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tolerance, err := c.float32s.tolerances(p, reference.NewRounding)
+			tolerance, err := tolerances(p, reference.NewRounding)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-// Package golden judges what computes the network by numbers that Keras computed.
+// Package judge judges what computes the network by numbers that Keras computed.
 //
 // A golden folder holds manifest.json and one NAME.npz for each case in it, as keras_golden.py (in embedded/) writes
 // them, and stack_golden.py for several LSTM layers of one or both directions: weights, inputs, and what Keras makes of
@@ -13,10 +13,10 @@
 // and CheckEngine, or CheckEngineMixed, run a case and return one Row for each quantity. A case of other semantics than this program's is
 // never left out: its Row says "not ours" and why.
 //
-//	set, err := golden.Open("golden")
+//	set, err := judge.Open("golden")
 //	for _, c := range set.Cases {
 //		for _, row := range c.CheckEngine(factory) {
 //			fmt.Println(row)
 //		}
 //	}
-package golden
+package judge

@@ -1,17 +1,17 @@
-package golden_test
+package judge_test
 
 import (
 	"fmt"
 
 	"vklstm/model"
-	"vklstm/model/golden"
+	"vklstm/model/judge"
 	"vklstm/model/reference"
 )
 
 // Judge an engine by one of the cases inside the program.
 func Example() {
 	factory := func(spec model.Spec, o []model.Options) (model.Engine, error) { return reference.New(spec, o) }
-	for _, c := range golden.Embedded().Cases {
+	for _, c := range judge.Embedded().Cases {
 		if c.Name != "tiny" {
 			continue
 		}

@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"context"
@@ -212,7 +212,7 @@ func (e *faulty) joined(parts [][]float64, rows int) []float64 {
 // pass runs rows forward and, with weights, back.
 func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train bool, inverse float64) (p, l, grad []float64) {
 	T, F, D, B := e.chain.T, e.chain.F, e.chain.D, len(y)
-	params := widen(e.states[k].Params)
+	params := Wide(e.states[k].Params)
 	in, masks := make([][]float64, T), make([][]bool, T)
 	for t := range T {
 		for b := range B {
@@ -353,7 +353,7 @@ func (e *faulty) step(k int, plan model.Plan, s int) (p, l, grad []float64) {
 	x, mask, y := e.rows(k, plan.Train[first:last], true, plan.Epoch)
 	var w []float64
 	if plan.Weight != nil {
-		w = widen(plan.Weight[first:last])
+		w = Wide(plan.Weight[first:last])
 	}
 	inverse := 1 / float64(last-first)
 	if e.fault == "short batch divided by the whole size" {
@@ -374,7 +374,7 @@ func (e *faulty) rows(k int, list []int32, train bool, epoch int) (x []float64, 
 			number = uint32(i)
 		}
 		e.inputs[k].Window(row, m, e.windows.X[int(w)*size:(int(w)+1)*size], train, number, uint32(epoch))
-		x, mask, y = append(x, widen(row)...), append(mask, m...), append(y, float64(e.windows.Y[w]))
+		x, mask, y = append(x, Wide(row)...), append(mask, m...), append(y, float64(e.windows.Y[w]))
 	}
 	return x, mask, y
 }
@@ -454,7 +454,7 @@ func (e *faulty) Predict(_ context.Context, k int, x []float32) ([]float32, erro
 	n := len(x) / (e.chain.T * e.chain.F)
 	old := e.windows
 	e.windows = model.Windows{X: x, Y: make([]float32, n)}
-	rows, mask, y := e.rows(k, windows(0, n), false, 0)
+	rows, mask, y := e.rows(k, Between(0, n), false, 0)
 	e.windows = old
 	p, _, _ := e.pass(k, rows, mask, y, nil, false, 1)
 	return narrow(p), nil

@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"context"
@@ -14,13 +14,13 @@ type Factory func(spec model.Spec, options []model.Options) (model.Engine, error
 
 // runReference runs the case in float64. With a Rounding it starts from numbers rounded to float32, as an engine must,
 // and takes an optimizer's steps one at a time, each from Keras's state, as engines are made to.
-func (p *problem) runReference(r *reference.Rounding) (*outputs, error) {
+func (p *problem) runReference(r *reference.Rounding) (*Numbers, error) {
 	n, err := reference.NewNetwork(p.spec)
 	if err != nil {
 		return nil, err
 	}
 	n.Rounding = r
-	var o outputs
+	var o Numbers
 	rounded := func(a []float64) []float64 {
 		a = slices.Clone(a)
 		r.Float32(a)
@@ -44,17 +44,17 @@ func (p *problem) runReference(r *reference.Rounding) (*outputs, error) {
 		}
 		b := batch(x, y, w, 0, len(y))
 		g := n.Gradient(rounded(p.start), p.options.Loss, b, reference.Draw{})
-		o.put("mask", numbers(b.Mask)...)
-		o.put("h", p.someRows(g.Pass.Sequence())...)
-		o.put("h_last", g.Pass.HLast()...)
-		o.put("c_last", g.Pass.CLast()...)
-		o.put("logit", g.Pass.Logit...)
-		o.put("probability", g.Pass.Probability...)
-		o.put("loss_rows", weighted(g.Loss, b.Weight)...)
-		o.put("loss", g.Mean)
+		o.Put("mask", numbers(b.Mask)...)
+		o.Put("h", p.someRows(g.Pass.Sequence())...)
+		o.Put("h_last", g.Pass.HLast()...)
+		o.Put("c_last", g.Pass.CLast()...)
+		o.Put("logit", g.Pass.Logit...)
+		o.Put("probability", g.Pass.Probability...)
+		o.Put("loss_rows", weighted(g.Loss, b.Weight)...)
+		o.Put("loss", g.Mean)
 		o.variables("d/", p.layout, g.Grad)
-		o.put("d/x", g.DX...)
-		o.put("predict", n.Forward(rounded(p.start), b.X, b.Mask, reference.Draw{}).Probability...)
+		o.Put("d/x", g.DX...)
+		o.Put("predict", n.Forward(rounded(p.start), b.X, b.Mask, reference.Draw{}).Probability...)
 	case "optimizer":
 		rates := p.arrays["learning_rate"].Data
 		rows := len(y) / len(rates)
@@ -84,19 +84,19 @@ func (p *problem) runReference(r *reference.Rounding) (*outputs, error) {
 			valLoss = append(valLoss, g.Loss...)
 			p.putEpoch(&o, probability, loss, g.Pass.Probability, valLoss)
 		}
-		o.flat("final parameters", p.layout, s.Params)
+		o.Flat("final parameters", p.layout, s.Params)
 	}
 	return &o, nil
 }
 
 // runEngine runs the case through an engine.
-func (p *problem) runEngine(f Factory) (*outputs, error) {
+func (p *problem) runEngine(f Factory) (*Numbers, error) {
 	e, err := f(p.spec, []model.Options{p.options})
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
-	var o outputs
+	var o Numbers
 	x, y := narrow(p.arrays["x"].Data), narrow(p.arrays["y"].Data)
 	if err := e.Load(model.Windows{X: append(x, narrow(p.arrays["val_x"].Data)...), Y: append(y, narrow(p.arrays["val_y"].Data)...)}); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 	}
 	switch p.Kind {
 	case "gradient":
-		plan := model.Plan{Train: windows(0, len(y)), Batch: len(y), LearningRate: []float64{0}}
+		plan := model.Plan{Train: Between(0, len(y)), Batch: len(y), LearningRate: []float64{0}}
 		if p.Weighted {
 			plan.Weight = narrow(p.arrays["sample_weight"].Data)
 		}
@@ -120,15 +120,15 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 		if err := p.whole(len(grad), p.layout.Size, len(out.Probability), len(y), len(out.Loss), len(y)); err != nil {
 			return nil, err
 		}
-		o.put("probability", widen(out.Probability)...)
-		o.put("loss_rows", widen(out.Loss)...)
-		o.put("loss", sum(out.Loss)/float64(len(y)))
-		o.variables("d/", p.layout, widen(grad))
+		o.Put("probability", Wide(out.Probability)...)
+		o.Put("loss_rows", Wide(out.Loss)...)
+		o.Put("loss", sum(out.Loss)/float64(len(y)))
+		o.variables("d/", p.layout, Wide(grad))
 		predicted, err := e.Predict(context.Background(), 0, x[:len(y)*p.chain.T*p.chain.F])
 		if err != nil {
 			return nil, err
 		}
-		o.put("predict", widen(predicted)...)
+		o.Put("predict", Wide(predicted)...)
 	case "optimizer":
 		rates := p.arrays["learning_rate"].Data
 		rows := len(y) / len(rates)
@@ -136,7 +136,7 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 			if err := set(p.state(k)); err != nil {
 				return nil, err
 			}
-			plan := model.Plan{Train: windows(k*rows, (k+1)*rows), Batch: rows, LearningRate: []float64{lr}}
+			plan := model.Plan{Train: Between(k*rows, (k+1)*rows), Batch: rows, LearningRate: []float64{lr}}
 			grad, _, err := e.Gradient(0, plan)
 			if err != nil {
 				return nil, err
@@ -152,10 +152,10 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 			if err := p.whole(len(grad), p.layout.Size, len(out[0].Loss), rows, s.Step, k+1); err != nil {
 				return nil, err
 			}
-			p.putStep(&o, k, sum(out[0].Loss)/float64(rows), widen(grad), wideState(s))
+			p.putStep(&o, k, sum(out[0].Loss)/float64(rows), Wide(grad), wideState(s))
 		}
 	case "trajectory":
-		plan := model.Plan{Train: windows(0, len(y)), Batch: p.Batch, Eval: windows(len(y), len(y)+len(p.arrays["val_y"].Data))}
+		plan := model.Plan{Train: Between(0, len(y)), Batch: p.Batch, Eval: Between(len(y), len(y)+len(p.arrays["val_y"].Data))}
 		if w := p.weight(); w != nil {
 			plan.Weight = narrow(w)
 		}
@@ -170,38 +170,38 @@ func (p *problem) runEngine(f Factory) (*outputs, error) {
 				len(q.EvalLoss), len(plan.Eval), q.Steps, plan.Steps()); err != nil {
 				return nil, err
 			}
-			p.putEpoch(&o, widen(q.Probability), widen(q.Loss), widen(q.EvalProbability), widen(q.EvalLoss))
+			p.putEpoch(&o, Wide(q.Probability), Wide(q.Loss), Wide(q.EvalProbability), Wide(q.EvalLoss))
 		}
 		s, err := e.State(0)
 		if err != nil {
 			return nil, err
 		}
-		o.flat("final parameters", p.layout, widen(s.Params))
+		o.Flat("final parameters", p.layout, Wide(s.Params))
 	}
 	return &o, nil
 }
 
 // putStep puts what step k (from 0) brought.
-func (p *problem) putStep(o *outputs, k int, loss float64, grad []float64, s *reference.State) {
+func (p *problem) putStep(o *Numbers, k int, loss float64, grad []float64, s *reference.State) {
 	name := fmt.Sprintf("step %d ", k+1)
-	o.put(name+"loss", loss)
-	o.flat(name+"gradient", p.layout, grad)
-	o.flat(name+"parameters", p.layout, s.Params)
-	o.flat(name+"m", p.layout, s.M)
-	o.flat(name+"v", p.layout, s.V)
+	o.Put(name+"loss", loss)
+	o.Flat(name+"gradient", p.layout, grad)
+	o.Flat(name+"parameters", p.layout, s.Params)
+	o.Flat(name+"m", p.layout, s.M)
+	o.Flat(name+"v", p.layout, s.V)
 }
 
 // putEpoch puts what an epoch brought: an epoch's loss is the sum of its windows' weighted losses over their number.
-func (p *problem) putEpoch(o *outputs, probability, loss, valProbability, valLoss []float64) {
-	o.put("probability", probability...)
-	o.put("val_probability", valProbability...)
-	o.put("history/loss", sum(loss)/float64(len(loss)))
-	o.put("history/val_loss", sum(valLoss)/float64(len(valLoss)))
+func (p *problem) putEpoch(o *Numbers, probability, loss, valProbability, valLoss []float64) {
+	o.Put("probability", probability...)
+	o.Put("val_probability", valProbability...)
+	o.Put("history/loss", sum(loss)/float64(len(loss)))
+	o.Put("history/val_loss", sum(valLoss)/float64(len(valLoss)))
 	for n, v := range metrics(p.arrays["y"].Data, probability) {
-		o.put("history/"+n, v)
+		o.Put("history/"+n, v)
 	}
 	for n, v := range metrics(p.arrays["val_y"].Data, valProbability) {
-		o.put("history/val_"+n, v)
+		o.Put("history/val_"+n, v)
 	}
 }
 
@@ -225,7 +225,7 @@ func (p *problem) someRows(h []float64) []float64 {
 func (p *problem) whole(numbers ...int) error {
 	for i := 0; i < len(numbers); i += 2 {
 		if numbers[i] != numbers[i+1] {
-			return fmt.Errorf("golden: case %s: the engine returned %d where %d were asked for", p.Name, numbers[i], numbers[i+1])
+			return fmt.Errorf("judge: case %s: the engine returned %d where %d were asked for", p.Name, numbers[i], numbers[i+1])
 		}
 	}
 	return nil
@@ -246,42 +246,6 @@ func numbers(mask []bool) []float64 {
 		if used {
 			out[i] = 1
 		}
-	}
-	return out
-}
-
-func windows(first, last int) []int32 {
-	out := make([]int32, 0, last-first)
-	for i := first; i < last; i++ {
-		out = append(out, int32(i))
-	}
-	return out
-}
-
-func sum[E float32 | float64](a []E) float64 {
-	s := 0.0
-	for _, v := range a {
-		s += float64(v)
-	}
-	return s
-}
-
-func wideState(s *model.State) *reference.State {
-	return &reference.State{Params: widen(s.Params), M: widen(s.M), V: widen(s.V), Step: s.Step}
-}
-
-func widen(a []float32) []float64 {
-	out := make([]float64, len(a))
-	for i, v := range a {
-		out[i] = float64(v)
-	}
-	return out
-}
-
-func narrow(a []float64) []float32 {
-	out := make([]float32, len(a))
-	for i, v := range a {
-		out[i] = float32(v)
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"bytes"
@@ -37,7 +37,7 @@ type Case struct {
 	Epochs      int                // trajectory
 	ClassWeight map[string]float64 // trajectory: weight by label "0" and "1"; nil: none
 
-	own     *ownCase        // of Own; nil for a case of Keras's
+	own     *Scenario       // of Own; nil for a case of Keras's
 	adam    model.Optimizer // constants: clipping, weight decay, β, ε
 	unknown []string        // numbers in the manifest that mean nothing here
 
@@ -85,9 +85,9 @@ var embeddedSet = sync.OnceValue(func() *Set {
 // missing or broken is reported with the others.
 func Open(dir string) (*Set, error) {
 	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("golden: there is no folder %s: %w", dir, err)
+		return nil, fmt.Errorf("judge: there is no folder %s: %w", dir, err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("golden: %s is not a folder; give the one that holds manifest.json", dir)
+		return nil, fmt.Errorf("judge: %s is not a folder; give the one that holds manifest.json", dir)
 	}
 	s, err := OpenFS(os.DirFS(dir))
 	if err != nil {
@@ -100,14 +100,14 @@ func Open(dir string) (*Set, error) {
 func OpenFS(fsys fs.FS) (*Set, error) {
 	info, err := fs.Stat(fsys, "manifest.json")
 	if err != nil {
-		return nil, fmt.Errorf("golden: %w; a golden folder holds manifest.json and one npz for each case", err)
+		return nil, fmt.Errorf("judge: %w; a golden folder holds manifest.json and one npz for each case", err)
 	}
 	if info.Size() > 64<<20 {
-		return nil, fmt.Errorf("golden: manifest.json: %d bytes; at most %d are read", info.Size(), 64<<20)
+		return nil, fmt.Errorf("judge: manifest.json: %d bytes; at most %d are read", info.Size(), 64<<20)
 	}
 	text, err := fs.ReadFile(fsys, "manifest.json")
 	if err != nil {
-		return nil, fmt.Errorf("golden: %w", err)
+		return nil, fmt.Errorf("judge: %w", err)
 	}
 	var manifest struct {
 		Keras, Tensorflow string
@@ -115,21 +115,21 @@ func OpenFS(fsys fs.FS) (*Set, error) {
 		Cases             json.RawMessage
 	}
 	if err := json.Unmarshal(text, &manifest); err != nil {
-		return nil, fmt.Errorf("golden: manifest.json: %w", err)
+		return nil, fmt.Errorf("judge: manifest.json: %w", err)
 	}
 	s := &Set{Keras: manifest.Keras, TensorFlow: manifest.Tensorflow, Seed: manifest.Seed}
 	d := json.NewDecoder(bytes.NewReader(manifest.Cases))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, fmt.Errorf(`golden: manifest.json: "cases" must be an object: name → case`)
+		return nil, fmt.Errorf(`judge: manifest.json: "cases" must be an object: name → case`)
 	}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("golden: manifest.json: %w", err)
+			return nil, fmt.Errorf("judge: manifest.json: %w", err)
 		}
 		var entry json.RawMessage
 		if err := d.Decode(&entry); err != nil {
-			return nil, fmt.Errorf("golden: manifest.json: %w", err)
+			return nil, fmt.Errorf("judge: manifest.json: %w", err)
 		}
 		c, err := newCase(t.(string), entry)
 		if err != nil {
@@ -138,14 +138,14 @@ func OpenFS(fsys fs.FS) (*Set, error) {
 		file := c.Name + ".npz"
 		c.read = func() (map[string]Array, error) {
 			if !fs.ValidPath(file) {
-				return nil, fmt.Errorf("golden: case name %q is not a file name", c.Name)
+				return nil, fmt.Errorf("judge: case name %q is not a file name", c.Name)
 			}
 			return readNPZ(fsys, file)
 		}
 		s.Cases = append(s.Cases, c)
 	}
 	if len(s.Cases) == 0 {
-		return nil, fmt.Errorf("golden: manifest.json names no cases")
+		return nil, fmt.Errorf("judge: manifest.json names no cases")
 	}
 	return s, nil
 }
@@ -155,7 +155,7 @@ func newCase(name string, entry json.RawMessage) (*Case, error) {
 	c := &Case{Name: name, Loss: "bce", Alpha: 0.25, Gamma: 2, Optimizer: "Adam", adam: model.DefaultAdam()}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(entry, &fields); err != nil {
-		return nil, fmt.Errorf("golden: manifest.json: case %s: %w", name, err)
+		return nil, fmt.Errorf("judge: manifest.json: case %s: %w", name, err)
 	}
 	known := map[string]any{
 		"kind": &c.Kind, "about": &c.About, "shape": &c.Shape, "layers": &c.Layers, "loss": &c.Loss, "alpha": &c.Alpha, "gamma": &c.Gamma,
@@ -167,7 +167,7 @@ func newCase(name string, entry json.RawMessage) (*Case, error) {
 	for key, value := range fields {
 		if to, ok := known[key]; ok {
 			if err := json.Unmarshal(value, to); err != nil {
-				return nil, fmt.Errorf("golden: manifest.json: case %s, %q: %w", name, key, err)
+				return nil, fmt.Errorf("judge: manifest.json: case %s, %q: %w", name, key, err)
 			}
 		} else if v := string(value); v != "null" && v != "false" && v[0] != '"' {
 			c.unknown = append(c.unknown, key)

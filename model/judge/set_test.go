@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"archive/zip"
@@ -58,8 +58,8 @@ func find(t *testing.T, files fs.FS, name string) *Case {
 	return nil
 }
 
-// npz returns an npz file of those arrays.
-func npz(arrays map[string]Array) *fstest.MapFile {
+// archive returns an npz file of those arrays.
+func archive(arrays map[string]Array) *fstest.MapFile {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for name, a := range arrays {
@@ -122,7 +122,7 @@ func TestNotOurs(t *testing.T) {
 					t.Fatal(err)
 				}
 				tc.arrays(a)
-				files[tc.of+".npz"] = npz(a)
+				files[tc.of+".npz"] = archive(a)
 			}
 			c := find(t, files, tc.of)
 			if got := c.NotOurs(); got == "" != (tc.want == "") || !strings.Contains(got, tc.want) {
@@ -150,11 +150,11 @@ func TestBrokenCase(t *testing.T) {
 		{"missing", func([]byte, map[string]Array) *fstest.MapFile { return nil }, "not exist"},
 		{"not a zip", func([]byte, map[string]Array) *fstest.MapFile { return &fstest.MapFile{Data: []byte("text")} }, "zip"},
 		{"truncated", func(d []byte, _ map[string]Array) *fstest.MapFile { return &fstest.MapFile{Data: d[:len(d)/2]} }, "zip"},
-		{"array missing", func(_ []byte, a map[string]Array) *fstest.MapFile { delete(a, "d/dense/bias"); return npz(a) }, `"d/dense/bias" is missing`},
-		{"weights missing", func(_ []byte, a map[string]Array) *fstest.MapFile { delete(a, "dense/kernel"); return npz(a) }, "dense/kernel[H][D]"},
+		{"array missing", func(_ []byte, a map[string]Array) *fstest.MapFile { delete(a, "d/dense/bias"); return archive(a) }, `"d/dense/bias" is missing`},
+		{"weights missing", func(_ []byte, a map[string]Array) *fstest.MapFile { delete(a, "dense/kernel"); return archive(a) }, "dense/kernel[H][D]"},
 		{"array too short", func(_ []byte, a map[string]Array) *fstest.MapFile {
 			a["lstm/kernel"] = Array{[]int{1, 3}, make([]float64, 3)}
-			return npz(a)
+			return archive(a)
 		}, `"lstm/kernel" has 3 elements; 4 are needed`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestBrokenStack(t *testing.T) {
 			} else if tc.array != "" {
 				t.Fatalf("no array %q", tc.array)
 			}
-			files["trajectory_cosine.npz"] = npz(a)
+			files["trajectory_cosine.npz"] = archive(a)
 			for _, r := range find(t, files, "trajectory_cosine").CheckReference() {
 				if r.Failed() != (tc.want != "") || !strings.Contains(r.String(), tc.want) {
 					t.Errorf("%v; want failed %v with %q", r, tc.want != "", tc.want)
@@ -243,53 +243,6 @@ func TestBrokenManifest(t *testing.T) {
 	if r := s.Cases[1].CheckReference(); len(r) != 1 || r[0].Failed() {
 		t.Errorf("a case without kind: rows %v; want not ours", r)
 	}
-}
-
-func TestReadNPY(t *testing.T) {
-	good := "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }"
-	for _, tc := range []struct {
-		name string
-		data []byte
-		want string // "": reads
-	}{
-		{"good", npyFile(good, make([]float64, 6)), ""},
-		{"cut short", npyFile(good, make([]float64, 5)), "cut short"},
-		{"terabytes", npyFile("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }", nil), "at most"},
-		{"overflow", npyFile("{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", nil), "at most"},
-		{"negative", npyFile("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }", nil), "shape"},
-		{"integers", npyFile("{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", []float64{1}), "float32 and float64"},
-		{"Fortran", npyFile("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }", make([]float64, 6)), "Fortran"},
-		{"no header", []byte("\x93NUMPY\x01\x00\x04\x00abcd"), "header"},
-		{"no dictionary", npyFile("{", nil), "dictionary"},
-		{"long header", []byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "header of"},
-		{"empty", nil, "cut short"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			a, err := readNPY(bytes.NewReader(tc.data), len(tc.data))
-			switch {
-			case tc.want == "" && (err != nil || len(a.Data) != 6):
-				t.Errorf("%v, %v", a, err)
-			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
-				t.Errorf("error %v, want one with %q", err, tc.want)
-			}
-		})
-	}
-}
-
-func FuzzReadNPY(f *testing.F) {
-	f.Add(npyFile("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }", make([]float64, 6)))
-	f.Add(npyFile("{'descr': '>f4', 'fortran_order': False, 'shape': (), }", make([]float64, 1)))
-	f.Add([]byte("\x93NUMPY\x02\x00\xff\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := readNPY(bytes.NewReader(data), len(data))
-		n := 1
-		for _, d := range a.Shape {
-			n *= d
-		}
-		if err == nil && n != len(a.Data) {
-			t.Errorf("shape %v with %d elements", a.Shape, len(a.Data))
-		}
-	})
 }
 
 func TestMetrics(t *testing.T) {

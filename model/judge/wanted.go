@@ -1,4 +1,4 @@
-package golden
+package judge
 
 import (
 	"fmt"
@@ -6,13 +6,13 @@ import (
 )
 
 // wanted returns Keras's numbers under the names that the runs put theirs under, and the shapes to call elements by.
-func (p *problem) wanted() (*outputs, map[string][]int) {
-	var o outputs
+func (p *problem) wanted() (*Numbers, map[string][]int, error) {
+	var o Numbers
 	shapes := map[string][]int{}
 	take := func(names ...string) {
 		for _, n := range names {
 			if a, ok := p.arrays[n]; ok {
-				o.put(n, a.Data...)
+				o.Put(n, a.Data...)
 				shapes[n] = a.Shape
 			}
 		}
@@ -29,29 +29,29 @@ func (p *problem) wanted() (*outputs, map[string][]int) {
 			take("d/" + v.Name)
 		}
 		take("d/x")
-		o.put("predict", p.arrays["probability"].Data...)
+		o.Put("predict", p.arrays["probability"].Data...)
 		shapes["predict"] = p.arrays["probability"].Shape
 	case "optimizer":
 		for k := range p.arrays["learning_rate"].Data {
 			in, out := fmt.Sprintf("step%d/", k+1), fmt.Sprintf("step %d ", k+1)
-			o.put(out+"loss", p.arrays[in+"loss"].Data...)
-			o.flat(out+"gradient", p.layout, p.flat(in+"d/"))
-			o.flat(out+"parameters", p.layout, p.flat(in))
-			o.flat(out+"m", p.layout, p.flat(in+"m/"))
-			o.flat(out+"v", p.layout, p.flat(in+"v/"))
+			o.Put(out+"loss", p.arrays[in+"loss"].Data...)
+			o.Flat(out+"gradient", p.layout, p.flat(in+"d/"))
+			o.Flat(out+"parameters", p.layout, p.flat(in))
+			o.Flat(out+"m", p.layout, p.flat(in+"m/"))
+			o.Flat(out+"v", p.layout, p.flat(in+"v/"))
 		}
 	case "trajectory":
 		take("probability", "val_probability", "history/loss", "history/val_loss")
 		for _, n := range []string{"accuracy", "precision", "recall", "auc", "auc_exact"} {
 			take("history/"+n, "history/val_"+n)
 		}
-		o.flat("final parameters", p.layout, p.flat("final/"))
+		o.Flat("final parameters", p.layout, p.flat("final/"))
 	}
-	return &o, shapes
+	return &o, shapes, nil
 }
 
 // unread returns the names of arrays that hold results and that no run is compared with.
-func (p *problem) unread(compared *outputs) []string {
+func (p *problem) unread(compared *Numbers) []string {
 	var names []string
 	for name := range p.arrays {
 		_, ok := compared.values[name]

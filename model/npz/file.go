@@ -93,6 +93,15 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
+// Names lists the arrays in the file's order.
+func (f *File) Names() []string {
+	list := make([]string, len(f.names))
+	for i, name := range f.names {
+		list[i] = strings.TrimSuffix(name, ".npy")
+	}
+	return list
+}
+
 // Has reports whether the file holds an array of this name.
 func (f *File) Has(name string) bool { return f.entry(name) != nil }
 

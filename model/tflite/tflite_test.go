@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"vklstm/model"
-	"vklstm/model/exporttest"
+	"vklstm/model/judge/exporttest"
 )
 
 // tolerance is for float32 sums of another order than the reference's, of the same numbers: they move a probability of

@@ -12,7 +12,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/model"
-	"vklstm/model/golden"
+	"vklstm/model/judge"
 )
 
 // TestGolden compares the engine with Keras's numbers on the small set, on each path and in mixed precision; `vklstm
@@ -21,14 +21,14 @@ func TestGolden(t *testing.T) {
 	dev := gputest.Device(t)
 	for _, way := range []struct {
 		name    string
-		check   func(*golden.Case, golden.Factory) []golden.Row
+		check   func(*judge.Case, judge.Factory) []judge.Row
 		setting Setting
 	}{
-		{"best path", (*golden.Case).CheckEngine, Path(PathAuto)},
-		{"general path", (*golden.Case).CheckEngine, Path(PathGeneral)},
-		{"mixed precision", (*golden.Case).CheckEngineMixed, Mixed()},
+		{"best path", (*judge.Case).CheckEngine, Path(PathAuto)},
+		{"general path", (*judge.Case).CheckEngine, Path(PathGeneral)},
+		{"mixed precision", (*judge.Case).CheckEngineMixed, Mixed()},
 	} {
-		for _, c := range golden.Embedded().Cases {
+		for _, c := range judge.Embedded().Cases {
 			t.Run(way.name+"/"+c.Name, func(t *testing.T) {
 				rows := way.check(c, func(spec model.Spec, o []model.Options) (model.Engine, error) { return New(dev, spec, o, way.setting) })
 				if len(rows) == 0 {

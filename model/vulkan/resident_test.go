@@ -13,7 +13,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/model"
-	"vklstm/model/golden"
+	"vklstm/model/judge"
 )
 
 // residentDevice is the test device, where it can take the resident path.
@@ -257,7 +257,7 @@ func TestChoosePath(t *testing.T) {
 func TestGoldenPaths(t *testing.T) {
 	dev := residentDevice(t)
 	for _, path := range []string{PathGeneral, PathResident} {
-		for _, c := range append(golden.Embedded().Cases, golden.Own()...) {
+		for _, c := range append(judge.Embedded().Cases, judge.Own()...) {
 			t.Run(path+"/"+c.Name, func(t *testing.T) {
 				cannot, way := false, path
 				if path == PathResident {

@@ -6,7 +6,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/model"
-	"vklstm/model/enginetest"
+	"vklstm/model/judge/enginetest"
 )
 
 // paths make engines on a device for each path. A shape for which the resident path is not taken on this device runs on the

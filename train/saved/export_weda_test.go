@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"vklstm/model"
-	"vklstm/model/exporttest"
+	"vklstm/model/judge/exporttest"
 	"vklstm/model/onnx"
 	"vklstm/model/tflite"
 	"vklstm/train/data"

@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/model/judge"
 )
 
 // gradientTakesNoStep asks for gradients in the middle of a training: they leave no trace, know no clipping, and are
 // those of the step that follows.
 func (s suite) gradientTakesNoStep(t *testing.T) {
-	c := group(model.SGD)
-	for k := range c.opts {
-		c.opts[k].Optimizer = model.Optimizer{Kind: model.SGD}
+	c := pool(model.SGD)
+	for k := range c.Options {
+		c.Options[k].Optimizer = model.Optimizer{Kind: model.SGD}
 	}
-	e := s.engine(t, c.spec, c.opts, c.windows, c.start)
-	p := c.epochs[0][1]
+	e := s.engine(t, c)
+	p := c.Epochs[0][1]
 	before := state(t, e, 1)
 	g, o := gradient(t, e, 1, p)
 	sameState(t, "state", state(t, e, 1), before)
@@ -33,16 +34,16 @@ func (s suite) gradientTakesNoStep(t *testing.T) {
 	taken := epoch(t, e, plans)[1]
 	sameOutcome(t, "the step's outcome", taken, o)
 	after, lr := state(t, e, 1), float64(float32(p.LearningRate[0]))
-	for i, old := range wide(before.Params) {
+	for i, old := range judge.Wide(before.Params) {
 		step := lr * float64(g[i]) // the engine rounds it, or not, and then the difference
 		if got := float64(after.Params[i]); !(math.Abs(got-(old-step)) <= 0x1p-24*(math.Abs(step)+math.Abs(old-step))) {
 			t.Fatalf("parameter %d went from %v to %v by gradient %v at rate %v", i, old, got, g[i], lr)
 		}
 	}
 
-	clipped := append([]model.Options(nil), c.opts...)
+	clipped := append([]model.Options(nil), c.Options...)
 	clipped[1].Optimizer.ClipNorm = 1e-3
-	h, _ := gradient(t, s.engine(t, c.spec, clipped, c.windows, c.start), 1, p)
+	h, _ := gradient(t, s.engine(t, with(c, func(c *scenario) { c.Options = clipped })), 1, p)
 	sameBits(t, "gradient under clipping", h, g)
 
 	none, o := gradient(t, e, 0, model.Plan{})
@@ -53,10 +54,10 @@ func (s suite) gradientTakesNoStep(t *testing.T) {
 
 // evaluation evaluates after training: with the parameters then reached, and without weights, dropout and augmentation.
 func (s suite) evaluation(t *testing.T) {
-	c := group(model.SGD)
-	c.opts, c.start = c.opts[:1], c.start[:1]
-	e := s.engine(t, c.spec, c.opts, c.windows, c.start)
-	p := c.epochs[0][0]
+	c := pool(model.SGD)
+	c.Options, c.Start = c.Options[:1], c.Start[:1]
+	e := s.engine(t, c)
+	p := c.Epochs[0][0]
 	p.Eval = []int32{4, 4, 0, 32, 1}
 	out := only(t, e, p)
 	still := model.Plan{Eval: p.Eval, Epoch: 77}
@@ -79,28 +80,28 @@ func (s suite) evaluation(t *testing.T) {
 
 // predict compares with what evaluation says of the same windows, for any number of them, loaded or not.
 func (s suite) predict(t *testing.T) {
-	c := group(model.SGD)
+	c := pool(model.SGD)
 	for _, loaded := range []bool{false, true} {
-		e := s.new(t, c.spec, c.opts)
+		e := s.new(t, c.Spec, c.Options)
 		t.Cleanup(func() { _ = e.Close() })
 		if loaded {
-			if err := e.Load(c.windows); err != nil {
+			if err := e.Load(c.Windows); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for k, st := range c.start {
+		for k, st := range c.Start {
 			if err := e.SetState(k, st); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var plans []model.Plan
-		for range c.opts {
-			plans = append(plans, model.Plan{Eval: count(len(c.windows.Y))})
+		for range c.Options {
+			plans = append(plans, model.Plan{Eval: count(len(c.Windows.Y))})
 		}
-		want := epoch(t, s.engine(t, c.spec, c.opts, c.windows, c.start), plans)
-		for k := range c.opts {
-			for _, n := range []int{len(c.windows.Y), 1, 2, 7, 8, 9, 17, 0} {
-				got, err := e.Predict(t.Context(), k, c.windows.X[:n*c.spec.Timesteps*c.spec.Features])
+		want := epoch(t, s.engine(t, c), plans)
+		for k := range c.Options {
+			for _, n := range []int{len(c.Windows.Y), 1, 2, 7, 8, 9, 17, 0} {
+				got, err := e.Predict(t.Context(), k, c.Windows.X[:n*c.Spec.Timesteps*c.Spec.Features])
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -108,24 +109,24 @@ func (s suite) predict(t *testing.T) {
 			}
 		}
 		// A new state, after a prediction, is what counts.
-		if err := e.SetState(1, c.start[0]); err != nil {
+		if err := e.SetState(1, c.Start[0]); err != nil {
 			t.Fatal(err)
 		}
-		got, err := e.Predict(t.Context(), 1, c.windows.X)
+		got, err := e.Predict(t.Context(), 1, c.Windows.X)
 		if err != nil {
 			t.Fatal(err)
 		}
-		opts := []model.Options{c.opts[1]}
-		other := only(t, s.engine(t, c.spec, opts, c.windows, c.start[:1]), plans[0])
+		other := only(t, s.engine(t, with(c, func(c *scenario) { c.Options, c.Start = c.Options[1:2], c.Start[:1] })), plans[0])
 		s.equal(t, "predicted by a new state", got, other.EvalProbability)
 	}
 }
 
 // loadedAgain replaces the windows by others, more and fewer.
 func (s suite) loadedAgain(t *testing.T) {
-	c := group(model.SGD)
-	e := s.engine(t, c.spec, c.opts[:1], c.windows, c.start[:1])
-	only(t, e, c.epochs[0][0])
+	c := pool(model.SGD)
+	c.Options, c.Start = c.Options[:1], c.Start[:1]
+	e := s.engine(t, c)
+	only(t, e, c.Epochs[0][0])
 	for _, n := range []int{50, 11, 33} {
 		w := windows(rand.New(rand.NewPCG(uint64(n), 28)), n, 9, 4, true)
 		p := plan(count(n), 8, 0.1)
@@ -133,11 +134,11 @@ func (s suite) loadedAgain(t *testing.T) {
 		if err := e.Load(w); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.SetState(0, c.start[0]); err != nil {
+		if err := e.SetState(0, c.Start[0]); err != nil {
 			t.Fatal(err)
 		}
 		got := only(t, e, p)
-		fresh := s.engine(t, c.spec, c.opts[:1], w, c.start[:1])
+		fresh := s.engine(t, with(c, func(c *scenario) { c.Windows = w }))
 		sameOutcome(t, "outcome", got, only(t, fresh, p))
 		sameState(t, "state", state(t, e, 0), state(t, fresh, 0))
 	}
@@ -145,8 +146,8 @@ func (s suite) loadedAgain(t *testing.T) {
 
 // badInput hands over what does not fit: an error that wraps model.ErrShape for data, a panic for a plan.
 func (s suite) badInput(t *testing.T) {
-	c := group(model.SGD)
-	e := s.engine(t, c.spec, c.opts, c.windows, c.start)
+	c := pool(model.SGD)
+	e := s.engine(t, c)
 	before := state(t, e, 0)
 	for name, err := range map[string]error{
 		"Load": e.Load(model.Windows{X: make([]float32, 37), Y: make([]float32, 1)}),
@@ -162,10 +163,10 @@ func (s suite) badInput(t *testing.T) {
 		t.Errorf("Predict of a wrong shape: %v", err)
 	}
 	sameState(t, "state", state(t, e, 0), before)
-	if err := e.Load(c.windows); err != nil {
+	if err := e.Load(c.Windows); err != nil {
 		t.Fatal(err)
 	}
-	good := c.epochs[0]
+	good := c.Epochs[0]
 	for name, change := range map[string]func(p *model.Plan){
 		"window beyond the last":      func(p *model.Plan) { p.Train = append([]int32{33}, p.Train[1:]...) },
 		"evaluated window below 0":    func(p *model.Plan) { p.Eval = []int32{-1} },

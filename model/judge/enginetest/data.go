@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"vklstm/model"
+	"vklstm/model/judge"
 )
 
 var nan = float32(math.NaN())
@@ -62,16 +63,7 @@ func adam() model.Options {
 }
 
 // count returns 0 … n−1.
-func count(n int) []int32 { return between(0, n) }
-
-// between returns from … to−1.
-func between(from, to int) []int32 {
-	var list []int32
-	for i := from; i < to; i++ {
-		list = append(list, int32(i))
-	}
-	return list
-}
+func count(n int) []int32 { return judge.Between(0, n) }
 
 // plan returns one that trains on the list in batches at rate lr, which falls by a tenth with each step so that a step
 // taken with another's rate shows.

@@ -14,7 +14,5 @@
 //	func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, newEngine) }
 //	func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, newEngine) }
 //
-// Tolerances are not chosen but taken from reference.Rounding, which imitates what float32 may lose: each case runs
-// several times with it, and an engine may be as far from the exact numbers as those runs were, four times over.
-// Golden numbers of Keras are package golden's.
+// Scenarios, tolerances and the comparison are package judge's, which holds Keras's numbers too.
 package enginetest

@@ -11,9 +11,6 @@ type New = func(t *testing.T, spec model.Spec, opts []model.Options) model.Engin
 
 // Tolerances say how far an engine may go. The zero value is the strictest.
 type Tolerances struct {
-	// Rounding is how many times as far from the reference as the worst of the imitations of float32 an element may
-	// be; 0 means 4 (see tolerance).
-	Rounding float64
 	// Half says that the engine takes products of float16 as reference.NewHalfRounding imitates it.
 	Half bool
 	// Equal is how far two ways to the same probability may differ (predicted and evaluated, with padding and
@@ -23,9 +20,6 @@ type Tolerances struct {
 
 // Run runs the suite on the engines that new makes, as subtest name.
 func Run(t *testing.T, name string, new New, tol Tolerances) {
-	if tol.Rounding == 0 {
-		tol.Rounding = 4
-	}
 	s := suite{new: new, tol: tol}
 	t.Run(name, func(t *testing.T) {
 		for _, part := range []struct {
@@ -37,11 +31,15 @@ func Run(t *testing.T, name string, new New, tol Tolerances) {
 			{"large logits", suite.largeLogits},
 			{"optimizers", suite.optimizers},
 			{"scaling and missing values", suite.scaling},
-			{"first 20 steps", suite.trajectory},
-			{"masked steps", suite.maskedSteps},
-			{"fully masked", suite.fullyMasked},
+			{"first 20 steps", func(s suite, t *testing.T) {
+				s.trajectory(t, model.Classifier(15, 5, 19, 0.4, 9), model.Optimizer{Kind: model.SGD}, model.DefaultAdam())
+			}},
+			{"masked steps", func(s suite, t *testing.T) {
+				s.maskedSteps(t, func(T int) model.Spec { return model.Classifier(T, 3, 11, 0.3, 6) })
+			}},
+			{"fully masked", func(s suite, t *testing.T) { s.fullyMasked(t, model.Classifier(6, 3, 9, 0, 5)) }},
 			{"order of rows", suite.orderOfRows},
-			{"models side by side", suite.sideBySide},
+			{"models side by side", func(s suite, t *testing.T) { s.sideBySide(t, pool) }},
 			{"repeated", suite.repeated},
 			{"continued from a State", suite.continued},
 			{"cancelled", suite.cancelled},
@@ -61,23 +59,22 @@ type suite struct {
 	tol Tolerances
 }
 
-// engine makes an engine with windows and start in it; it is closed when the test ends. It has k models, each starting
-// from its element of start.
-func (s suite) engine(t *testing.T, spec model.Spec, opts []model.Options, w model.Windows, start []*model.State) model.Engine {
+// engine makes an engine with a scenario's windows and start in it; it is closed when the test ends.
+func (s suite) engine(t *testing.T, c scenario) model.Engine {
 	t.Helper()
-	e := s.new(t, spec, opts)
+	e := s.new(t, c.Spec, c.Options)
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if e.Models() != len(opts) || e.String() == "" {
-		t.Fatalf("engine %q has %d models, want %d and a description", e, e.Models(), len(opts))
+	if e.Models() != len(c.Options) || e.String() == "" {
+		t.Fatalf("engine %q has %d models, want %d and a description", e, e.Models(), len(c.Options))
 	}
-	if err := e.Load(w); err != nil {
+	if err := e.Load(c.Windows); err != nil {
 		t.Fatal(err)
 	}
-	for k, st := range start {
+	for k, st := range c.Start {
 		if err := e.SetState(k, st); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/model/judge"
 )
 
 // padded returns the windows with T steps for each of w's t: step i of w goes to place[i], the others are filled.
@@ -22,15 +23,16 @@ func padded(w model.Windows, t, f, T int, place []int, fill float32) model.Windo
 	return out
 }
 
-// maskedSteps trains on the same windows without masked steps and with them in every place: nothing may change.
-func (s suite) maskedSteps(t *testing.T) {
+// maskedSteps trains on the same windows without masked steps and with them in every place: nothing may change. spec is the
+// network of windows of T steps.
+func (s suite) maskedSteps(t *testing.T, spec func(T int) model.Spec) {
 	const T, F, n = 5, 3, 7
 	w := windows(rand.New(rand.NewPCG(15, 16)), n, T, F, false)
 	p := plan(count(n), n, 0.3)
 	p.Eval = count(n)
-	bare := one(model.Classifier(T, F, 11, 0.3, 6), sgd(), w, p)
+	bare := one(spec(T), sgd(), w, p)
 	right := s.judge(t, bare)
-	e := s.engine(t, bare.spec, bare.opts, w, bare.start)
+	e := s.engine(t, bare)
 	want := only(t, e, p)
 	for _, tc := range []struct {
 		name  string
@@ -48,20 +50,19 @@ func (s suite) maskedSteps(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := bare
-			c.spec = model.Classifier(tc.T, F, 11, 0.3, 6)
-			c.windows = padded(w, T, F, tc.T, tc.place, tc.fill)
-			right.check(t, c.engine(t, s))
-			got := only(t, s.engine(t, c.spec, c.opts, c.windows, c.start), p)
+			c.Spec = spec(tc.T)
+			c.Windows = padded(w, T, F, tc.T, tc.place, tc.fill)
+			check(t, right, s.run(t, c))
+			got := only(t, s.engine(t, c), p)
 			s.equal(t, "probability", got.Probability, want.Probability)
 		})
 	}
 }
 
 // fullyMasked trains on windows without a valid step: h = 0, the rest of the network goes on as ever, and nothing flows
-// back into the LSTM.
-func (s suite) fullyMasked(t *testing.T) {
-	const T, F, H, D = 6, 3, 9, 5
-	spec := model.Classifier(T, F, H, 0, D)
+// back into any LSTM.
+func (s suite) fullyMasked(t *testing.T, spec model.Spec) {
+	T, F := spec.Timesteps, spec.Features
 	w := model.Windows{X: make([]float32, 5*T*F), Y: []float32{1, 0, 0, 1, 1}}
 	for i := range w.X {
 		if i%3 == 0 {
@@ -73,20 +74,24 @@ func (s suite) fullyMasked(t *testing.T) {
 	c := one(spec, sgd(), w, p)
 	s.compare(t, c)
 
-	e := s.engine(t, spec, c.opts, w, c.start)
-	g, out := gradient(t, e, 0, p)
-	l := spec.Layout()
-	for _, i := range []int{model.Kernel, model.RecurrentKernel, model.Bias, model.DenseKernel} {
-		for j, d := range l.Variables[i].Of(g) {
+	chain, err := spec.Chain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, out := gradient(t, s.engine(t, c), 0, p)
+	variables, head := spec.Layout().Variables, chain.Head() // which begins with dense/kernel
+	for _, v := range variables[:head+1] {
+		for j, d := range v.Of(g) {
 			if d != 0 {
-				t.Errorf("gradient %s[%d] of windows that are masked whole is %v", l.Variables[i].Name, j, d)
+				t.Errorf("gradient %s[%d] of windows that are masked whole is %v", v.Name, j, d)
 				break
 			}
 		}
 	}
-	logit := float64(l.Variables[model.OutputBias].Of(c.start[0].Params)[0])
-	for i, b := range l.Variables[model.DenseBias].Of(c.start[0].Params) {
-		logit += math.Max(float64(b), 0) * float64(l.Variables[model.OutputKernel].Of(c.start[0].Params)[i])
+	of := func(i int) []float32 { return variables[head+i].Of(c.Start[0].Params) }
+	logit := float64(of(3)[0])
+	for i, b := range of(1) {
+		logit += math.Max(float64(b), 0) * float64(of(2)[i])
 	}
 	want := 1 / (1 + math.Exp(-logit))
 	for i, got := range out.Probability {
@@ -99,17 +104,20 @@ func (s suite) fullyMasked(t *testing.T) {
 	t.Run("beside others", func(t *testing.T) {
 		few := windows(rand.New(rand.NewPCG(17, 18)), 4, T, F, false)
 		more := model.Windows{X: append(append([]float32(nil), few.X...), w.X...), Y: append(append([]float32(nil), few.Y...), w.Y...)}
-		a, oa := gradient(t, s.engine(t, spec, c.opts, few, c.start), 0, plan(count(4), 4, 0.1))
-		b, ob := gradient(t, s.engine(t, spec, c.opts, more, c.start), 0, plan(count(8), 8, 0.1))
+		a, oa := gradient(t, s.engine(t, with(c, func(c *scenario) { c.Windows = few })), 0, plan(count(4), 4, 0.1))
+		b, ob := gradient(t, s.engine(t, with(c, func(c *scenario) { c.Windows = more })), 0, plan(count(8), 8, 0.1))
 		s.equal(t, "probability", ob.Probability[:4], oa.Probability)
-		for _, i := range []int{model.Kernel, model.RecurrentKernel, model.Bias} {
-			va, vb := l.Variables[i].Of(a), l.Variables[i].Of(b)
+		for _, v := range variables[:head] {
+			va, vb := v.Of(a), v.Of(b)
 			for j := range va { // halving is exact
 				if va[j]/2 != vb[j] && math.Abs(float64(va[j]/2-vb[j])) > 1e-6*math.Abs(float64(va[j]))+1e-9 {
-					t.Fatalf("gradient %s[%d] is %v with 4 windows and %v with 4 masked ones more; want half", l.Variables[i].Name, j, va[j], vb[j])
+					t.Fatalf("gradient %s[%d] is %v with 4 windows and %v with 4 masked ones more; want half", v.Name, j, va[j], vb[j])
 				}
 			}
 		}
+		one := with(c, func(c *scenario) { c.Windows.X = append([]float32(nil), w.X...) })
+		one.Windows.X[F], one.Windows.X[2*F] = 0.7, -0.4 // one window with two valid steps
+		s.compare(t, one)
 	})
 }
 
@@ -122,7 +130,7 @@ func (s suite) orderOfRows(t *testing.T) {
 	p.Weight = weights(rng, n)
 	c := one(model.Classifier(6, 4, 13, 0, 7), sgd(), w, p) // without dropout, which goes by rows
 	right := s.judge(t, c)
-	_, want := gradient(t, s.engine(t, c.spec, c.opts, w, c.start), 0, p)
+	_, want := gradient(t, s.engine(t, c), 0, p)
 	for range 3 {
 		perm := shuffled(rng, n)
 		q := p
@@ -130,20 +138,15 @@ func (s suite) orderOfRows(t *testing.T) {
 		for i, j := range perm {
 			q.Weight[i] = p.Weight[j]
 		}
-		g, out := gradient(t, s.engine(t, c.spec, c.opts, w, c.start), 0, q)
+		g, out := gradient(t, s.engine(t, c), 0, q)
 		back, loss := make([]float32, n), make([]float32, n)
 		for i, j := range perm {
 			back[j], loss[j] = out.Probability[i], out.Loss[i]
 		}
 		s.equal(t, "probability", back, want.Probability)
 		s.equal(t, "loss", loss, want.Loss)
-		var got quantities
-		got.variables("model 0 gradient", c.spec.Layout(), wide(g))
-		truth{exact: right.exact.some(got.names), tolerance: right.tolerance}.check(t, &got)
+		var got judge.Numbers
+		got.Flat(judge.Gradient, c.Spec.Layout(), judge.Wide(g))
+		check(t, right, &got)
 	}
-}
-
-// some returns the quantities with these names.
-func (q *quantities) some(names []string) *quantities {
-	return &quantities{names: names, values: q.values}
 }

@@ -7,11 +7,28 @@ import (
 	"testing"
 
 	"vklstm/model"
+	"vklstm/model/judge"
 )
+
+// with returns a scenario that is changed.
+func with(c scenario, change func(c *scenario)) scenario {
+	change(&c)
+	return c
+}
+
+// shape compares gradient, outcome and one optimizer step of a network, with every kind of mask and with weights; the last of
+// the batches may be short.
+func (s suite) shape(t *testing.T, spec model.Spec, batch, rows int, rng *rand.Rand) {
+	t.Helper()
+	w := windows(rng, rows+5, spec.Timesteps, spec.Features, spec.Timesteps > 1)
+	p := plan(shuffled(rng, rows), batch, 1e-2)
+	p.Weight, p.Eval = weights(rng, rows), judge.Between(rows, rows+5)
+	s.compare(t, one(spec, adam(), w, p))
+}
 
 // one returns a scenario of one model and one epoch. The engine evaluates windows that it is not trained on.
 func one(spec model.Spec, o model.Options, w model.Windows, p model.Plan) scenario {
-	return scenario{spec: spec, opts: []model.Options{o}, windows: w, start: []*model.State{start(spec, 5)}, epochs: [][]model.Plan{{p}}}
+	return scenario{Spec: spec, Options: []model.Options{o}, Moments: true, Windows: w, Start: []*model.State{start(spec, 5)}, Epochs: [][]model.Plan{{p}}}
 }
 
 // shapes compares gradient, outcome and one optimizer step, with every kind of mask, at sizes that are no multiple of
@@ -39,11 +56,7 @@ func (s suite) shapes(t *testing.T) {
 			if tc.long && testing.Short() {
 				t.Skip("float64 reference of the production shape; left out by -short")
 			}
-			rng := rand.New(rand.NewPCG(1, 2))
-			w := windows(rng, tc.rows+5, tc.T, tc.F, tc.T > 1)
-			p := plan(shuffled(rng, tc.rows), tc.B, 1e-2)
-			p.Weight, p.Eval = weights(rng, tc.rows), between(tc.rows, tc.rows+5)
-			s.compare(t, one(model.Classifier(tc.T, tc.F, tc.H, tc.rate, tc.D), adam(), w, p))
+			s.shape(t, model.Classifier(tc.T, tc.F, tc.H, tc.rate, tc.D), tc.B, tc.rows, rand.New(rand.NewPCG(1, 2)))
 		})
 	}
 }
@@ -53,15 +66,12 @@ type Size struct {
 	B, T, F, H, D int
 	Rows          int   // windows trained on; 0: B
 	Then          []int // units of further LSTM layers
-	Both          bool  // all LSTM layers walk in both directions
+	Both          bool  // all LSTM layers have both directions
 }
 
 // Sizes compares gradient, outcome and one optimizer step with the reference's at each size, with every kind of mask:
 // for the sizes at which an engine goes another way, and their neighbours.
 func Sizes(t *testing.T, new New, tol Tolerances, sizes ...Size) {
-	if tol.Rounding == 0 {
-		tol.Rounding = 4
-	}
 	s := suite{new: new, tol: tol}
 	for _, z := range sizes {
 		if z.Rows == 0 {
@@ -69,11 +79,7 @@ func Sizes(t *testing.T, new New, tol Tolerances, sizes ...Size) {
 		}
 		units := append([]int{z.H}, z.Then...)
 		t.Run(fmt.Sprintf("B=%d/T=%d/F=%d/H=%v/both=%v/D=%d/rows=%d", z.B, z.T, z.F, units, z.Both, z.D, z.Rows), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(uint64(z.H), uint64(z.B)))
-			w := windows(rng, z.Rows+5, z.T, z.F, z.T > 1)
-			p := plan(shuffled(rng, z.Rows), z.B, 1e-2)
-			p.Weight, p.Eval = weights(rng, z.Rows), between(z.Rows, z.Rows+5)
-			s.compare(t, one(model.Stack(z.T, z.F, units, z.Both, 0.3, z.D), adam(), w, p))
+			s.shape(t, model.Stack(z.T, z.F, units, z.Both, 0.3, z.D), z.B, z.Rows, rand.New(rand.NewPCG(uint64(z.H), uint64(z.B))))
 		})
 	}
 }
@@ -89,7 +95,7 @@ func (s suite) losses(t *testing.T) {
 				rng := rand.New(rand.NewPCG(3, 4))
 				w := windows(rng, 12, 5, 3, true)
 				p := plan(count(9), 5, 0.5)
-				p.Eval = between(6, 12)
+				p.Eval = judge.Between(6, 12)
 				if weighted {
 					p.Weight = weights(rng, 9)
 				}
@@ -112,15 +118,15 @@ func (s suite) largeLogits(t *testing.T) {
 				o := sgd()
 				o.Loss = loss
 				c := one(spec, o, w, plan(count(4), 4, 0.1))
-				c.epochs[0][0].Eval = count(4)
+				c.Epochs[0][0].Eval = count(4)
 				// The dense layers' kernels are 0, so that the logit is the bias, exactly.
 				l := spec.Layout()
-				clear(l.Variables[model.OutputKernel].Of(c.start[0].Params))
-				l.Variables[model.OutputBias].Of(c.start[0].Params)[0] = logit
+				clear(l.Variables[model.OutputKernel].Of(c.Start[0].Params))
+				l.Variables[model.OutputBias].Of(c.Start[0].Params)[0] = logit
 				s.compare(t, c)
 
-				e := s.engine(t, spec, c.opts, w, c.start)
-				g, out := gradient(t, e, 0, c.epochs[0][0])
+				e := s.engine(t, c)
+				g, out := gradient(t, e, 0, c.Epochs[0][0])
 				wrong := 0 // a window of the class that the logit is against
 				if logit < 0 {
 					wrong = 1
@@ -183,7 +189,7 @@ func (s suite) scaling(t *testing.T) {
 		}
 	}
 	c := one(model.Classifier(T, F, 9, 0.2, 5), o, w, plan(count(10), 4, 0.2))
-	c.epochs[0][0].Eval = between(8, 14)
+	c.Epochs[0][0].Eval = judge.Between(8, 14)
 	t.Run("scaled", func(t *testing.T) { s.compare(t, c) })
 
 	t.Run("missing is 0", func(t *testing.T) {
@@ -196,9 +202,9 @@ func (s suite) scaling(t *testing.T) {
 				}
 			}
 		}
-		o := sgd()
-		got := only(t, s.engine(t, c.spec, []model.Options{o}, w, c.start), c.epochs[0][0])
-		want := only(t, s.engine(t, c.spec, []model.Options{o}, bare, c.start), c.epochs[0][0])
+		c.Options = []model.Options{sgd()}
+		got := only(t, s.engine(t, c), c.Epochs[0][0])
+		want := only(t, s.engine(t, with(c, func(c *scenario) { c.Windows = bare })), c.Epochs[0][0])
 		sameOutcome(t, "NaN against 0", got, want)
 		for _, p := range got.EvalProbability {
 			if !(p > 0 && p < 1) {
@@ -211,10 +217,11 @@ func (s suite) scaling(t *testing.T) {
 // trajectory compares the first steps of trainings with dropout and augmentation: were one draw different, or one
 // window warped otherwise, the numbers would be far apart. The second epoch draws anew, and Adam's moments and step
 // go on.
-func (s suite) trajectory(t *testing.T) {
-	for _, optimizer := range []model.Optimizer{{Kind: model.SGD}, model.DefaultAdam()} {
+func (s suite) trajectory(t *testing.T, spec model.Spec, optimizers ...model.Optimizer) {
+	for _, optimizer := range optimizers {
 		t.Run(string(optimizer.Kind), func(t *testing.T) {
-			const T, F, n = 15, 5, 55
+			const n = 55
+			T, F := spec.Timesteps, spec.Features
 			rng := rand.New(rand.NewPCG(13, 14))
 			w := windows(rng, n+10, T, F, true)
 			for i := range w.X { // augmentation clips to [0, 1]
@@ -234,13 +241,13 @@ func (s suite) trajectory(t *testing.T) {
 			for range F {
 				o.Scaling.Low, o.Scaling.High = append(o.Scaling.Low, 0), append(o.Scaling.High, 1)
 			}
-			c := scenario{spec: model.Classifier(T, F, 19, 0.4, 9), opts: []model.Options{o}, windows: w}
-			c.start = []*model.State{start(c.spec, 21)}
-			c.start[0].Step = 1000 // draws are of this time
+			c := scenario{Spec: spec, Options: []model.Options{o}, Moments: true, Windows: w}
+			c.Start = []*model.State{start(c.Spec, 21)}
+			c.Start[0].Step = 1000 // draws are of this time
 			for e := range 2 {
 				p := plan(shuffled(rng, n), 6, lr) // 10 steps, the last of one window
-				p.Epoch, p.Eval, p.Weight = 3+e, between(n, n+10), weights(rng, n)
-				c.epochs = append(c.epochs, []model.Plan{p})
+				p.Epoch, p.Eval, p.Weight = 3+e, judge.Between(n, n+10), weights(rng, n)
+				c.Epochs = append(c.Epochs, []model.Plan{p})
 			}
 			s.compare(t, c)
 		})

@@ -10,16 +10,16 @@ import (
 	"vklstm/model"
 )
 
-// group returns three models that differ in all that models side by side may differ in, with plans of different
+// pool returns three models that differ in all that models side by side may differ in, with plans of different
 // lengths; the batch size is the same, and so is the optimizer's kind.
-func group(kind model.OptimizerKind) scenario {
-	return groupOf(kind, model.Classifier(9, 4, 18, 0.3, 6))
+func pool(kind model.OptimizerKind) scenario {
+	return poolOf(kind, model.Classifier(9, 4, 18, 0.3, 6))
 }
 
-func groupOf(kind model.OptimizerKind, spec model.Spec) scenario {
+func poolOf(kind model.OptimizerKind, spec model.Spec) scenario {
 	const T, F, n = 9, 4, 33
 	rng := rand.New(rand.NewPCG(23, 24))
-	c := scenario{spec: spec, windows: windows(rng, n, T, F, true)}
+	c := scenario{Spec: spec, Moments: true, Windows: windows(rng, n, T, F, true)}
 	lr := 0.2
 	for k := range 3 {
 		o := model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: uint64(100 + k)}
@@ -40,10 +40,10 @@ func groupOf(kind model.OptimizerKind, spec model.Spec) scenario {
 			o.Augment = model.Augment{Prob: 1, Warp: 0.4, Noise: 0.2, MoveProb: 0.5, Rotate: 30, Triplets: 1}
 			o.Optimizer.WeightDecay = 0.01
 		}
-		c.opts = append(c.opts, o)
-		c.start = append(c.start, start(c.spec, uint64(30+k)))
+		c.Options = append(c.Options, o)
+		c.Start = append(c.Start, start(c.Spec, uint64(30+k)))
 	}
-	c.start[1].Step = 7
+	c.Start[1].Step = 7
 	for e := range 2 {
 		var plans []model.Plan
 		for k, size := range []int{33, 20, 9} {
@@ -54,7 +54,7 @@ func groupOf(kind model.OptimizerKind, spec model.Spec) scenario {
 			}
 			plans = append(plans, p)
 		}
-		c.epochs = append(c.epochs, plans)
+		c.Epochs = append(c.Epochs, plans)
 	}
 	return c
 }
@@ -62,30 +62,26 @@ func groupOf(kind model.OptimizerKind, spec model.Spec) scenario {
 var kinds = []model.OptimizerKind{model.SGD, model.Adam}
 
 // sideBySide trains three models at once and each alone: the same bits.
-func (s suite) sideBySide(t *testing.T) {
-	s.sideBySideOf(t, group)
-}
-
-func (s suite) sideBySideOf(t *testing.T, group func(model.OptimizerKind) scenario) {
+func (s suite) sideBySide(t *testing.T, pool func(model.OptimizerKind) scenario) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			c := group(kind)
-			e := s.engine(t, c.spec, c.opts, c.windows, c.start)
+			c := pool(kind)
+			e := s.engine(t, c)
 			var together [][]model.Outcome
-			for _, plans := range c.epochs {
+			for _, plans := range c.Epochs {
 				together = append(together, epoch(t, e, plans))
 			}
-			for k := range c.opts {
-				alone := s.engine(t, c.spec, c.opts[k:k+1], c.windows, c.start[k:k+1])
-				for i, plans := range c.epochs {
+			for k := range c.Options {
+				alone := s.engine(t, with(c, func(c *scenario) { c.Options, c.Start = c.Options[k:k+1], c.Start[k:k+1] }))
+				for i, plans := range c.Epochs {
 					sameOutcome(t, "outcome", together[i][k], only(t, alone, plans[k]))
 				}
 				sameState(t, "state", state(t, e, k), state(t, alone, 0))
-				got, err := e.Predict(t.Context(), k, c.windows.X)
+				got, err := e.Predict(t.Context(), k, c.Windows.X)
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, err := alone.Predict(t.Context(), 0, c.windows.X)
+				want, err := alone.Predict(t.Context(), 0, c.Windows.X)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -94,7 +90,7 @@ func (s suite) sideBySideOf(t *testing.T, group func(model.OptimizerKind) scenar
 
 			// A plan without windows leaves its model alone.
 			before := state(t, e, 1)
-			plans := append([]model.Plan(nil), c.epochs[0]...)
+			plans := append([]model.Plan(nil), c.Epochs[0]...)
 			plans[1] = model.Plan{}
 			out := epoch(t, e, plans)
 			sameState(t, "model without a plan", state(t, e, 1), before)
@@ -103,22 +99,22 @@ func (s suite) sideBySideOf(t *testing.T, group func(model.OptimizerKind) scenar
 			}
 		})
 	}
-	t.Run("reference", func(t *testing.T) { s.compare(t, group(model.SGD)) })
+	t.Run("reference", func(t *testing.T) { s.compare(t, pool(model.SGD)) })
 }
 
 // repeated trains twice: the same bits.
 func (s suite) repeated(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			c := group(kind)
-			a, b := s.engine(t, c.spec, c.opts, c.windows, c.start), s.engine(t, c.spec, c.opts, c.windows, c.start)
-			for i := range c.epochs {
-				oa, ob := epoch(t, a, c.epochs[i]), epoch(t, b, c.epochs[i])
+			c := pool(kind)
+			a, b := s.engine(t, c), s.engine(t, c)
+			for i := range c.Epochs {
+				oa, ob := epoch(t, a, c.Epochs[i]), epoch(t, b, c.Epochs[i])
 				for k := range oa {
 					sameOutcome(t, "outcome", ob[k], oa[k])
 				}
 			}
-			for k := range c.opts {
+			for k := range c.Options {
 				sameState(t, "state", state(t, b, k), state(t, a, k))
 			}
 		})
@@ -127,11 +123,11 @@ func (s suite) repeated(t *testing.T) {
 
 // long returns a training of one model: 20 steps in one epoch, the last of 3 windows.
 func long(kind model.OptimizerKind) (scenario, model.Plan) {
-	c := group(kind)
+	c := pool(kind)
 	rng := rand.New(rand.NewPCG(25, 26))
-	c.windows = windows(rng, 79, 9, 4, true)
-	c.opts, c.start = c.opts[:1], c.start[:1]
-	p := plan(shuffled(rng, 79), 4, c.epochs[0][0].LearningRate[0])
+	c.Windows = windows(rng, 79, 9, 4, true)
+	c.Options, c.Start = c.Options[:1], c.Start[:1]
+	p := plan(shuffled(rng, 79), 4, c.Epochs[0][0].LearningRate[0])
 	p.Weight, p.Eval, p.Epoch = weights(rng, 79), count(10), 4
 	return c, p
 }
@@ -141,14 +137,14 @@ func (s suite) continued(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			c, p := long(kind)
-			whole := s.engine(t, c.spec, c.opts, c.windows, c.start)
+			whole := s.engine(t, c)
 			want := only(t, whole, p)
-			half := s.engine(t, c.spec, c.opts, c.windows, c.start)
+			half := s.engine(t, c)
 			one := only(t, half, first(p, 10))
 			if one.Steps != 10 {
 				t.Errorf("%d steps, want 10", one.Steps)
 			}
-			fresh := s.engine(t, c.spec, c.opts, c.windows, []*model.State{state(t, half, 0)})
+			fresh := s.engine(t, with(c, func(c *scenario) { c.Start = []*model.State{state(t, half, 0)} }))
 			got := only(t, fresh, rest(p, 10))
 			sameState(t, "state", state(t, fresh, 0), state(t, whole, 0))
 			got.Steps += one.Steps
@@ -213,9 +209,9 @@ func (c *stopping) Done() <-chan struct{} {
 func (s suite) cancelled(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			c := group(kind)
-			whole := s.engine(t, c.spec, c.opts, c.windows, c.start)
-			plans := c.epochs[0]
+			c := pool(kind)
+			whole := s.engine(t, c)
+			plans := c.Epochs[0]
 			want := epoch(t, whole, plans)
 			steps := 0
 			for _, p := range plans {
@@ -226,7 +222,7 @@ func (s suite) cancelled(t *testing.T) {
 			}
 			middle := false
 			for looks := range 4 {
-				e := s.engine(t, c.spec, c.opts, c.windows, c.start)
+				e := s.engine(t, c)
 				out, err := e.Epoch(newStopping(t.Context(), looks), plans)
 				if err == nil && looks > 1 {
 					break // an engine that submits many steps at once looks seldom
@@ -267,11 +263,11 @@ func (s suite) cancelled(t *testing.T) {
 		})
 	}
 	t.Run("predict", func(t *testing.T) {
-		c := group(model.SGD)
-		e := s.engine(t, c.spec, c.opts, c.windows, c.start)
+		c := pool(model.SGD)
+		e := s.engine(t, c)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := e.Predict(ctx, 0, c.windows.X); !errors.Is(err, context.Canceled) {
+		if _, err := e.Predict(ctx, 0, c.Windows.X); !errors.Is(err, context.Canceled) {
 			t.Errorf("a cancelled Predict returned %v", err)
 		}
 	})
