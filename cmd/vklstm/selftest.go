@@ -64,14 +64,14 @@ the output into a bug report.`,
 type candidate struct {
 	name string
 	// open returns a line that says what is judged, how to run a case, and how to close it.
-	open func() (string, func(*judge.Case) []candidate.Row, func(), error)
+	open func() (string, func(*judge.Case) []judge.Row, func(), error)
 	own  bool // also run the cases whose truth is the reference
 }
 
 // judgesFor returns the reference, the CPU engine and the devices that want names, each on the path or on both.
 func judgesFor(want, path string) ([]candidate, error) {
 	list := []candidate{
-		{name: "reference", open: func() (string, func(*judge.Case) []candidate.Row, func(), error) {
+		{name: "reference", open: func() (string, func(*judge.Case) []judge.Row, func(), error) {
 			return "reference: float64 on gonum", (*judge.Case).CheckReference, func() {}, nil
 		}},
 		engineJudge("cpu", device.PathAuto, device.PrecisionFloat32),
@@ -137,7 +137,7 @@ func engineJudge(deviceName, path, precision string) candidate {
 		name += ", mixed precision"
 		judged = (*judge.Case).CheckEngineMixed
 	}
-	return candidate{name: name, own: true, open: func() (string, func(*judge.Case) []candidate.Row, func(), error) {
+	return candidate{name: name, own: true, open: func() (string, func(*judge.Case) []judge.Row, func(), error) {
 		d, err := device.Open(deviceName)
 		if err != nil {
 			return "", nil, nil, err
@@ -155,7 +155,7 @@ func engineJudge(deviceName, path, precision string) candidate {
 		if precision == device.PrecisionMixed {
 			name += " · mixed precision"
 		}
-		check := func(c *judge.Case) []candidate.Row {
+		check := func(c *judge.Case) []judge.Row {
 			var cannot error
 			rows := judged(c, func(spec model.Spec, o []model.Options) (model.Engine, error) {
 				e, err := d.NewEngine(spec, o)
@@ -165,7 +165,7 @@ func engineJudge(deviceName, path, precision string) candidate {
 				return e, err
 			})
 			if cannot != nil {
-				return []candidate.Row{{Case: c.Name, NotOurs: strings.TrimPrefix(cannot.Error(), "vulkan: ")}}
+				return []judge.Row{{Case: c.Name, NotOurs: strings.TrimPrefix(cannot.Error(), "vulkan: ")}}
 			}
 			return rows
 		}
