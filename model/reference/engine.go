@@ -165,7 +165,7 @@ func (e *Engine) blocks(b Batch, each func(block, first, last int)) (blocks int)
 	blocks = (rows + size - 1) / size
 	var busy sync.WaitGroup
 	var next atomic.Int64
-	for range min(e.Threads, blocks) {
+	for range min(max(e.Threads, 1), blocks) {
 		busy.Go(func() {
 			for i := int(next.Add(1)) - 1; i < blocks; i = int(next.Add(1)) - 1 {
 				each(i, i*size, min((i+1)*size, rows))
@@ -174,6 +174,14 @@ func (e *Engine) blocks(b Batch, each func(block, first, last int)) (blocks int)
 	}
 	busy.Wait()
 	return blocks
+}
+
+// evaluated is how many rows are evaluated at a time: one where rounding is imitated, since its draws have an order.
+func (e *Engine) evaluated() int {
+	if e.network.Rounding != nil {
+		return 1
+	}
+	return max(e.Threads, 1) * blockRows
 }
 
 // rows returns some of a batch's rows.
@@ -258,7 +266,7 @@ func (e *Engine) Epoch64(ctx context.Context, plans []model.Plan) ([]Outcome, er
 		e.Add(1)
 	}
 	for k, p := range plans {
-		for list := range slices.Chunk(p.Eval, e.Threads*blockRows) {
+		for list := range slices.Chunk(p.Eval, e.evaluated()) {
 			if err := ctx.Err(); err != nil {
 				return outcomes, err
 			}
@@ -312,7 +320,7 @@ func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, er
 		return nil, fmt.Errorf("reference: predict %d values; windows have %d: %w", len(x), size, model.ErrShape)
 	}
 	p := make([]float32, 0, len(x)/size)
-	for part := range slices.Chunk(x, e.Threads*blockRows*size) {
+	for part := range slices.Chunk(x, e.evaluated()*size) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
