@@ -1,5 +1,5 @@
 #version 450
-// resident_walk_forward: all steps of one direction of an LSTM layer in one dispatch, with the recurrent weights in registers.
+// resident_direction_forward: all steps of one direction of an LSTM layer in one dispatch, with the recurrent weights in registers.
 // A workgroup of 4·HP threads takes the windows g, g + W, … of R. Four neighbouring lanes, a quad, serve a unit: lane p has gate p
 // (i f c o), and holds 1/4 of the rows of all four gates of its unit, as in resident_lstm. z = z of the input + h·recurrent_kernel.
 // With TRAIN what BPTT multiplies dh and dc with replaces z, and pairs, as resident_lstm has them:

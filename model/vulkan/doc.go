@@ -25,7 +25,7 @@
 // first, so that workgroups have equal work; masked steps cost nothing, since they are not there.
 //
 // A network of several layers, or of both directions, takes the resident path a layer at a time: its steps, in each direction, are
-// one dispatch (resident_walk_forward) and one back (resident_walk_backward), and all else is as on the general path.
+// one dispatch (resident_direction_forward) and one back (resident_direction_backward), and all else is as on the general path.
 //
 // The general path runs every T, F, H, D and B, and networks of several LSTM layers and of both directions. Products that need
 // no history are one matmul over all steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both.

@@ -92,7 +92,7 @@ func (n *network) recordLayer(rec *gpu.Recording, i int, train bool) {
 	}
 	if n.walkers != nil {
 		for d, w := range walks {
-			kernel.ResidentWalkForward{ResidentWalk: n.residentWalk(i, d), Hidden: w.h, Train: train}.Record(rec)
+			kernel.ResidentDirectionForward{ResidentDirection: n.residentDirection(i, d), Hidden: w.h, Train: train}.Record(rec)
 		}
 		return
 	}
@@ -125,7 +125,7 @@ func (n *network) recordLayerBack(rec *gpu.Recording, grads f32, add bool, i int
 	H, walks := layer.Units, n.act.walks[i]
 	if n.walkers != nil {
 		for d, w := range walks {
-			kernel.ResidentWalkBackward{ResidentWalk: n.residentWalk(i, d), DHidden: w.dh, Flow: w.flow, LG: n.walkers[i].lanes}.Record(rec)
+			kernel.ResidentDirectionBackward{ResidentDirection: n.residentDirection(i, d), DHidden: w.dh, Flow: w.flow, LG: n.walkers[i].lanes}.Record(rec)
 		}
 	} else {
 		n.recordStepsBack(rec, i)
@@ -183,12 +183,12 @@ func (n *network) recordStepsBack(rec *gpu.Recording, i int) {
 	}
 }
 
-// residentWalk is direction d of layer i, in as few rounds as the device's workgroups allow, and then no more workgroups than those
+// residentDirection is direction d of layer i, in as few rounds as the device's workgroups allow, and then no more workgroups than those
 // rounds need.
-func (n *network) residentWalk(i, d int) kernel.ResidentWalk {
+func (n *network) residentDirection(i, d int) kernel.ResidentDirection {
 	layer, p, w := n.chain.LSTMs[i], n.walkers[i], n.act.walks[i][d]
 	rounds := p.rounds(n.R * n.K * layer.Directions())
-	return kernel.ResidentWalk{
+	return kernel.ResidentDirection{
 		Params: n.params, Mask: n.act.mask, Gates: w.gates, Pairs: w.pairs,
 		K: n.K, R: n.R, T: n.T, W: (n.R + rounds - 1) / rounds, H: layer.Units, P: n.P, HP: p.hp,
 		KernelOffset: n.offset(layer.First + 3*d + model.RecurrentKernel), Reverse: d == 1,

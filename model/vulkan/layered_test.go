@@ -96,7 +96,7 @@ func TestStackDispatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		did := dev.Submitted().Minus(before)
-		for _, name := range []string{"resident_walk_forward", "resident_walk_backward"} {
+		for _, name := range []string{"resident_direction_forward", "resident_direction_backward"} {
 			if n := did.Kernels[name].Dispatches; n != 4*p.Steps() {
 				t.Errorf("T %d: %d dispatches of %s in %d steps, want 4 each", T, n, name, p.Steps())
 			}

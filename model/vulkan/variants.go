@@ -72,11 +72,11 @@ func residentVariants(info Info) []Variant {
 		if err != nil || w.wellCounted(h, info) != "" {
 			return
 		}
-		both := kernel.ResidentWalk{HP: w.hp}
-		variants := []Variant{{Kernel: "resident_walk_backward", Constants: kernel.ResidentWalkBackward{ResidentWalk: both, LG: w.lanes}.Constants()}}
+		both := kernel.ResidentDirection{HP: w.hp}
+		variants := []Variant{{Kernel: "resident_direction_backward", Constants: kernel.ResidentDirectionBackward{ResidentDirection: both, LG: w.lanes}.Constants()}}
 		if lanes == 0 {
 			for _, train := range []bool{true, false} {
-				variants = append(variants, Variant{Kernel: "resident_walk_forward", Constants: kernel.ResidentWalkForward{ResidentWalk: both, Train: train}.Constants()})
+				variants = append(variants, Variant{Kernel: "resident_direction_forward", Constants: kernel.ResidentDirectionForward{ResidentDirection: both, Train: train}.Constants()})
 			}
 		}
 		for _, v := range variants {

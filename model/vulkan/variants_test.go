@@ -54,7 +54,7 @@ func TestResidentVariants(t *testing.T) {
 			}
 		}
 		for _, v := range Variants(tc.info) {
-			if v.Kernel == "resident_walk_backward" {
+			if v.Kernel == "resident_direction_backward" {
 				walked = max(walked, int(v.Constants[1]))
 			}
 		}
@@ -195,7 +195,7 @@ func TestPipelinesListed(t *testing.T) {
 	}
 	made := dev.Pipelines()
 	for _, v := range made {
-		if slices.Contains([]string{"resident_lstm", "resident_weight", "resident_walk_forward", "resident_walk_backward"}, v.Kernel) {
+		if slices.Contains([]string{"resident_lstm", "resident_weight", "resident_direction_forward", "resident_direction_backward"}, v.Kernel) {
 			continue // for every size another; TestVariants holds the number of their constants
 		}
 		if !listed[v.String()] {
