@@ -27,6 +27,21 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// TestWordsCurrent: the constants of package words are those of the sources.
+func TestWordsCurrent(t *testing.T) {
+	want, err := glsl.Words("words", "include/options.glsl", "include/penalty.glsl", "include/resident.glsl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("words/words.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if normal := strings.ReplaceAll(string(got), "\r\n", "\n"); normal != string(want) {
+		t.Error("words/words.go is not what shaders/include declares; run go generate ./shaders")
+	}
+}
+
 // What every Vulkan device has, and more would shut some out: DESIGN's smallest device, and SwiftShader beside it.
 const (
 	leastInvocations = 128

@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // AdamUpdate is adam_update.comp: one step of Adam with L2, clipping and decoupled weight decay, as model.Optimizer.Step
 // takes it. A model whose schedule has 0 for the inverse batch stays as it is.
@@ -21,7 +24,7 @@ type AdamUpdate struct {
 func (k AdamUpdate) Record(rec *gpu.Recording) {
 	work(rec, 14*k.K*k.P, 7*k.K*k.P)
 	rec.Dispatch("adam_update", gpu.Threads(k.K*k.P), gpu.Push(k.K, k.P, k.Variables),
-		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, k.Variables), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, optionWords),
-		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1),
+		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, k.Variables), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, words.Options),
+		gpu.Read(k.Schedule, k.S, k.K, words.Schedule), gpu.Read(k.Cursor, 1),
 		gpu.ReadWrite(k.Params, k.K, k.P), gpu.ReadWrite(k.M, k.K, k.P), gpu.ReadWrite(k.V, k.K, k.P))
 }

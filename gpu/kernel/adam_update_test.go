@@ -11,6 +11,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // updateCase is one optimizer step of K models that differ in options, step and learning rate.
@@ -48,14 +49,14 @@ func newUpdate(rng *rand.Rand, K int, spec model.Spec, padding int, opts []model
 		}
 		return v
 	}, K, c.l.Size, c.P)
-	c.schedule = make([]uint32, c.S*K*4)
+	c.schedule = make([]uint32, c.S*K*words.Schedule)
 	for k := range K {
 		o, lr, steps := opts[k%len(opts)], 1e-3*float64(k+1), []int{0, 7, 1000}[k%3]
 		c.opts, c.lr, c.steps = append(c.opts, o), append(c.lr, lr), append(c.steps, steps)
 		c.options = append(c.options, optionsOf(model.Options{Optimizer: o}, 0, 0)...)
-		w := c.schedule[(c.step*K+k)*4:]
-		w[0], w[1] = math.Float32bits(float32(o.Alpha(lr, steps+1))), math.Float32bits(float32(o.Decay(lr)))
-		w[2], w[3] = math.Float32bits(1/float32(32)), uint32(steps)
+		w := c.schedule[(c.step*K+k)*words.Schedule:]
+		w[words.Alpha], w[words.Decay] = math.Float32bits(float32(o.Alpha(lr, steps+1))), math.Float32bits(float32(o.Decay(lr)))
+		w[words.InverseBatch], w[words.Time] = math.Float32bits(1/float32(32)), uint32(steps)
 		g, _ := c.gradient(k)
 		for _, s := range reference.GradientNorm(c.l, g) {
 			c.squares = append(c.squares, float32(s))
@@ -115,7 +116,7 @@ func TestAdamUpdate(t *testing.T) {
 					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{o})
 					if s.K > 1 {
 						c.idle = 1
-						c.schedule[(c.step*c.K+1)*4+2] = 0
+						c.schedule[(c.step*c.K+1)*words.Schedule+words.InverseBatch] = 0
 					}
 					c.checkAdam(t, d)
 				})

@@ -27,13 +27,13 @@ func (k ResidentDirectionBackward) Record(rec *gpu.Recording) {
 		panic(fmt.Sprintf("kernel: resident_direction_backward with LG %d", k.LG))
 	}
 	steps := k.K * k.R * k.T // as if none were masked
-	flows, words := k.Flow != (f32{}), steps*(10*k.H+1)+k.K*4*k.H*k.H
+	flows, moved := k.Flow != (f32{}), steps*(10*k.H+1)+k.K*4*k.H*k.H
 	dh, flow := gpu.Read(k.DHidden, k.K, k.R, k.H), gpu.Read(k.Params) // something must be bound
 	if flows {
-		words += steps * k.H
+		moved += steps * k.H
 		dh, flow = gpu.Read(k.Params), gpu.Read(k.Flow, k.K, k.T, k.R, k.H)
 	}
-	work(rec, steps*(8*k.H*k.H+9*k.H), words)
+	work(rec, steps*(8*k.H*k.H+9*k.H), moved)
 	rec.DispatchWith(k.Constants(), "resident_direction_backward", gpu.Groups(k.K*k.W), k.push(word(flows)),
 		k.params(), gpu.Read(k.Mask, k.K, k.T, k.R), gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H),
 		gpu.Read(k.Pairs, k.K, k.T, k.R, k.H, 2), dh, flow)

@@ -18,13 +18,13 @@ func (k ResidentDirectionForward) Constants() []uint32 {
 func (k ResidentDirectionForward) Record(rec *gpu.Recording) {
 	k.check("resident_direction_forward")
 	steps := k.K * k.R * k.T // as if none were masked
-	words := steps*(5*k.H+1) + k.K*4*k.H*k.H
+	moved := steps*(5*k.H+1) + k.K*4*k.H*k.H
 	pairs := gpu.Write(k.Pairs)
 	if k.Train {
-		words += steps * 6 * k.H
+		moved += steps * 6 * k.H
 		pairs = gpu.Write(k.Pairs, k.K, k.T, k.R, k.H, 2)
 	}
-	work(rec, steps*(8*k.H*k.H+9*k.H), words)
+	work(rec, steps*(8*k.H*k.H+9*k.H), moved)
 	rec.DispatchWith(k.Constants(), "resident_direction_forward", gpu.Groups(k.K*k.W), k.push(),
 		k.params(), gpu.Read(k.Mask, k.K, k.T, k.R), gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H),
 		gpu.Write(k.Hidden, k.K, k.T+1, k.R, k.H), pairs)

@@ -10,6 +10,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // residentUpdate makes the kernel on an updateCase and random parts of a gradient, which it returns by model.
@@ -70,7 +71,7 @@ func TestResidentUpdateStep(t *testing.T) {
 			devices(t, func(t *testing.T, d *gpu.Device) {
 				o := optimizers(kind)["weight decay"]
 				c := newUpdate(source(t), 3, model.Classifier(2, 3, 17, 0, 6), 5, []model.Optimizer{o})
-				c.schedule[(c.step*c.K+1)*4+2] = 0
+				c.schedule[(c.step*c.K+1)*words.Schedule+words.InverseBatch] = 0
 				sum, _ := residentUpdate(t, d, c, 9, kernel.GradientOnly)
 				run(t, d, sum)
 				update := kernel.WithAdam

@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // SGDUpdate is sgd_update.comp: one step p −= p·decay + α·clip·g, with the L2 penalty in g. A model whose schedule has 0 for the inverse batch
 // stays as it is.
@@ -20,6 +23,6 @@ type SGDUpdate struct {
 func (k SGDUpdate) Record(rec *gpu.Recording) {
 	work(rec, 4*k.K*k.P, 3*k.K*k.P)
 	rec.Dispatch("sgd_update", gpu.Threads(k.K*k.P), gpu.Push(k.K, k.P, k.Variables),
-		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, k.Variables), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, optionWords),
-		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1), gpu.ReadWrite(k.Params, k.K, k.P))
+		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, k.Variables), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, words.Options),
+		gpu.Read(k.Schedule, k.S, k.K, words.Schedule), gpu.Read(k.Cursor, 1), gpu.ReadWrite(k.Params, k.K, k.P))
 }

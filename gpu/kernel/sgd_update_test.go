@@ -9,6 +9,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 func TestSGDUpdate(t *testing.T) {
@@ -19,7 +20,7 @@ func TestSGDUpdate(t *testing.T) {
 					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{o})
 					if s.K > 1 {
 						c.idle = 1
-						c.schedule[(c.step*c.K+1)*4+2] = 0
+						c.schedule[(c.step*c.K+1)*words.Schedule+words.InverseBatch] = 0
 					}
 					k := kernel.SGDUpdate{
 						Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads),

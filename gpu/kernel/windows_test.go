@@ -10,6 +10,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/augment"
+	"vklstm/shaders/words"
 )
 
 // windows are loaded windows, and a step that takes some of them: what mask, gather, time_warp and augment start from.
@@ -73,7 +74,7 @@ func newWindows(rng *rand.Rand, i int) windows {
 	for range w.S * w.K * w.B {
 		v := uint32(rng.IntN(w.N))
 		if rng.IntN(5) == 0 {
-			v = noWindow
+			v = words.NoWindow
 		}
 		w.order = append(w.order, v)
 	}
@@ -95,7 +96,7 @@ func newWindows(rng *rand.Rand, i int) windows {
 	return w
 }
 
-// at is the window at row r of the pass for model k, noWindow for none.
+// at is the window at row r of the pass for model k, words.NoWindow for none.
 func (w *windows) at(k, r int) uint32 { return w.order[(w.step*w.K+k)*w.B+w.row0+r] }
 
 // values are window n's measured values [T][F].
@@ -119,7 +120,7 @@ func (w *windows) input(train bool, change func(*model.Augment)) (x, mask []uint
 		in := augment.NewInput(w.T, w.F, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
-			if n == noWindow {
+			if n == words.NoWindow {
 				continue
 			}
 			cells, valid := make([]float32, w.T*w.F), make([]bool, w.T)
@@ -150,7 +151,7 @@ func (w *windows) gathered(train bool) []uint32 {
 		in := augment.NewInput(w.T, w.F, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
-			if n == noWindow {
+			if n == words.NoWindow {
 				continue
 			}
 			raw := w.values(n)

@@ -7,12 +7,6 @@ import (
 	"vklstm/model"
 )
 
-// noWindow marks a place of a batch that holds no window.
-const noWindow = 0xFFFFFFFF
-
-// optionWords is the number of 32-bit words that options[K] holds per model (shaders/include/options.glsl).
-const optionWords = 32
-
 // f32 and u32 shorten the buffer types.
 type (
 	f32 = gpu.Buffer[float32]

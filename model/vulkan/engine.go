@@ -5,10 +5,10 @@ import (
 	"math"
 
 	"vklstm/gpu"
-	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/augment"
 	"vklstm/model/philox"
+	"vklstm/shaders/words"
 )
 
 // Engine implements model.Engine on a Vulkan device.
@@ -53,7 +53,7 @@ type fixedBuffers struct {
 	grads   f32 // [K][P]
 	m, v    f32 // [K][P], Adam's moments
 	squares f32 // [K][V], of each variable's gradient
-	starts  u32 // [V+1], where each variable begins, with kernel.Matrix, and the end of the last
+	starts  u32 // [V+1], where each variable begins, with words.Matrix, and the end of the last
 	options u32 // [K][32]
 	scaling f32 // [K][4][F]
 	tables  tables
@@ -65,7 +65,7 @@ func newFixed(a *alloc, k, stride, f, v int, tab augment.Tables) fixedBuffers {
 		params: a.floats("params", k*stride), grads: a.floats("grads", k*stride),
 		m: a.floats("adam.m", k*stride), v: a.floats("adam.v", k*stride),
 		squares: a.floats("grads.squares", k*v), starts: a.words("params.starts", v+1),
-		options: a.words("options", k*optionWords), scaling: a.floats("scaling", k*4*f),
+		options: a.words("options", k*words.Options), scaling: a.floats("scaling", k*4*f),
 		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal)), a.floats("turns", len(tab.Axis)+k*2*augment.Angles)},
 		cursor: a.words("cursor", 1),
 	}
@@ -193,7 +193,7 @@ func (e *Engine) makeFixed() error {
 	for _, v := range e.layout.Variables {
 		at := uint32(v.Offset)
 		if v.Matrix() {
-			at |= kernel.Matrix
+			at |= words.Matrix
 		}
 		starts = append(starts, at)
 	}
@@ -229,34 +229,36 @@ func scalingWords(opts []model.Options, f int) []float32 {
 	return out
 }
 
-// optionsOf lays out what the kernels need to know of one model in an epoch, in the order of
-// shaders/include/options.glsl and penalty.glsl.
+// optionsOf lays out what the kernels need to know of one model in an epoch.
 func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
-	w := make([]uint32, optionWords)
-	f := func(i int, x float64) { w[i] = math.Float32bits(float32(x)) }
+	w := make([]uint32, words.Options)
 	key := philox.Key(o.Seed)
-	w[0], w[1], w[2] = key[0], key[1], uint32(epoch)
-	w[3] = philox.Below(o.Augment.Prob)
-	f(4, o.Augment.Warp)
-	f(5, o.Augment.Noise)
-	w[6] = philox.Below(o.Augment.Drop)
-	w[7] = philox.Below(rate)
-	f(8, 1/(1-rate))
+	w[words.KeyLow], w[words.KeyHigh], w[words.Epoch] = key[0], key[1], uint32(epoch)
+	w[words.GateBelow] = philox.Below(o.Augment.Prob)
+	w[words.DropBelow] = philox.Below(o.Augment.Drop)
+	w[words.DropoutBelow] = philox.Below(rate)
+	w[words.MoveBelow] = philox.Below(o.Augment.MoveProb)
+	w[words.Turning] = uint32(augment.Turning(o.Augment))
 	if o.Loss.Kind == model.BinaryFocal {
-		w[9] = 1
+		w[words.LossKind] = words.LossFocal
 	}
-	f(10, o.Loss.Alpha)
-	f(11, o.Loss.Gamma)
-	f(12, 1-o.Optimizer.Beta1)
-	f(13, 1-o.Optimizer.Beta2)
-	f(14, o.Optimizer.Epsilon)
-	f(15, o.Optimizer.ClipNorm)
-	f(16, o.Optimizer.GlobalClipNorm)
-	w[24] = philox.Below(o.Augment.MoveProb)
-	f(25, o.Augment.Shift)
-	f(26, o.Augment.Magnitude)
-	w[27] = uint32(augment.Turning(o.Augment))
-	f(31, 2*o.Optimizer.L2)
+	for i, x := range map[int]float64{
+		words.Warp:           o.Augment.Warp,
+		words.Noise:          o.Augment.Noise,
+		words.Shift:          o.Augment.Shift,
+		words.Magnitude:      o.Augment.Magnitude,
+		words.DropoutScale:   1 / (1 - rate),
+		words.FocalAlpha:     o.Loss.Alpha,
+		words.FocalGamma:     o.Loss.Gamma,
+		words.OneMinusBeta1:  1 - o.Optimizer.Beta1,
+		words.OneMinusBeta2:  1 - o.Optimizer.Beta2,
+		words.Epsilon:        o.Optimizer.Epsilon,
+		words.Clipnorm:       o.Optimizer.ClipNorm,
+		words.GlobalClipnorm: o.Optimizer.GlobalClipNorm,
+		words.TwiceL2:        2 * o.Optimizer.L2,
+	} {
+		w[i] = math.Float32bits(float32(x))
+	}
 	return w
 }
 

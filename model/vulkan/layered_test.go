@@ -143,7 +143,7 @@ func TestStackPath(t *testing.T) {
 		{"too wide for Intel", with(func(i *gpu.Info) { i.Vendor = "Intel" }), nil, []int{81, 32}, false, "81 units want"},
 		{"too wide, asked for", nvidia, []Setting{Path(PathResident)}, []int{32, 97}, true, "it was asked for"},
 		{"129 units, asked for", nvidia, []Setting{Path(PathResident)}, []int{32, 129}, false, "the resident path cannot be taken: 129 units"},
-		{"no quads", with(func(i *gpu.Info) { i.Limits.SubgroupOps &^= 0x80 }), nil, []int{64, 32}, false, "quad"},
+		{"no quads", with(func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), nil, []int{64, 32}, false, "quad"},
 		{"no shared memory", with(func(i *gpu.Info) { i.Limits.SharedMemory = 2047 }), nil, []int{64}, false, "2048 bytes of shared memory"},
 		{"mixed precision", mixed, []Setting{Mixed()}, []int{64, 32}, false, "matrices of 16 × 16 × 16), because mixed precision is the general path's"},
 		{"mixed precision of some", mixed, []Setting{Mixed()}, []int{64, 30}, false, "where a layer's units are a multiple of 4"},

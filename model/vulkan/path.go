@@ -53,8 +53,8 @@ type resident struct {
 // rounds is how many windows a workgroup takes at most when there are so many: as few as the device's workgroups allow.
 func (r walker) rounds(windows int) int { return (windows + r.groups - 1) / r.groups }
 
-// What the kernels of the resident path do with subgroups: basic, ballot, shuffle and quad, as VkSubgroupFeatureFlags.
-const residentOps = 1 | 8 | 0x10 | 0x80
+// residentOps is what the kernels of the resident path do with subgroups.
+const residentOps = gpu.SubgroupFeatureBasic | gpu.SubgroupFeatureBallot | gpu.SubgroupFeatureShuffle | gpu.SubgroupFeatureQuad
 
 // residentParts is the number of parts of a gradient. It is the same on every device and for any number of models, because
 // the order of sums follows from it.

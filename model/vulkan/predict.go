@@ -8,6 +8,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
+	"vklstm/shaders/words"
 )
 
 // predictRows is the most windows that one submission of Predict takes.
@@ -51,7 +52,7 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 		shape: s, chain: e.chain, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, walkers: e.walkers, half: e.half,
 	}, k: k, pass: alloc{dev: e.dev}}
 	a := &p.pass
-	p.options, p.scaling, p.cursor = a.words("predict.options", optionWords), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
+	p.options, p.scaling, p.cursor = a.words("predict.options", words.Options), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
 	p.label = a.floats("predict.y", s.R)
 	p.epochBuffers(a, 1)
 	p.activate(a, false)
@@ -159,7 +160,7 @@ func (p *predictor) predict(x []float32) ([]float32, error) {
 	for i := range window {
 		window[i] = uint32(i)
 		if i >= n {
-			window[i] = noWindow
+			window[i] = words.NoWindow
 		}
 	}
 	if err := p.batch.window.Write(window); err != nil {

@@ -230,7 +230,7 @@ func TestChoosePath(t *testing.T) {
 		{"16 features on another vendor's", with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), PathAuto, 16, 64, 32, true, "fit the registers"},
 		{"17 features on another vendor's", with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), PathAuto, 17, 64, 32, false, "do not fit"},
 		{"no full subgroups", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupSmallest, i.Limits.SubgroupLargest = 0, 0 }), PathAuto, 6, 64, 32, false, "full subgroups"},
-		{"no quads", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupOps &^= 0x80 }), PathAuto, 6, 64, 32, false, "quad"},
+		{"no quads", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), PathAuto, 6, 64, 32, false, "quad"},
 		{"128 threads", with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), PathAuto, 6, 64, 32, false, "256 threads"},
 		{"128 threads, 32 units", with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), PathAuto, 6, 32, 32, true, "fit the registers"},
 		{"too many dense units for shared memory", nvidia, PathAuto, 6, 64, 20000, false, "shared memory"},

@@ -3,7 +3,6 @@ package vulkan
 import (
 	"slices"
 
-	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 )
@@ -35,18 +34,19 @@ var variants = []struct {
 	{"time_warp", nil},
 }
 
-// matmulVariants are the constants of each kind of product on a device.
-func matmulVariants(l gpu.Limits) [][]uint32 {
-	return slices.Concat(
-		kernel.MatmulConstants(l, false, false, false, false, true, true), // x·kernel + bias
-		kernel.MatmulConstants(l, false, false, false, true, true, true),  // the same where F is a multiple of 4
-		kernel.MatmulConstants(l, false, true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
-		kernel.MatmulConstants(l, false, true, false, false, true, true),
-		kernel.MatmulConstants(l, false, true, false, true, false, false),
-		kernel.MatmulConstants(l, false, true, false, false, false, false),
-		kernel.MatmulConstants(l, false, false, true, true, true, true), // dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
-		kernel.MatmulConstants(l, false, false, true, true, true, false),
-	)
+// matmulVariants are the forms of the products of float32 that an engine takes.
+var matmulVariants = []kernel.MatmulVariant{
+	// x·kernel + bias, where the features are any number, and where they are a multiple of 4
+	{FoursB: true, FoursC: true},
+	{FoursA: true, FoursB: true, FoursC: true},
+	// a weight's gradient, by whether its sides are multiples of 4
+	{TransposeA: true, FoursA: true, FoursB: true, FoursC: true},
+	{TransposeA: true, FoursB: true, FoursC: true},
+	{TransposeA: true, FoursA: true},
+	{TransposeA: true},
+	// dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
+	{TransposeB: true, FoursA: true, FoursB: true, FoursC: true},
+	{TransposeB: true, FoursA: true, FoursB: true},
 }
 
 // oneLayer is the Chain of one LSTM of one direction.
@@ -128,8 +128,10 @@ func Variants(info Info) []Variant {
 			list = append(list, Variant{Kernel: v.kernel, Constants: c})
 		}
 	}
-	for _, c := range matmulVariants(info.Limits) {
-		list = append(list, Variant{Kernel: "matmul", Constants: c})
+	for _, form := range matmulVariants {
+		for _, c := range form.Constants(info.Limits) {
+			list = append(list, Variant{Kernel: "matmul", Constants: c})
+		}
 	}
 	for _, name := range []string{"lstm_step_backward_half", "lstm_step_forward_half", "matmul_half"} {
 		for _, c := range kernel.HalfConstants(info.Limits) {

@@ -7,6 +7,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
+	"vklstm/shaders/words"
 )
 
 // stepBlock is the number of steps in the recording that long stretches are made of: a command buffer has a price of its own.
@@ -200,7 +201,7 @@ func (n *network) epochBuffers(a *alloc, s int) {
 func newBatch(a *alloc, s shape, steps int) batch {
 	n := steps * s.K * s.B
 	return batch{
-		window: a.words("order.window", n), weight: a.floats("order.weight", n), schedule: a.words("schedule", steps*s.K*4),
+		window: a.words("order.window", n), weight: a.floats("order.weight", n), schedule: a.words("schedule", steps*s.K*words.Schedule),
 		probability: a.floats("out.probability", n), loss: a.floats("out.loss", n), steps: steps, entries: n,
 	}
 }

@@ -161,3 +161,22 @@ func TestNewerCompiler(t *testing.T) {
 		t.Errorf("compiled %q, %v", made, err)
 	}
 }
+
+// TestWords: constants keep their values, comments and paragraphs; what is no constant is left out.
+func TestWords(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "some.glsl")
+	text := "// Words.\n#ifndef A\n\nconst uint KEY_HIGH = 1u; // high half\nconst uint ALL = 0xFFu;\n\nconst uint B2 = 3u;\nconst uint C = B2 + 1u;\n\n#endif\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Words("some", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "const (\n\tKeyHigh = 1 // high half\n\tAll     = 0xFF\n\n\tB2 = 3\n)\n"; !strings.HasSuffix(string(got), want) {
+		t.Errorf("%s\nwant it to end\n%s", got, want)
+	}
+	if _, err := Words("some", file+"?"); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
