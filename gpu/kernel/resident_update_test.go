@@ -80,15 +80,13 @@ func TestResidentUpdateStep(t *testing.T) {
 				}
 				k, _ := residentUpdate(t, d, c, 9, update)
 				run(t, d, k)
-				squares, starts := put(t, d, "squares", c.squares), put(t, d, "starts", startsOf(c.l))
-				cursor := put(t, d, "cursor", []uint32{uint32(c.step)})
-				params, m, v := put(t, d, "params", c.params), put(t, d, "m", c.m), put(t, d, "v", c.v)
+				apart := c.update(t, d)
+				apart.Grads = sum.Grads
+				params, m, v := apart.Params, put(t, d, "m", c.m), put(t, d, "v", c.v)
 				if kind == model.SGD {
-					run(t, d, kernel.SGDUpdate{Params: params, Grads: sum.Grads, Squares: squares, Starts: starts, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
-						K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables)})
+					run(t, d, kernel.SGDUpdate{Update: apart})
 				} else {
-					run(t, d, kernel.AdamUpdate{Params: params, Grads: sum.Grads, M: m, V: v, Squares: squares, Starts: starts, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
-						K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables)})
+					run(t, d, kernel.AdamUpdate{Update: apart, M: m, V: v})
 				}
 				for i := range c.K { // the padding is nobody's, and adam_update's are NaN or not
 					at := i * c.P

@@ -21,13 +21,12 @@ type Engine struct {
 	layout   model.Layout
 	stride   int // P: floats per model on the device
 	hostAdam bool
-	half     bool // Mixed
+	mixed    bool
 
-	want     string    // the path that was asked for
-	tuning   Tuning    // of the resident path
-	resident *resident // nil: the general path, or walkers
-	walkers  []walker  // the resident path of each layer of a stack; nil: the general path, or resident
-	why      string    // the path
+	want   string // the path that was asked for
+	tuning Tuning
+	path   path
+	why    string // path was taken
 
 	// Tests lower these to have several chunks, passes and submissions on little data; 0: the device's limits alone.
 	chunkLimit, rowLimit, stepLimit, evalLimit int
@@ -40,14 +39,14 @@ type Engine struct {
 	chunks []chunk
 	label  f32     // [N]
 	n      int     // loaded windows
-	length []int32 // of each loaded window: its valid steps
+	length []int32 // of each loaded window, its valid time steps
 
 	train *workspace  // made at the first epoch for its batch
 	evals *evaluation // made at the first epoch that evaluates
 	infer []*predictor
 }
 
-// fixedBuffers do not depend on data or batch.
+// fixedBuffers do not depend on data or batch. A predictor has options, scaling and cursor of its own.
 type fixedBuffers struct {
 	params  f32 // [K][P]
 	grads   f32 // [K][P]
@@ -88,7 +87,7 @@ func HostAdam() Setting { return func(e *Engine) { e.hostAdam = true } }
 // operands are bounded: |h| ≤ 1, the recurrent kernel starts orthogonal, and dz is multiplied by a power of two that
 // gradient_scale.comp finds at each step and that the sums are freed of, so that no step must be skipped. Everything else
 // is float32, the products with the input among it, whose values may lie anywhere: parameters, moments, Adam, State.
-func Mixed() Setting { return func(e *Engine) { e.half = true } }
+func Mixed() Setting { return func(e *Engine) { e.mixed = true } }
 
 // New returns an engine for len(opts) models of spec on dev, all with zero parameters: SetState gives each its
 // own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
@@ -116,7 +115,8 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 		s(e)
 	}
 	e.stride = (e.layout.Size + 63) / 64 * 64
-	if err := e.choosePath(); err != nil {
+	e.path, e.why, err = choosePath(e.want, e.mixed, site{info: dev.Info(), chain: d, stride: e.stride}, e.tuning)
+	if err != nil {
 		return nil, err
 	}
 	if err := e.makeFixed(); err != nil {
@@ -127,49 +127,27 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 }
 
 // shapeFor plans the passes for batches of b windows.
-func (e *Engine) shapeFor(b int) (s shape, err error) {
-	if e.resident != nil {
-		s, err = planResident(e.chain, e.resident, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
-	} else {
-		s, err = planShape(e.chain, e.walkers != nil, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
-	}
+func (e *Engine) shapeFor(b int) (shape, error) {
+	s, err := e.path.plan(len(e.opts), b)
 	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
-		passes := (b + e.rowLimit - 1) / e.rowLimit
-		s.R = (b + passes - 1) / passes
+		passes := ceil(b, e.rowLimit)
+		s.R = ceil(b, passes)
 		s.B = passes * s.R
 	}
 	return s, err
 }
 
-// evalBytes is what the activations of an evaluation may take on the general path, unless one training batch takes more.
-const evalBytes = 64 << 20
+// trained is the shape of the training batches, zero before there are any.
+func (e *Engine) trained() shape {
+	if e.train == nil {
+		return shape{}
+	}
+	return e.train.shape
+}
 
-// evalShape plans the batches in which n windows are evaluated, all in one where memory allows: evaluation knows no batch
-// size, and few large batches keep a GPU busy where many small ones would not.
-func (e *Engine) evalShape(n int) (shape, error) {
-	d, k := e.chain, len(e.opts)
-	units := 0
-	for _, r := range d.LSTMs {
-		units += r.Out()
-	}
-	each := 4 * k * d.T * (6*units + d.F + 1) // gates, h and c, x and mask
-	room := evalBytes
-	if e.resident != nil {
-		each, room = 4*k*d.T*e.resident.InputWidth(), min(inputBytes, int(e.dev.Limits().StorageRange))
-	}
-	rows := max(1, room/each)
-	if e.train != nil && e.resident == nil {
-		rows = max(rows, e.train.R)
-	}
-	if e.evalLimit > 0 {
-		rows = min(rows, e.evalLimit)
-	}
-	b := min(n, rows)
-	b = (n + (n+b-1)/b - 1) / ((n + b - 1) / b) // as few batches, of equal size
-	if e.resident != nil {
-		return newShape(d, k, e.stride, b, b), nil
-	}
-	return planShape(d, e.walkers != nil, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+// String says which device computes, by which path, and why.
+func (e *Engine) String() string {
+	return fmt.Sprintf("%s · %s", e.dev, e.path.describe(e.why, e.trained()))
 }
 
 // augmentTables are the tables for the longest warp of the models.
@@ -329,9 +307,7 @@ func (e *Engine) Load(w model.Windows) error {
 		e.forgetData()
 		return err
 	}
-	if e.n = n; e.resident != nil {
-		e.length = lengths(w.X, e.chain.T, e.chain.F)
-	}
+	e.n, e.length = n, lengths(w.X, e.chain.T, e.chain.F)
 	return nil
 }
 
@@ -365,12 +341,11 @@ func (e *Engine) upload(a *alloc, first int, x []float32) (chunk, error) {
 func (e *Engine) forgetData() {
 	if e.train != nil {
 		e.train.free()
-		e.train = nil
 	}
 	if e.evals != nil {
 		e.evals.free()
-		e.evals = nil
 	}
+	e.train, e.evals = nil, nil
 	e.data.free()
 	e.chunks, e.n, e.length = nil, 0, nil
 }

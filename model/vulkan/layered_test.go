@@ -74,10 +74,11 @@ func TestStackTuning(t *testing.T) {
 	}
 }
 
-// setGroups changes how many workgroups a layer's walk has at once.
+// setGroups changes how many workgroups a layer's direction has at once.
 func (e *Engine) setGroups(n int) {
-	for i := range e.walkers {
-		e.walkers[i].groups = n
+	layers := e.path.(*layered).layers
+	for i := range layers {
+		layers[i].groups = n
 	}
 }
 
@@ -102,10 +103,10 @@ func TestStackDispatches(t *testing.T) {
 			}
 		}
 		counts[T] = did
-		// A layer is two products, one for each direction, and two walks: a barrier begins it, and one stands between the two pairs.
+		// A layer is two products, one for each direction, and a dispatch through time for each: a barrier begins it, and one stands between the two pairs.
 		rec := dev.NewRecording("layer")
 		defer rec.Free()
-		e.train.recordLayer(rec, 0, true)
+		e.train.pass.(*layersPass).recordLayer(rec, 0, true)
 		before = dev.Submitted()
 		if err := rec.Run(); err != nil {
 			t.Fatal(err)

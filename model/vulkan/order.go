@@ -13,7 +13,6 @@ type order struct {
 	steps    int
 	window   []uint32  // [S][K][B]
 	weight   []float32 // [S][K][B]
-	place    []uint32  // [S][K][B], the place of each slot: longer windows first
 	schedule []uint32  // [S][K][4]
 }
 
@@ -62,40 +61,23 @@ func evalOrder(plans []model.Plan, s shape, steps int) order {
 	return out
 }
 
-// sort gives each batch's windows their slots, the longest first and empty places last, so that workgroups which take
-// several have equal work.
-func (o *order) sort(batch int, length []int32) {
-	o.place = make([]uint32, len(o.window))
+// longestFirst returns place[S][K][B], the place of each slot of a batch: that of its longest window first, and empty places last, so
+// that workgroups which take several windows have equal work. Windows without lengths keep their order.
+func (o *order) longestFirst(batch int, length []int32) []uint32 {
+	place := make([]uint32, len(o.window))
 	keys := make([]uint64, batch)
 	for at := 0; at < len(o.window); at += batch {
 		for i := range keys {
 			short := uint64(math.MaxUint32)
-			if w := o.window[at+i]; w != words.NoWindow {
+			if w := o.window[at+i]; w != words.NoWindow && length != nil {
 				short -= 1 + uint64(length[w])
 			}
 			keys[i] = short<<32 | uint64(i)
 		}
 		slices.Sort(keys)
 		for i, key := range keys {
-			o.place[at+i] = uint32(key)
+			place[at+i] = uint32(key)
 		}
 	}
-}
-
-// write puts an order on the device and sets the network to its start.
-func (n *network) write(o order, length []int32) error {
-	if n.path != nil {
-		o.sort(n.B, length)
-		if err := n.input.place.Write(o.place); err != nil {
-			return err
-		}
-	}
-	for _, err := range []error{
-		n.cursor.Write([]uint32{0}), n.batch.window.Write(o.window), n.batch.weight.Write(o.weight), n.batch.schedule.Write(o.schedule),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return place
 }

@@ -58,57 +58,44 @@ func oneLayer(t, f, h, d int) model.Chain {
 // may share a sum, and at the ends of what choosePath takes the path for, where registers are fullest.
 func residentVariants(info Info) []Variant {
 	var list []Variant
-	add := func(r resident) {
-		for _, train := range []bool{true, false} {
-			list = append(list, Variant{Kernel: "resident_lstm", Constants: kernel.ResidentLSTM{ResidentNet: r.ResidentNet, LG: r.lanes, Train: train}.Constants()})
-		}
-		weight := Variant{Kernel: "resident_weight", Constants: kernel.ResidentWeight{ResidentNet: r.ResidentNet}.Constants()}
-		if !slices.ContainsFunc(list, func(v Variant) bool { return v.String() == weight.String() }) { // lanes are no constant of it
-			list = append(list, weight)
+	add := func(name string, constants []uint32) {
+		v := Variant{Kernel: name, Constants: constants}
+		if !slices.ContainsFunc(list, func(w Variant) bool { return w.String() == v.String() }) { // lanes, for one, are no constant of all
+			list = append(list, v)
 		}
 	}
-	walk := func(h, lanes int) {
-		w, err := newWalker(h, info, Tuning{Lanes: lanes})
-		if err != nil || w.wellCounted(h, info) != "" {
+	direction := func(h, lanes int) {
+		w, err := newWorkgroups(h, info, Tuning{Lanes: lanes})
+		if err != nil || w.doubt(info) != "" {
 			return
 		}
 		both := kernel.ResidentDirection{HP: w.hp}
-		variants := []Variant{{Kernel: "resident_direction_backward", Constants: kernel.ResidentDirectionBackward{ResidentDirection: both, LG: w.lanes}.Constants()}}
-		if lanes == 0 {
-			for _, train := range []bool{true, false} {
-				variants = append(variants, Variant{Kernel: "resident_direction_forward", Constants: kernel.ResidentDirectionForward{ResidentDirection: both, Train: train}.Constants()})
-			}
-		}
-		for _, v := range variants {
-			if !slices.ContainsFunc(list, func(w Variant) bool { return w.String() == v.String() }) {
-				list = append(list, v)
-			}
+		add("resident_direction_backward", kernel.ResidentDirectionBackward{ResidentDirection: both, LG: w.lanes}.Constants())
+		for _, train := range []bool{true, false} {
+			add("resident_direction_forward", kernel.ResidentDirectionForward{ResidentDirection: both, Train: train}.Constants())
 		}
 	}
-	plan := func(h, f, lanes int) (resident, bool) {
-		r, err := newResident(oneLayer(60, f, h, 32), info, Tuning{Lanes: lanes})
-		return r, err == nil && r.wellCounted(info) == ""
+	network := func(h, f, lanes int) bool {
+		r, err := newResident(site{info: info, chain: oneLayer(60, f, h, 32)}, Tuning{Lanes: lanes})
+		if err != nil || r.doubt() != "" {
+			return false
+		}
+		for _, train := range []bool{true, false} {
+			add("resident_lstm", kernel.ResidentLSTM{ResidentNet: r.ResidentNet, LG: r.lanes, Train: train}.Constants())
+		}
+		add("resident_weight", kernel.ResidentWeight{ResidentNet: r.ResidentNet}.Constants())
+		return true
 	}
-	const features = 6
+	const features, most = 6, 256
 	for _, lanes := range []int{4, 8, 16} {
-		walk(64, lanes)
-		if r, ok := plan(64, features, lanes); ok {
-			add(r)
-		}
+		direction(64, lanes)
+		network(64, features, lanes)
 	}
 	_, units, _ := registers(info, 0)
 	for _, h := range slices.Compact([]int{10, 64, min(96, units), units}) {
-		walk(h, 0)
-		most := 0
-		for f := 1; f <= 256; f++ {
-			if _, ok := plan(h, f, 0); ok {
-				most = f
-			}
-		}
-		for _, f := range []int{features, most} {
-			if r, ok := plan(h, f, 0); ok && f > 0 && (h != 64 || f != features) {
-				add(r)
-			}
+		direction(h, 0)
+		network(h, features, 0)
+		for f := most; f > 0 && !network(h, f, 0); f-- { // the widest input that it is taken for
 		}
 	}
 	return list
