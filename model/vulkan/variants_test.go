@@ -64,10 +64,10 @@ func TestResidentVariants(t *testing.T) {
 	}
 }
 
-// TestVariants: every kernel of the catalogue is listed with its constants, once, and can be made to be right at any size of
-// subgroup that holds a quad.
+// TestVariants: every kernel of the catalogue is listed with its constants, once. What they need of subgroups is tested in
+// shaders/spirv.
 func TestVariants(t *testing.T) {
-	seen, least := map[string]bool{}, map[string]uint32{}
+	seen, listed := map[string]bool{}, map[string]bool{}
 	for _, v := range Variants(rdna) {
 		if seen[v.String()] {
 			t.Errorf("%s is listed twice", v)
@@ -90,19 +90,11 @@ func TestVariants(t *testing.T) {
 		if int(n) != len(v.Constants) {
 			t.Errorf("%s is listed with %d constants; the shader has %d", v, len(v.Constants), n)
 		}
-		lanes, err := m.Subgroup(v.Constants)
-		if err != nil {
-			t.Errorf("%s: %v", v, err)
-		}
-		if n, ok := least[v.Kernel]; !ok || lanes < n {
-			least[v.Kernel] = lanes
-		}
+		listed[v.Kernel] = true
 	}
 	for _, name := range shaders.Names() {
-		if n, listed := least[name]; !listed {
+		if !listed[name] {
 			t.Errorf("%s is not among the variants", name)
-		} else if n > 4 {
-			t.Errorf("%s needs subgroups of %d lanes whatever its constants; some devices have 4", name, n)
 		}
 	}
 }

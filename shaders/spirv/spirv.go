@@ -36,14 +36,6 @@ type Module struct {
 	local       [3]uint32
 	sizeIDs     [3]uint32 // ids of the constants that hold the local size; 0: local
 	shared      []uint32  // pointee types of the shared variables
-	blocks      map[uint32]*block
-	entries     []uint32 // the first block of each function
-}
-
-// block is a part of a function without branches: what it does with subgroups, and how it ends.
-type block struct {
-	subgroup []instruction
-	end      instruction
 }
 
 type instruction struct {
@@ -69,8 +61,7 @@ const (
 	opTypePointer                                                      = 32
 	opConstantTrue, opConstantFalse, opConstant, opConstantComposite   = 41, 42, 43, 44
 	opSpecTrue, opSpecFalse, opSpecConstant, opSpecComposite, opSpecOp = 48, 49, 50, 51, 52
-	opFunction, opVariable                                             = 54, 59
-	opLabel, opBranch, opBranchConditional, opSwitch                   = 248, 249, 250, 251
+	opVariable                                                         = 59
 	opDecorate, opMemberDecorate                                       = 71, 72
 
 	decSpecID, decBlock, decBufferBlock, decArrayStride, decMatrixStride = 1, 2, 3, 6, 7
@@ -96,10 +87,8 @@ func Parse(code []byte) (*Module, error) {
 	}
 	m := &Module{
 		Version: words[1], defs: map[uint32]instruction{}, dec: map[uint32]decorations{}, names: map[uint32]string{},
-		member: map[[2]uint32]decorations{}, memberNames: map[[2]uint32]string{}, blocks: map[uint32]*block{},
+		member: map[[2]uint32]decorations{}, memberNames: map[[2]uint32]string{},
 	}
-	var at *block // where the instruction at hand stands, inside a function
-	first := false
 	var variables []instruction
 	entries := 0
 	for rest := words[5:]; len(rest) > 0; {
@@ -154,22 +143,6 @@ func Parse(code []byte) (*Module, error) {
 			m.member[key] = m.member[key].with(a[2], a[3:])
 		case opVariable:
 			variables = append(variables, instruction{op, a})
-		case opFunction:
-			at, first = nil, true
-		case opLabel:
-			at = &block{}
-			m.blocks[a[0]] = at
-			if first {
-				m.entries, first = append(m.entries, a[0]), false
-			}
-		case opBranch, opBranchConditional, opSwitch:
-			if at != nil {
-				at.end = instruction{op, a}
-			}
-		default:
-			if at != nil && op >= opGroupFirst && op <= opGroupLast {
-				at.subgroup = append(at.subgroup, instruction{op, a})
-			}
 		}
 	}
 	if entries != 1 {
@@ -221,7 +194,6 @@ var leastWords = map[uint16]int{
 	opTypeVoid: 1, opTypeBool: 1, opTypeInt: 3, opTypeFloat: 2, opTypeVector: 3, opTypeMatrix: 3, opTypeArray: 3,
 	opTypeRuntimeArray: 2, opTypeStruct: 1, opTypeCooperativeMatrix: 1, opTypePointer: 3, opConstantTrue: 2, opConstantFalse: 2, opConstant: 3,
 	opConstantComposite: 2, opSpecTrue: 2, opSpecFalse: 2, opSpecConstant: 3, opSpecComposite: 2, opSpecOp: 3, opVariable: 3,
-	opLabel: 1, opBranch: 1, opBranchConditional: 3, opSwitch: 2,
 }
 
 func text(words []uint32) string {

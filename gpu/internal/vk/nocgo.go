@@ -27,9 +27,6 @@ var errNoCgo = Missing{"this program was built without cgo (CGO_ENABLED=0), whic
 // Open returns an error: Vulkan is called through cgo.
 func Open(Config) (*Instance, error) { return nil, errNoCgo }
 
-// HasValidation reports false: there is no loader to ask.
-func HasValidation() bool { return false }
-
 // The methods below complete the types; no value of them exists for which they could be called.
 
 func (*Instance) Physicals() ([]Physical, error)              { return nil, errNoCgo }
