@@ -127,7 +127,7 @@ func Groups(n int) Size {
 	return Size{uint64(n), true}
 }
 
-// fold is the number of workgroups in x and y for workgroups of so many threads: one row where a row is enough, else as
+// fold is the number of workgroups in x and y for workgroups of that many threads: one row where a row is enough, else as
 // few rows as there must be, as full as they can be. It fails when the device's limits do not hold them, or when an index
 // of 32 bits would wrap, so that two threads were one.
 func (s Size) fold(threads uint64, limit [3]uint32) (x, y uint32, err error) {

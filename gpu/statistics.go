@@ -152,7 +152,7 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	return list, nil
 }
 
-// layout is the pipeline layout of so many buffers and bytes of push constants.
+// layout is the pipeline layout of that many buffers and bytes of push constants.
 func (c *Compiler) layout(buffers int, push uint32) (vk.Handle, error) {
 	key := buffers<<16 | int(push)
 	if l, ok := c.layouts[key]; ok {

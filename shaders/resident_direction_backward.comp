@@ -20,7 +20,7 @@ layout(binding = 0) readonly buffer ParamsBuf { float params[]; }; // params[K][
 layout(binding = 1) readonly buffer MaskBuf { uint mask[]; };      // mask[K][T][R], 1 = valid
 layout(binding = 2) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o: factors in, dz out
 layout(binding = 3) readonly buffer PairBuf { vec2 pairs[]; };     // pairs[K][T][R][H]: o(1 − tanh²c), f
-layout(binding = 4) readonly buffer DHiddenBuf { float dh[]; };    // dh[K][R][H], by h behind the last step; not read with flows
+layout(binding = 4) readonly buffer DHiddenBuf { float dh[]; };    // dh[K][R][H], by h after the last step; not read with flows
 layout(binding = 5) readonly buffer FlowBuf { float flow[]; };     // dout[K][T][R][H], by the output of each step; read with flows only
 
 const uint G = 4u * HP;

@@ -49,7 +49,7 @@ const (
 	leastPush        = 128      // bytes
 )
 
-// TestKernels walks all kernels: SPIR-V 1.3 for Vulkan 1.1, buffers in one set without holes, and at the sizes the source
+// TestKernels looks at all kernels: SPIR-V 1.3 for Vulkan 1.1, buffers in one set without holes, and at the sizes the source
 // has by itself no more threads, shared memory and push constants than every device offers.
 func TestKernels(t *testing.T) {
 	sources, err := filepath.Glob("*.comp")

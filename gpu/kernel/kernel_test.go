@@ -78,7 +78,7 @@ func devices(t *testing.T, f func(t *testing.T, d *gpu.Device)) {
 	})
 }
 
-// guard is how many words behind a buffer's content must stay what they are: a kernel that writes past its shape is seen.
+// guard is how many words after a buffer's content must stay what they are: a kernel that writes past its shape is seen.
 const guard = 64
 
 // canary is what they hold.
@@ -92,7 +92,7 @@ func canary[T float32 | uint32]() (c T) {
 	return c
 }
 
-// put makes a buffer with this content, and the guard behind it.
+// put makes a buffer with this content, and the guard after it.
 func put[T float32 | uint32](tb testing.TB, d *gpu.Device, name string, data []T) gpu.Buffer[T] {
 	tb.Helper()
 	all := append([]T(nil), data...)
@@ -130,7 +130,7 @@ func get[T float32 | uint32](tb testing.TB, b gpu.Buffer[T]) []T {
 	n := len(all) - guard
 	for i, v := range all[n:] {
 		if v != canary[T]() {
-			tb.Errorf("%s: element %d, behind its end, was overwritten with %v", b.Name(), n+i, v)
+			tb.Errorf("%s: element %d, after its end, was overwritten with %v", b.Name(), n+i, v)
 			break
 		}
 	}

@@ -26,7 +26,7 @@ func (k ResidentDirection) check(name string) {
 	}
 }
 
-// push are the push constants that both share, and others behind them.
+// push are the push constants that both share, and others after them.
 func (k ResidentDirection) push(others ...any) gpu.PushData {
 	return gpu.Push(append([]any{k.K, k.R, k.T, k.W, k.H, k.P, k.KernelOffset, word(k.Reverse)}, others...)...)
 }

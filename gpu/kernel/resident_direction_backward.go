@@ -7,10 +7,10 @@ import (
 )
 
 // ResidentDirectionBackward is resident_direction_backward.comp: backpropagation through all steps of one direction of an LSTM layer in one
-// dispatch, behind ResidentDirectionForward with Train.
+// dispatch, after ResidentDirectionForward with Train.
 type ResidentDirectionBackward struct {
 	ResidentDirection
-	DHidden f32 // dh[K][R][H], the gradient by h behind the last step; read without Flow only
+	DHidden f32 // dh[K][R][H], the gradient by h after the last step; read without Flow only
 	Flow    f32 // dout[K][T][R][H], what flows into each valid step from the layer above; left out, DHidden is all
 	LG      int // lanes that share a sum: 4, 8 or 16, at most the smallest subgroup
 }

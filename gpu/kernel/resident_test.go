@@ -17,8 +17,8 @@ import (
 type residentCase struct {
 	name                     string
 	K, B, T, F, H, D         int
-	R, row0                  int // the pass at hand; R 0: all of B
-	ahead, step              int // steps whose input lies prepared, and the one at hand
+	R, row0                  int // the current pass; R 0: all of B
+	ahead, step              int // steps whose input lies prepared, and the current one
 	groups, lanes, chunks    int // lanes 0: as many as the device allows
 	rate                     float64
 	full                     bool // no window is short
@@ -106,7 +106,7 @@ func (c *residentCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentNet {
 	return n
 }
 
-// kept runs the reference, exact or with an imitation of float32's rounding, on the slots of the pass at hand.
+// kept runs the reference, exact or with an imitation of float32's rounding, on the slots of the current pass.
 func (c *residentCase) kept(r *reference.Rounding) [][]reference.Kept {
 	n := c.net
 	n.Rounding = r

@@ -25,7 +25,7 @@ func residentUpdate(tb testing.TB, d *gpu.Device, c updateCase, parts, update in
 	}
 	return kernel.ResidentUpdate{
 		Parts: put(tb, d, "parts", all), Options: put(tb, d, "options", c.options), Schedule: put(tb, d, "schedule", c.schedule),
-		Behind: put(tb, d, "behind", []uint32{uint32(c.step)}), Grads: blank[float32](tb, d, "grads", c.K*c.P), Params: put(tb, d, "params", c.params),
+		Taken: put(tb, d, "taken", []uint32{uint32(c.step)}), Grads: blank[float32](tb, d, "grads", c.K*c.P), Params: put(tb, d, "params", c.params),
 		M: put(tb, d, "m", c.m), V: put(tb, d, "v", c.v), Cursor: blank[uint32](tb, d, "cursor", 1),
 		K: c.K, P: c.P, S: c.S, Size: c.l.Size, Count: parts, Update: update,
 	}, wides
@@ -63,7 +63,7 @@ func TestResidentUpdate(t *testing.T) {
 	}
 }
 
-// TestResidentUpdateStep: the step behind the sum is that of adam_update and sgd_update on the same gradient, bit for bit, and the
+// TestResidentUpdateStep: the step after the sum is that of adam_update and sgd_update on the same gradient, bit for bit, and the
 // model without a batch stays.
 func TestResidentUpdateStep(t *testing.T) {
 	for _, kind := range []model.OptimizerKind{model.Adam, model.SGD} {

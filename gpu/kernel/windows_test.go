@@ -16,7 +16,7 @@ import (
 // windows are loaded windows, and a step that takes some of them: what mask, gather, time_warp and augment start from.
 type windows struct {
 	K, R, B, T, F, N int
-	S, step          int // steps of the epoch, and the one at hand
+	S, step          int // steps of the epoch, and the current one
 	row0             int
 	chunks           []int    // first window of each chunk
 	raw              []uint32 // raw[N][T][F], bits

@@ -70,7 +70,7 @@ func (s site) divide(k, batch int, perRow, total, limit uint64, advice string) (
 	return s.shape(k, passes*rows, rows), nil
 }
 
-// evenBatch divides n windows into as few batches as there must be when one takes so many rows, or most where that is not 0 and less,
+// evenBatch divides n windows into as few batches as there must be when one takes at most rows of them, or most where that is less and not 0,
 // and returns the size that makes them equal.
 func evenBatch(n, rows, most int) int {
 	if rows = max(1, rows); most > 0 {

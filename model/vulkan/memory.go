@@ -1,7 +1,7 @@
 package vulkan
 
-// DeviceMemory plans, before anything is allocated, how many bytes of the device's memory an engine takes that has so many windows
-// loaded, trains on some of them in batches, and evaluates others. The device's driver may round each buffer up, and package gpu
+// DeviceMemory plans, before anything is allocated, how many bytes of the device's memory an engine takes that has loaded that many windows,
+// trains on train of them in batches, and evaluates eval. The device's driver may round each buffer up, and package gpu
 // asks for memory in blocks that several buffers share.
 func (e *Engine) DeviceMemory(windows, batch, train, eval int) (uint64, error) {
 	a := alloc{dev: e.dev, plan: true}

@@ -38,13 +38,13 @@ func Tune(t Tuning) Setting { return func(e *Engine) { e.tuning = t } }
 // layer of one direction, a whole window in a workgroup; layered takes several layers or both directions, a layer's direction at a
 // time. A user knows the last two as one, the resident path, since both hold recurrent weights in registers.
 type path interface {
-	// plan divides training batches of so many windows into passes.
-	plan(models, batch int) (shape, error)
-	// planEvaluation divides n windows into few large batches, of at most so many where most is not 0. trained is the shape that
+	// plan divides training batches of n windows into passes.
+	plan(models, n int) (shape, error)
+	// planEvaluation divides n windows into few large batches, of at most `most` windows where that is not 0. trained is the shape that
 	// training has, or the zero shape.
 	planEvaluation(models, n, most int, trained shape) (shape, error)
-	// planPrediction plans a batch of so many windows of one model, or of fewer where the device asks for it.
-	planPrediction(rows int) (shape, error)
+	// planPrediction plans a batch of n windows of one model, or of fewer where the device asks for it.
+	planPrediction(n int) (shape, error)
 	// newPass makes the buffers that n's kernels share, those of the way back only with train set.
 	newPass(n *network, a *alloc, train bool) pass
 	// describe says how the path computes the network, and why it was taken; trained is as for planEvaluation.
@@ -53,8 +53,8 @@ type path interface {
 
 // pass is a path with its buffers: it records the kernels that run in them.
 type pass interface {
-	// epochBuffers makes what epochs of so many steps need besides batch.
-	epochBuffers(a *alloc, steps int)
+	// epochBuffers makes what epochs of n steps need besides batch.
+	epochBuffers(a *alloc, n int)
 	// arrange tells the device how the path takes an order's windows.
 	arrange(o order) error
 	// recordStart records what is to run once, before all else.
@@ -132,12 +132,12 @@ type workgroups struct {
 	groups int // workgroups that the device runs at once
 }
 
-// rounds is how many windows a workgroup takes at most when there are so many: as few as the device's workgroups allow.
-func (w workgroups) rounds(windows int) int { return ceil(windows, w.groups) }
+// rounds is how many of n windows a workgroup takes at most: as few as the device's workgroups allow.
+func (w workgroups) rounds(n int) int { return ceil(n, w.groups) }
 
-// perModel is the number of workgroups for a model's rows when there are so many windows of all models: no more than those rounds
+// perModel is the number of workgroups for a model's rows when all models have n windows together: no more than those rounds
 // need.
-func (w workgroups) perModel(rows, windows int) int { return ceil(rows, w.rounds(windows)) }
+func (w workgroups) perModel(rows, n int) int { return ceil(rows, w.rounds(n)) }
 
 // newWorkgroups plans the workgroups for a layer of h units. The error says what the device lacks.
 func newWorkgroups(h int, info gpu.Info, t Tuning) (workgroups, error) {

@@ -64,7 +64,7 @@ type residentPass struct {
 	hidden  f32 // [K][R][T][HP], h before each time step
 	head    f32 // [K][R][HeadWidth]
 	parts   f32 // [K][parts][P], of the gradient
-	behind  u32 // [1], the cursor between resident_weight and resident_update
+	taken   u32 // [1], the step that resident_weight took, for resident_update
 
 	// The prepared input.
 	prepared int // steps that are prepared at once
@@ -86,7 +86,7 @@ func (r *resident) newPass(n *network, a *alloc, train bool) pass {
 	p.hidden = a.floats("resident.h", rows*n.T*r.HP)
 	p.head = a.floats("resident.head", rows*r.HeadWidth())
 	p.parts = a.floats("grads.parts", n.K*min(r.parts, n.B)*n.P)
-	p.behind = a.words("cursor.behind", 1)
+	p.taken = a.words("cursor.taken", 1)
 	return p
 }
 
@@ -139,12 +139,12 @@ func (p *residentPass) recordParts(rec *gpu.Recording, update int) {
 		p.recordWindows(rec, row0, true)
 		kernel.ResidentWeight{
 			ResidentNet: p.plan.ResidentNet, Cursor: p.cursor, Slots: p.slots, X: p.x,
-			Hidden: p.hidden, DZ: p.factors, Head: p.head, Parts: p.parts, Behind: p.behind,
+			Hidden: p.hidden, DZ: p.factors, Head: p.head, Parts: p.parts, Taken: p.taken,
 			K: p.K, R: p.R, B: p.B, T: p.T, C: p.prepared, P: p.P, Row0: row0, Chunks: p.plan.parts,
 		}.Record(rec)
 	}
 	kernel.ResidentUpdate{
-		Parts: p.parts, Options: p.options, Schedule: p.batch.schedule, Behind: p.behind, Grads: p.grads,
+		Parts: p.parts, Options: p.options, Schedule: p.batch.schedule, Taken: p.taken, Grads: p.grads,
 		Params: p.params, M: p.m, V: p.v, Cursor: p.cursor,
 		K: p.K, P: p.P, S: p.batch.steps, Size: p.layout.Size, Count: min(p.plan.parts, p.B), Update: update,
 	}.Record(rec)

@@ -36,7 +36,7 @@ func TestResidentVariants(t *testing.T) {
 		name        string
 		info        Info
 		units, wide int // the largest model, and the most values of a step of one of 64 units
-		walked      int // the largest layer of a stack
+		stacked     int // the largest layer of a stack
 	}{
 		{"RDNA", rdna, 128, 56, 128},
 		{"GCN", gcn, 64, 48, 64},
@@ -44,7 +44,7 @@ func TestResidentVariants(t *testing.T) {
 		{"Intel", intel, 64, 20, 80},
 		{"no subgroups", Info{}, 0, 0, 0},
 	} {
-		units, wide, walked := 0, 0, 0
+		units, wide, stacked := 0, 0, 0
 		for _, v := range Variants(tc.info) {
 			if v.Kernel == "resident_lstm" {
 				units = max(units, int(v.Constants[1]))
@@ -55,11 +55,11 @@ func TestResidentVariants(t *testing.T) {
 		}
 		for _, v := range Variants(tc.info) {
 			if v.Kernel == "resident_direction_backward" {
-				walked = max(walked, int(v.Constants[1]))
+				stacked = max(stacked, int(v.Constants[1]))
 			}
 		}
-		if units != tc.units || wide != tc.wide || walked != tc.walked {
-			t.Errorf("%s: up to %d units, %d values a step at 64 units, %d units of a stack; want %d, %d, %d", tc.name, units, wide, walked, tc.units, tc.wide, tc.walked)
+		if units != tc.units || wide != tc.wide || stacked != tc.stacked {
+			t.Errorf("%s: up to %d units, %d values a step at 64 units, %d units of a stack; want %d, %d, %d", tc.name, units, wide, stacked, tc.units, tc.wide, tc.stacked)
 		}
 	}
 }

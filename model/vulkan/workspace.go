@@ -36,7 +36,7 @@ func (st *stage) open(e *Engine, n network, train bool) error {
 	return rec.Run()
 }
 
-// lengthen makes room for epochs of so many steps. What was recorded is forgotten.
+// lengthen makes room for epochs of that many steps. What was recorded is forgotten.
 func (st *stage) lengthen(steps int) error {
 	st.forget()
 	st.epoch.free()
