@@ -50,7 +50,6 @@ type Compiler struct {
 	info     Info
 	instance *vk.Instance
 	vk       *vk.Compiler
-	layouts  map[int][2]vk.Handle // by number of buffers and bytes of push constants: the set's, the pipeline's
 }
 
 // noMemory is the problem of a device that can compile all the same.
@@ -91,7 +90,7 @@ func openCompiler(instance *vk.Instance, physicals []vk.Physical, want string) (
 	if err != nil {
 		return nil, fmt.Errorf("gpu: open %s: %w", info.Name, translate(err))
 	}
-	return &Compiler{info: info, instance: instance, vk: d, layouts: map[int][2]vk.Handle{}}, nil
+	return &Compiler{info: info, instance: instance, vk: d}, nil
 }
 
 // Info describes the device.
@@ -137,10 +136,16 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	if own := c.info.Limits.SubgroupSize; m.Matrices && subgroup != 0 && subgroup != own {
 		return nil, fmt.Errorf("%w: cooperative matrices in subgroups of %d; they have the device's own size, %d", ErrUnfit, subgroup, own)
 	}
-	layout, err := c.layout(len(m.Bindings), m.PushBytes)
+	set, err := c.vk.SetLayout(len(m.Bindings))
 	if err != nil {
 		return nil, translate(err)
 	}
+	defer c.vk.Destroy(vk.KindSetLayout, set)
+	layout, err := c.vk.PipelineLayout(set, m.PushBytes)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer c.vk.Destroy(vk.KindPipelineLayout, layout)
 	figures, err := c.vk.Statistics(code, layout, v.Constants, subgroup, m.SubgroupOps != 0)
 	if err != nil {
 		return nil, translate(err)
@@ -152,33 +157,10 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	return list, nil
 }
 
-// layout is the pipeline layout of that many buffers and bytes of push constants.
-func (c *Compiler) layout(buffers int, push uint32) (vk.Handle, error) {
-	key := buffers<<16 | int(push)
-	if l, ok := c.layouts[key]; ok {
-		return l[1], nil
-	}
-	set, err := c.vk.SetLayout(buffers)
-	if err != nil {
-		return 0, err
-	}
-	l, err := c.vk.PipelineLayout(set, push)
-	if err != nil {
-		c.vk.Destroy(vk.KindSetLayout, set)
-		return 0, err
-	}
-	c.layouts[key] = [2]vk.Handle{set, l}
-	return l, nil
-}
-
 // Close frees everything. A second Close does nothing.
 func (c *Compiler) Close() {
 	if c.vk == nil {
 		return
-	}
-	for _, l := range c.layouts {
-		c.vk.Destroy(vk.KindPipelineLayout, l[1])
-		c.vk.Destroy(vk.KindSetLayout, l[0])
 	}
 	c.vk.Close()
 	c.vk = nil

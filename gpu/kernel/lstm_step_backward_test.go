@@ -107,7 +107,7 @@ func TestLSTMStepBackward(t *testing.T) {
 // hold.
 func TestLSTMStepBackwardMasked(t *testing.T) {
 	d := gputest.Device(t)
-	v := newCell(source(t), 7)
+	v := newCell(source(t), cellCase{K: 1, R: 32, T: 3, H: 64, step: 1, masked: 1})
 	for i := range v.gates {
 		v.gates[i] = 3e38
 	}
@@ -128,7 +128,7 @@ func TestLSTMStepBackwardPanics(t *testing.T) {
 		"step":   func(k *kernel.LSTMStepBackward) { k.Step = k.T },
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := newCell(source(t), 6)
+			v := newCell(source(t), cellCase{K: 1, R: 32, T: 3, H: 64, step: 2, masked: 0.25})
 			k := v.backward(t, d)
 			spoil(&k)
 			rec := d.NewRecording("panics")

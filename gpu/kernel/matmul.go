@@ -110,17 +110,22 @@ func (k Matmul) Record(rec *gpu.Recording) {
 		return
 	}
 	p := planMatmul(k.M, k.N, k.Inner, k.Models, split, rec.Limits())
-	if p.splits > 1 {
-		whole := k
-		k.C, k.OffsetC, k.StrideC, k.Accumulate = k.Parts, 0, k.M*k.N, false
-		k.record(rec, p)
-		SplitSum{
-			Parts: k.Parts, Out: whole.C, K: k.Models, Splits: p.splits, Size: k.M * k.N, Accumulate: whole.Accumulate,
-			OutOffset: whole.OffsetC, OutStride: whole.StrideC,
-		}.Record(rec)
+	k.inParts(rec, p.splits, func(k Matmul) { k.record(rec, p) })
+}
+
+// inParts records the product, or where there are several splits their sums in Parts, and then what adds them up.
+func (k Matmul) inParts(rec *gpu.Recording, splits int, record func(Matmul)) {
+	if splits == 1 {
+		record(k)
 		return
 	}
-	k.record(rec, p)
+	part := k
+	part.C, part.OffsetC, part.StrideC, part.Accumulate = k.Parts, 0, k.M*k.N, false
+	record(part)
+	SplitSum{
+		Parts: k.Parts, Out: k.C, K: k.Models, Splits: splits, Size: k.M * k.N, Accumulate: k.Accumulate,
+		OutOffset: k.OffsetC, OutStride: k.StrideC,
+	}.Record(rec)
 }
 
 func (k Matmul) record(rec *gpu.Recording, p plan) {

@@ -53,7 +53,7 @@ func TestResidentDirectionBackwardGroups(t *testing.T) {
 	if d.Limits().SubgroupSmallest == 0 {
 		t.Skip("the device does not promise full subgroups")
 	}
-	c := directionCases()[3]
+	c := directionCase{K: 1, R: 7, T: 9, H: 15, masked: 0.4, reverse: true}
 	w := c.build(source(t), d)
 	w.Params, w.Mask = put(t, d, "params", c.params), put(t, d, "mask", c.mask)
 	var want []float32

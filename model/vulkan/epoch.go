@@ -266,11 +266,8 @@ func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error
 			return nil, err
 		}
 		for k, plan := range plans {
-			o := &out[k]
-			for i := range min(len(plan.Train), o.Steps*plan.Batch) {
-				at := (i/plan.Batch*c.w.K+k)*c.w.B + i%plan.Batch
-				o.Probability, o.Loss = append(o.Probability, p[at]), append(o.Loss, l[at])
-			}
+			n := min(len(plan.Train), out[k].Steps*plan.Batch)
+			out[k].Probability, out[k].Loss = c.w.ofModel(p, k, n, plan.Batch), c.w.ofModel(l, k, n, plan.Batch)
 		}
 	}
 	if c.v != nil && c.evaluated == c.eval {
@@ -279,11 +276,8 @@ func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error
 			return nil, err
 		}
 		for k, plan := range plans {
-			o := &out[k]
-			for i := range plan.Eval {
-				at := (i/c.v.B*c.v.K+k)*c.v.B + i%c.v.B
-				o.EvalProbability, o.EvalLoss = append(o.EvalProbability, p[at]), append(o.EvalLoss, l[at])
-			}
+			n := len(plan.Eval)
+			out[k].EvalProbability, out[k].EvalLoss = c.v.ofModel(p, k, n, c.v.B), c.v.ofModel(l, k, n, c.v.B)
 		}
 	}
 	return out, nil

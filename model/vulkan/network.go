@@ -69,6 +69,15 @@ func (n *network) read(steps int) (probability, loss []float32, err error) {
 	return probability, loss, err
 }
 
+// ofModel returns model k's first count of results[S][K][B], of which each step has batch.
+func (n *network) ofModel(results []float32, k, count, batch int) []float32 {
+	var out []float32
+	for i := range count {
+		out = append(out, results[(i/batch*n.K+k)*n.B+i%batch])
+	}
+	return out
+}
+
 // offset returns where variable v starts in a model's parameters.
 func (n *network) offset(v int) int { return n.layout.Variables[v].Offset }
 

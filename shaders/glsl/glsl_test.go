@@ -39,13 +39,13 @@ void main() { y[0] = value(); }
 // current pretends to have compiled: it writes the sums of the sources and empty SPIR-V.
 func current(t *testing.T, dir string) {
 	t.Helper()
-	sums, err := Sums(dir, []string{filepath.Join(dir, "include")})
+	now, err := read(dir, []string{filepath.Join(dir, "include")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "sums.txt"), sums)
-	for name := range parse(sums) {
-		write(t, filepath.Join(dir, "spv", name+".spv"), "")
+	write(t, filepath.Join(dir, "sums.txt"), now.sums)
+	for _, name := range now.names {
+		write(t, spv(dir, name), "")
 	}
 }
 
