@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// forever is a time that Vulkan takes for no limit, in ns.
-const forever = math.MaxUint64
-
 // Run submits the recording once and waits for it. The error wraps ErrDeviceLost or ErrOutOfMemory where it is that.
 func (r *Recording) Run() error {
 	_, err := RunAll(Times{r, 1})
@@ -95,7 +92,7 @@ func (r *Recording) finish() error {
 	if !r.running {
 		return r.result
 	}
-	_, err := r.c.Wait(forever)
+	err := r.c.Wait()
 	if err == nil && r.d.info.Limits.TimestampPeriod > 0 {
 		var begin, end uint64
 		if begin, end, err = r.c.Ticks(); err == nil {

@@ -8,7 +8,6 @@ import (
 
 	"vklstm/gpu/internal/vk"
 	"vklstm/shaders"
-	"vklstm/shaders/spirv"
 )
 
 // Variant is one pipeline that a program creates: a kernel, and its specialisation constants from id 0 on.
@@ -114,19 +113,16 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := spirv.Parse(code)
+	k, err := newKernel(v.Kernel, code)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Contiguous(); err != nil {
-		return nil, err
-	}
+	m := k.module
 	for i := range v.Constants {
 		if !m.HasConstant(uint32(i)) {
 			return nil, fmt.Errorf("the shader has no specialisation constant with id %d", i)
 		}
 	}
-	k := &kernel{v.Kernel, code, m}
 	if err := k.fits(v.Constants, c.info.Limits); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}

@@ -43,11 +43,16 @@ type instruction struct {
 	args []uint32 // without the first word; constants: type, id, …; types: id, …
 }
 
-type decorations struct {
-	has                                 map[uint32]bool
-	binding, set, offset                uint32
-	stride, builtin, spec, matrixStride uint32
+// decorations are what is said of an id or a member: by kind, the first operand, 0 where there is none.
+type decorations map[uint32]uint32
+
+func (d decorations) has(kind uint32) bool {
+	_, ok := d[kind]
+	return ok
 }
+
+// is reports whether there is a decoration of a kind with this operand.
+func (d decorations) is(kind, operand uint32) bool { return d.has(kind) && d[kind] == operand }
 
 // The opcodes and decorations that matter here.
 const (
@@ -64,10 +69,10 @@ const (
 	opVariable                                                         = 59
 	opDecorate, opMemberDecorate                                       = 71, 72
 
-	decSpecID, decBlock, decBufferBlock, decArrayStride, decMatrixStride = 1, 2, 3, 6, 7
-	decBuiltIn, decNonWritable, decNonReadable                           = 11, 24, 25
-	decBinding, decSet, decOffset                                        = 33, 34, 35
-	builtInWorkgroupSize                                                 = 25
+	decSpecID, decBufferBlock, decArrayStride  = 1, 3, 6
+	decBuiltIn, decNonWritable, decNonReadable = 11, 24, 25
+	decBinding, decSet, decOffset              = 33, 34, 35
+	builtInWorkgroupSize                       = 25
 
 	// The capabilities lie in the order of Vulkan's flags: basic, vote, arithmetic, ballot, shuffle, …, quad.
 	capGroupNonUniform, capGroupNonUniformQuad = 61, 68
@@ -137,10 +142,10 @@ func Parse(code []byte) (*Module, error) {
 		case opMemberName:
 			m.memberNames[[2]uint32{a[0], a[1]}] = text(a[2:])
 		case opDecorate:
-			m.dec[a[0]] = m.dec[a[0]].with(a[1], a[2:])
+			m.dec[a[0]] = m.dec[a[0]].with(a[1:])
 		case opMemberDecorate:
 			key := [2]uint32{a[0], a[1]}
-			m.member[key] = m.member[key].with(a[2], a[3:])
+			m.member[key] = m.member[key].with(a[2:])
 		case opVariable:
 			variables = append(variables, instruction{op, a})
 		}
@@ -149,7 +154,7 @@ func Parse(code []byte) (*Module, error) {
 		return nil, fmt.Errorf("spirv: %d entry points; one is expected", entries)
 	}
 	for id, d := range m.dec {
-		if c := m.defs[id]; d.has[decBuiltIn] && d.builtin == builtInWorkgroupSize && len(c.args) == 5 {
+		if c := m.defs[id]; d.is(decBuiltIn, builtInWorkgroupSize) && len(c.args) == 5 {
 			m.sizeIDs = [3]uint32(c.args[2:5])
 		}
 	}
@@ -210,29 +215,14 @@ func text(words []uint32) string {
 	return string(b)
 }
 
-func (d decorations) with(kind uint32, extra []uint32) decorations {
-	if d.has == nil {
-		d.has = map[uint32]bool{}
+// with adds a decoration: its kind, and operands where it has some.
+func (d decorations) with(words []uint32) decorations {
+	if d == nil {
+		d = decorations{}
 	}
-	d.has[kind] = true
-	if len(extra) == 0 {
-		return d
-	}
-	switch kind {
-	case decBinding:
-		d.binding = extra[0]
-	case decSet:
-		d.set = extra[0]
-	case decOffset:
-		d.offset = extra[0]
-	case decArrayStride:
-		d.stride = extra[0]
-	case decMatrixStride:
-		d.matrixStride = extra[0]
-	case decBuiltIn:
-		d.builtin = extra[0]
-	case decSpecID:
-		d.spec = extra[0]
+	d[words[0]] = 0
+	if len(words) > 1 {
+		d[words[0]] = words[1]
 	}
 	return d
 }
@@ -250,8 +240,8 @@ func (m *Module) variable(a []uint32) {
 		m.shared = append(m.shared, pointee)
 	case class == classPush:
 		m.PushBytes = uint32(m.size(pointee, nil))
-	case class == classStorage || class == classUniform && block.has[decBufferBlock]:
-		b := Binding{Set: d.set, Index: d.binding, Name: m.memberNames[[2]uint32{pointee, 0}]}
+	case class == classStorage || class == classUniform && block.has(decBufferBlock):
+		b := Binding{Set: d[decSet], Index: d[decBinding], Name: m.memberNames[[2]uint32{pointee, 0}]}
 		if b.Name == "" {
 			b.Name = m.names[pointee]
 		}
@@ -259,8 +249,8 @@ func (m *Module) variable(a []uint32) {
 		b.NonWritable, b.NonReadable = true, true
 		for i := range len(members) - 1 {
 			md := m.member[[2]uint32{pointee, uint32(i)}]
-			b.NonWritable = b.NonWritable && (md.has[decNonWritable] || d.has[decNonWritable])
-			b.NonReadable = b.NonReadable && (md.has[decNonReadable] || d.has[decNonReadable])
+			b.NonWritable = b.NonWritable && (md.has(decNonWritable) || d.has(decNonWritable))
+			b.NonReadable = b.NonReadable && (md.has(decNonReadable) || d.has(decNonReadable))
 		}
 		m.bind(b)
 	}
@@ -316,7 +306,7 @@ func (m *Module) SharedBytes(constants []uint32) uint64 {
 // HasConstant reports whether the shader has a specialisation constant of that id.
 func (m *Module) HasConstant(id uint32) bool {
 	for _, d := range m.dec {
-		if d.has[decSpecID] && d.spec == id {
+		if d.is(decSpecID, id) {
 			return true
 		}
 	}

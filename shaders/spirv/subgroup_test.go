@@ -165,7 +165,7 @@ func (m *Module) constant(id uint32) bool {
 // knowsSubgroup reports whether the kernel asks for the size or the number of its subgroups.
 func (m *Module) knowsSubgroup() bool {
 	for _, d := range m.dec {
-		if d.has[decBuiltIn] && (d.builtin == builtInSubgroupSize || d.builtin == builtInNumSubs || d.builtin == builtInSubgroupID) {
+		if d.is(decBuiltIn, builtInSubgroupSize) || d.is(decBuiltIn, builtInNumSubs) || d.is(decBuiltIn, builtInSubgroupID) {
 			return true
 		}
 	}

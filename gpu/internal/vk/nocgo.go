@@ -56,7 +56,7 @@ func (*Compiler) Statistics([]byte, Handle, []uint32, uint32, bool) ([]Figure, e
 func (*Commands) Sets([]Handle, []uint64, []uint64) error { return errNoCgo }
 func (*Commands) Record([]uint64, []uint64) error         { return errNoCgo }
 func (*Commands) Submit([]Part) error                     { return errNoCgo }
-func (*Commands) Wait(uint64) (bool, error)               { return false, errNoCgo }
+func (*Commands) Wait() error                             { return errNoCgo }
 func (*Commands) Ticks() (uint64, uint64, error)          { return 0, 0, errNoCgo }
 func (*Commands) Stamps([]uint64) error                   { return errNoCgo }
 func (*Commands) Close()                                  {}
