@@ -112,22 +112,19 @@ type Size struct {
 }
 
 // Threads is at least n invocations, 0 ≤ n < 2³²; the kernel's threadIndex() takes each value below n exactly once.
-func Threads(n int) Size {
-	if n < 0 || uint64(n) > math.MaxUint32 {
-		panic(fmt.Sprintf("gpu: Threads(%d): the count must lie in [0, 2³²)", n))
-	}
-	return Size{uint64(n), false}
-}
+func Threads(n int) Size { return Size{count("Threads", n), false} }
 
 // Groups is at least n workgroups, 0 ≤ n < 2³²; the kernel's groupIndex() takes each value below n exactly once.
-func Groups(n int) Size {
+func Groups(n int) Size { return Size{count("Groups", n), true} }
+
+func count(of string, n int) uint64 {
 	if n < 0 || uint64(n) > math.MaxUint32 {
-		panic(fmt.Sprintf("gpu: Groups(%d): the count must lie in [0, 2³²)", n))
+		panic(fmt.Sprintf("gpu: %s(%d): the count must lie in [0, 2³²)", of, n))
 	}
-	return Size{uint64(n), true}
+	return uint64(n)
 }
 
-// fold is the number of workgroups in x and y for workgroups of so many threads: one row where a row is enough, else as
+// fold is the number of workgroups in x and y for workgroups of that many threads: one row where a row is enough, else as
 // few rows as there must be, as full as they can be. It fails when the device's limits do not hold them, or when an index
 // of 32 bits would wrap, so that two threads were one.
 func (s Size) fold(threads uint64, limit [3]uint32) (x, y uint32, err error) {

@@ -25,10 +25,6 @@ func WithValidation(message func(msg string)) Option {
 	return func(o *options) { o.message = message }
 }
 
-// WithGPUAssisted adds the layer's instrumentation of shaders to WithValidation: accesses out of a buffer's range are
-// reported. Everything becomes much slower.
-func WithGPUAssisted() Option { return func(o *options) { o.assisted = true } }
-
 // WithLimits lets lower reduce the limits, for tests; what it raises stays as the device has it.
 func WithLimits(lower func(*Limits)) Option { return func(o *options) { o.limits = lower } }
 

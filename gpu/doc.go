@@ -6,7 +6,7 @@
 //	            │                        │ Write, Read
 //	            └────► NewRecording ──► Dispatch(kernel, size, push, Read(a, shape…), Write(b, shape…))
 //	                                     │ barriers follow from what is declared
-//	                                     └──► Run, RunN, or Start … Wait; DeviceTime
+//	                                     └──► Run, RunAll; DeviceTime
 //
 // A kernel is a shader of package shaders, by file name. A dispatch names its
 // buffers in binding order and says of each whether the kernel reads or writes

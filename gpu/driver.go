@@ -29,7 +29,7 @@ type commands interface {
 	Sets(layouts []vk.Handle, writes, out []uint64) error
 	Record(ops, sets []uint64) error
 	Submit(parts []part) error
-	Wait(nanoseconds uint64) (bool, error)
+	Wait() error
 	Ticks() (begin, end uint64, err error)
 	Stamps(out []uint64) error
 	Close()

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"embed"
+	"fmt"
 
 	"vklstm/gpu/internal/vk"
 )
@@ -62,3 +63,48 @@ func (s Size) Fold(threads uint64, limit [3]uint32) (x, y uint32, err error) {
 
 // BlockSize is the size of a memory block.
 const BlockSize = blockSize
+
+// WithGPUAssisted adds the layer's instrumentation of shaders to WithValidation: accesses out of a buffer's range are
+// reported. Everything becomes much slower.
+func WithGPUAssisted() Option { return func(o *options) { o.assisted = true } }
+
+// Copy appends a copy of src to dst, which have the same size in bytes and do not overlap.
+func (r *Recording) Copy(dst, src AnyBuffer) {
+	r.open("Copy")
+	to, from := dst.region(), src.region()
+	where := fmt.Sprintf("copy %s to %s", src.Name(), dst.Name())
+	to.a.mustLive(where)
+	from.a.mustLive(where)
+	r.owned(to.a)
+	r.owned(from.a)
+	if to.size != from.size {
+		panic(fmt.Sprintf("gpu: %s: %d bytes to %d bytes", where, from.size, to.size))
+	}
+	if to.a == from.a && to.off < from.off+from.size && from.off < to.off+to.size {
+		panic(fmt.Sprintf("gpu: %s: they overlap", where))
+	}
+	if r.hazards.conflict(to, writes) || r.hazards.conflict(from, reads) {
+		r.barrier()
+	}
+	r.hazards.add(to, writes)
+	r.hazards.add(from, reads)
+	r.uses[to.a], r.uses[from.a] = true, true
+	r.ops = append(r.ops, vk.OpCopy, uint64(from.a.handle), uint64(to.a.handle), from.off, to.off, to.size)
+	r.stats.Copies++
+}
+
+// Start submits the recording and returns while it runs; Wait waits for it. Other recordings may be started meanwhile;
+// they run after it.
+func (r *Recording) Start() error { return r.start([]Times{{r, 1}}) }
+
+// StartN is Start with n runs in one submission.
+func (r *Recording) StartN(n int) error { return r.start([]Times{{r, n}}) }
+
+// RunN is StartN and Wait.
+func (r *Recording) RunN(n int) error {
+	_, err := RunAll(Times{r, n})
+	return err
+}
+
+// Wait waits for the last Start and returns its error. Without a Start it returns what the last run did.
+func (r *Recording) Wait() error { return r.finish() }

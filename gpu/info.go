@@ -20,7 +20,7 @@ type Limits struct {
 	StorageRange      uint64    // bytes of one bound buffer
 	OffsetAlignment   uint64    // bytes: a view starts at a multiple of it
 	SubgroupSize      uint32    // lanes; 0 where the driver does not say
-	SubgroupOps       uint32    // what subgroups can do in compute, VkSubgroupFeatureFlags: 1 basic, 2 vote, 4 arithmetic, 8 ballot, 0x10 shuffle, 0x80 quad
+	SubgroupOps       uint32    // what subgroups can do in compute: SubgroupFeatureBasic and so on
 	SubgroupSmallest  uint32    // lanes of the smallest and the largest subgroup that a kernel which needs full
 	SubgroupLargest   uint32    // subgroups may get; 0: the device does not promise full ones, and cannot run such kernels
 	Multiprocessors   uint32    // compute units, each of which holds at least one workgroup; 0: the driver does not say
@@ -31,6 +31,18 @@ type Limits struct {
 	// HalfMatrix is the shape M, N, K of the cooperative matrices of float16 that a subgroup sums in float32; 0: there are none.
 	HalfMatrix [3]uint32
 }
+
+// What subgroups can do, by Vulkan's VK_SUBGROUP_FEATURE_…_BIT: the bits of Limits.SubgroupOps.
+const (
+	SubgroupFeatureBasic = 1 << iota
+	SubgroupFeatureVote
+	SubgroupFeatureArithmetic
+	SubgroupFeatureBallot
+	SubgroupFeatureShuffle
+	SubgroupFeatureShuffleRelative
+	SubgroupFeatureClustered
+	SubgroupFeatureQuad
+)
 
 // Info describes a device.
 type Info struct {

@@ -21,6 +21,14 @@ type kernel struct {
 	module *spirv.Module
 }
 
+func newKernel(name string, code []byte) (*kernel, error) {
+	m, err := spirv.Parse(code)
+	if err == nil {
+		err = m.Contiguous()
+	}
+	return &kernel{name, code, m}, err
+}
+
 // check panics unless constants, push constants and buffers are what the shader declares.
 func (k *kernel) check(constants []uint32, push PushData, args []Arg) {
 	m := k.module
@@ -121,14 +129,10 @@ func (p *pipelines) kernel(name string) *kernel {
 }
 
 func (p *pipelines) add(name string, code []byte) *kernel {
-	m, err := spirv.Parse(code)
+	k, err := newKernel(name, code)
 	if err != nil {
 		panic(fmt.Sprintf("gpu: kernel %s: %v", name, err))
 	}
-	if err := m.Contiguous(); err != nil {
-		panic(fmt.Sprintf("gpu: kernel %s: %v", name, err))
-	}
-	k := &kernel{name, code, m}
 	p.kernels[name] = k
 	return k
 }

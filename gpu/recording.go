@@ -143,31 +143,6 @@ func (r *Recording) barrier() {
 	r.hazards.clear()
 }
 
-// Copy appends a copy of src to dst, which have the same size in bytes and do not overlap.
-func (r *Recording) Copy(dst, src AnyBuffer) {
-	r.open("Copy")
-	to, from := dst.region(), src.region()
-	where := fmt.Sprintf("copy %s to %s", src.Name(), dst.Name())
-	to.a.mustLive(where)
-	from.a.mustLive(where)
-	r.owned(to.a)
-	r.owned(from.a)
-	if to.size != from.size {
-		panic(fmt.Sprintf("gpu: %s: %d bytes to %d bytes", where, from.size, to.size))
-	}
-	if to.a == from.a && to.off < from.off+from.size && from.off < to.off+to.size {
-		panic(fmt.Sprintf("gpu: %s: they overlap", where))
-	}
-	if r.hazards.conflict(to, writes) || r.hazards.conflict(from, reads) {
-		r.barrier()
-	}
-	r.hazards.add(to, writes)
-	r.hazards.add(from, reads)
-	r.uses[to.a], r.uses[from.a] = true, true
-	r.ops = append(r.ops, vk.OpCopy, uint64(from.a.handle), uint64(to.a.handle), from.off, to.off, to.size)
-	r.stats.Copies++
-}
-
 // Fill appends setting every 32-bit word of a buffer or view to word: 0 zeroes any element type.
 func (r *Recording) Fill(b AnyBuffer, word uint32) {
 	r.open("Fill")
@@ -200,7 +175,7 @@ func (r *Recording) owned(a *allocation) {
 func (r *Recording) commands() []uint64 { return append(r.ops, vk.OpHostBarrier) }
 
 // End finishes the recording and returns the first error of it: a kernel that the device cannot compile or run, or no
-// memory. Run and Start call it if need be. A second End returns what the first did.
+// memory. Run calls it if need be. A second End returns what the first did.
 func (r *Recording) End() error {
 	if r.ended {
 		return r.err

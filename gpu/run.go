@@ -7,27 +7,11 @@ import (
 	"time"
 )
 
-// forever is a time that Vulkan takes for no limit, in ns.
-const forever = math.MaxUint64
-
 // Run submits the recording once and waits for it. The error wraps ErrDeviceLost or ErrOutOfMemory where it is that.
-func (r *Recording) Run() error { return r.RunN(1) }
-
-// RunN submits the recording n ≥ 1 times, one after the other, in one submission, and waits for the last. A desktop's
-// watchdog wants a submission to stay well below a second.
-func (r *Recording) RunN(n int) error {
-	if err := r.StartN(n); err != nil {
-		return err
-	}
-	return r.Wait()
+func (r *Recording) Run() error {
+	_, err := RunAll(Times{r, 1})
+	return err
 }
-
-// Start submits the recording and returns while it runs; Wait waits for it. Other recordings may be started meanwhile;
-// they run after it.
-func (r *Recording) Start() error { return r.StartN(1) }
-
-// StartN is Start with n submissions in one, as RunN makes them.
-func (r *Recording) StartN(n int) error { return r.start([]Times{{r, n}}) }
 
 // Times is a recording and how often it runs.
 type Times struct {
@@ -36,7 +20,8 @@ type Times struct {
 }
 
 // RunAll runs the parts one after the other in one submission, waits for the last, and says how long the device worked
-// (0 on devices without timestamps). The parts are of one device; none may be running.
+// (0 on devices without timestamps). The parts are of one device; none may be running. A desktop's watchdog wants a submission to stay
+// well below a second.
 func RunAll(parts ...Times) (time.Duration, error) {
 	if len(parts) == 0 {
 		return 0, nil
@@ -45,7 +30,7 @@ func RunAll(parts ...Times) (time.Duration, error) {
 	if err := r.start(parts); err != nil {
 		return 0, err
 	}
-	if err := r.Wait(); err != nil {
+	if err := r.finish(); err != nil {
 		return 0, err
 	}
 	return r.DeviceTime(), nil
@@ -100,9 +85,6 @@ func (r *Recording) start(parts []Times) error {
 	return nil
 }
 
-// Wait waits for the last Start and returns its error. Without a Start it returns what the last run did.
-func (r *Recording) Wait() error { return r.finish() }
-
 // finish waits for the running submission, if there is one, and keeps what came of it.
 func (r *Recording) finish() error {
 	r.mu.Lock()
@@ -110,7 +92,7 @@ func (r *Recording) finish() error {
 	if !r.running {
 		return r.result
 	}
-	_, err := r.c.Wait(forever)
+	err := r.c.Wait()
 	if err == nil && r.d.info.Limits.TimestampPeriod > 0 {
 		var begin, end uint64
 		if begin, end, err = r.c.Ticks(); err == nil {

@@ -93,7 +93,7 @@ type simulatedCommands struct{}
 func (simulatedCommands) Sets([]vk.Handle, []uint64, []uint64) error { return nil }
 func (simulatedCommands) Record([]uint64, []uint64) error            { return nil }
 func (simulatedCommands) Submit([]part) error                        { return nil }
-func (simulatedCommands) Wait(uint64) (bool, error)                  { return true, nil }
+func (simulatedCommands) Wait() error                                { return nil }
 func (simulatedCommands) Ticks() (uint64, uint64, error)             { return 0, 0, nil }
 func (simulatedCommands) Stamps([]uint64) error                      { return nil }
 func (simulatedCommands) Close()                                     {}

@@ -8,7 +8,6 @@ import (
 
 	"vklstm/gpu/internal/vk"
 	"vklstm/shaders"
-	"vklstm/shaders/spirv"
 )
 
 // Variant is one pipeline that a program creates: a kernel, and its specialisation constants from id 0 on.
@@ -50,7 +49,6 @@ type Compiler struct {
 	info     Info
 	instance *vk.Instance
 	vk       *vk.Compiler
-	layouts  map[int][2]vk.Handle // by number of buffers and bytes of push constants: the set's, the pipeline's
 }
 
 // noMemory is the problem of a device that can compile all the same.
@@ -91,7 +89,7 @@ func openCompiler(instance *vk.Instance, physicals []vk.Physical, want string) (
 	if err != nil {
 		return nil, fmt.Errorf("gpu: open %s: %w", info.Name, translate(err))
 	}
-	return &Compiler{info: info, instance: instance, vk: d, layouts: map[int][2]vk.Handle{}}, nil
+	return &Compiler{info: info, instance: instance, vk: d}, nil
 }
 
 // Info describes the device.
@@ -115,19 +113,16 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := spirv.Parse(code)
+	k, err := newKernel(v.Kernel, code)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Contiguous(); err != nil {
-		return nil, err
-	}
+	m := k.module
 	for i := range v.Constants {
 		if !m.HasConstant(uint32(i)) {
 			return nil, fmt.Errorf("the shader has no specialisation constant with id %d", i)
 		}
 	}
-	k := &kernel{v.Kernel, code, m}
 	if err := k.fits(v.Constants, c.info.Limits); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
@@ -137,10 +132,16 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	if own := c.info.Limits.SubgroupSize; m.Matrices && subgroup != 0 && subgroup != own {
 		return nil, fmt.Errorf("%w: cooperative matrices in subgroups of %d; they have the device's own size, %d", ErrUnfit, subgroup, own)
 	}
-	layout, err := c.layout(len(m.Bindings), m.PushBytes)
+	set, err := c.vk.SetLayout(len(m.Bindings))
 	if err != nil {
 		return nil, translate(err)
 	}
+	defer c.vk.Destroy(vk.KindSetLayout, set)
+	layout, err := c.vk.PipelineLayout(set, m.PushBytes)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer c.vk.Destroy(vk.KindPipelineLayout, layout)
 	figures, err := c.vk.Statistics(code, layout, v.Constants, subgroup, m.SubgroupOps != 0)
 	if err != nil {
 		return nil, translate(err)
@@ -152,33 +153,10 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	return list, nil
 }
 
-// layout is the pipeline layout of so many buffers and bytes of push constants.
-func (c *Compiler) layout(buffers int, push uint32) (vk.Handle, error) {
-	key := buffers<<16 | int(push)
-	if l, ok := c.layouts[key]; ok {
-		return l[1], nil
-	}
-	set, err := c.vk.SetLayout(buffers)
-	if err != nil {
-		return 0, err
-	}
-	l, err := c.vk.PipelineLayout(set, push)
-	if err != nil {
-		c.vk.Destroy(vk.KindSetLayout, set)
-		return 0, err
-	}
-	c.layouts[key] = [2]vk.Handle{set, l}
-	return l, nil
-}
-
 // Close frees everything. A second Close does nothing.
 func (c *Compiler) Close() {
 	if c.vk == nil {
 		return
-	}
-	for _, l := range c.layouts {
-		c.vk.Destroy(vk.KindPipelineLayout, l[1])
-		c.vk.Destroy(vk.KindSetLayout, l[0])
 	}
 	c.vk.Close()
 	c.vk = nil

@@ -91,7 +91,7 @@ func (d *Device) move(r region, access func(host []byte, at uint64), up bool) er
 		if err := d.submit(s.c, []part{{s.c, 1}}); err != nil {
 			return err
 		}
-		if _, err := s.c.Wait(forever); err != nil {
+		if err := s.c.Wait(); err != nil {
 			return d.failed(err)
 		}
 		if !up {

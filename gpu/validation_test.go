@@ -83,8 +83,8 @@ func TestOutOfRangeChild(t *testing.T) {
 	if len(l.list) > 0 {
 		t.Fatalf("messages for a write inside the buffer: %q", l.list)
 	}
-	// Other memory of ours lies behind, so that the write itself does no harm.
-	buffer(t, d, "behind", make([]uint32, 1<<16))
+	// Other memory of ours lies after it, so that the write itself does no harm.
+	buffer(t, d, "after", make([]uint32, 1<<16))
 	r = d.NewRecording("beyond")
 	r.Dispatch("beyond", gpu.Groups(1), gpu.Push(n+100), gpu.ReadWrite(y))
 	run(t, r)

@@ -1,5 +1,5 @@
 #version 450
-// active_rows: for each model and step, the rows whose step is valid, in order, and behind them the others. One workgroup per
+// active_rows: for each model and step, the rows whose step is valid, in order, and after them the others. One workgroup per
 // (model, step). The recurrence takes its rows from it, so that a masked row costs no product, wherever it stands.
 #extension GL_GOOGLE_include_directive : require
 #include "dispatch.glsl"

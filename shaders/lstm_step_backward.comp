@@ -1,10 +1,10 @@
 #version 450
 // lstm_step_backward: one LSTM step of backpropagation through time, its product with the recurrent kernel included. One
 // workgroup per tile of rows and units.
-// dh += dz of the step behind·recurrent_kernelᵀ, and what flows in from the layer above; then dz replaces the gates, and dh is 0,
+// dh += dz of the later step·recurrent_kernelᵀ, and what flows in from the layer above; then dz replaces the gates, and dh is 0,
 // and dc leaves as far as it flows through the cell. A masked step has dz = 0 and passes dh and dc on; nothing flows into it. Rows
-// are taken in the order of active_rows for the step behind, so that a tile of rows that were masked there needs no product.
-// The step behind is t + 1, and in reverse t − 1: it is the one that was taken after t on the way forward.
+// are taken in the order of active_rows for the later step, so that a tile of rows that were masked there needs no product.
+// The later step is t + 1, and in reverse t − 1: it is the one that was taken after t on the way forward.
 // With HALF, the recurrent kernel is rounded to float16 for the product, and dz is, times its model's scale, which the sum is
 // freed of; the sum is float32.
 // The threads form SLICES, each of which has the whole tile, 4 × 4 elements a thread, and multiplies its part of every DEPTH of
@@ -21,7 +21,7 @@ layout(constant_id = 2) const uint THREADS_U = 4u; // threads of a slice along t
 layout(constant_id = 3) const uint DEPTH = 32u;    // a multiple of 4, of SLICES, and of what shares the loads evenly (LOADS_Z, LOADS_U)
 layout(constant_id = 4) const uint HALF = 0u;
 layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: 0 or 1
-layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the step behind: dz
+layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the later step: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
 layout(binding = 2) readonly buffer CountBuf { uint count[]; }; // count[K][T]
@@ -49,12 +49,12 @@ void main() {
     uint k = group / (tilesR * tilesU), first = group / tilesU % tilesR * TILE_R, unit0 = group % tilesU * TILE_U;
     if (k >= K) return; // the same for all threads of the group
     uint step = k * T + t, last = reverse != 0u ? 0u : T - 1u;
-    uint behind = t == last ? step : reverse != 0u ? step - 1u : step + 1u, busy = count[behind];
-    for (uint i = thread; i < TILE_R; i += THREADS) rowOf[i] = first + i < R ? rows[behind * R + first + i] : NONE;
+    uint later = t == last ? step : reverse != 0u ? step - 1u : step + 1u, busy = count[later];
+    for (uint i = thread; i < TILE_R; i += THREADS) rowOf[i] = first + i < R ? rows[later * R + first + i] : NONE;
     barrier();
 
     uint recurrent = k * P + offset;
-    uint end = t == last || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
+    uint end = t == last || first >= busy ? 0u : 4u * H; // there is no dz after the last step, and none of a masked row
     uint slice = thread / TEAM, threadR = thread % TEAM / THREADS_U, threadU = thread % THREADS_U;
     vec4 sum[4], nextZ[LOADS_Z], nextU[LOADS_U];
     [[unroll]] for (uint i = 0u; i < 4u; i++) sum[i] = vec4(0.0);
@@ -63,7 +63,7 @@ void main() {
         [[unroll]] for (uint i = 0u; i < LOADS_Z; i++) {
             uint e = thread + i * THREADS, at = e / (DEPTH / 4u), deep = next + e % (DEPTH / 4u) * 4u;
             nextZ[i] = vec4(0.0);
-            if (first + at < busy && deep < end) nextZ[i] = gates4[((behind * R + rowOf[at]) * 4u * H + deep) / 4u];
+            if (first + at < busy && deep < end) nextZ[i] = gates4[((later * R + rowOf[at]) * 4u * H + deep) / 4u];
             if (HALF != 0u) nextZ[i] = roundedToHalf(nextZ[i] * scale[2u * k]);
         }
         [[unroll]] for (uint i = 0u; i < LOADS_U; i++) {

@@ -17,7 +17,7 @@ layout(constant_id = 7) const uint BLOCK_N = 1u;
 const uint A_DEEP = 1u, B_DEEP = 1u;
 #include "half_tile.glsl"
 layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: 0 or 1
-layout(binding = 0) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the step behind: dz
+layout(binding = 0) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the later step: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };      // rows[K][T][R]
 layout(binding = 2) readonly buffer CountBuf { uint count[]; };    // count[K][T]
@@ -44,7 +44,7 @@ void main() {
     barrier();
 
     uint recurrent = k * P + offset;
-    uint end = t == last || first >= busy ? 0u : 4u * H; // there is no dz behind the last step, and none of a masked row
+    uint end = t == last || first >= busy ? 0u : 4u * H; // there is no dz after the last step, and none of a masked row
     float up = scale[2u * k], down = scale[2u * k + 1u];
     vec4 nextA[LOADS_A], nextB[LOADS_B];
     begin();

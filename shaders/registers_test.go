@@ -187,7 +187,7 @@ func TestArraysInRegisters(t *testing.T) {
 		if len(unknown) > 0 {
 			t.Errorf("%s: indices that are not known when the kernel is compiled; put [[unroll]] on the loops around them:\n\t%s", name, strings.Join(unknown, "\n\t"))
 		}
-		if places < 4 && strings.HasPrefix(name, "resident_walk") {
+		if places < 4 && strings.HasPrefix(name, "resident_direction") {
 			t.Errorf("%s: %d accesses of arrays were found; the weights alone have as many as 4", name, places)
 		}
 	}
@@ -196,7 +196,7 @@ func TestArraysInRegisters(t *testing.T) {
 // TestRolledLoopNoticed: a loop over arrays that loses its [[unroll]] is noticed, in every kernel that holds much in registers.
 func TestRolledLoopNoticed(t *testing.T) {
 	for name, want := range map[string]int{ // loops over arrays; the others, as of Philox, are over none
-		"resident_lstm": 15, "resident_walk_forward": 3, "resident_walk_backward": 7, "resident_weight": 16,
+		"resident_lstm": 15, "resident_direction_forward": 3, "resident_direction_backward": 7, "resident_weight": 16,
 		"matmul": 11, "lstm_step_forward": 11, "lstm_step_backward": 7,
 	} {
 		code, err := shaders.Lookup(name)

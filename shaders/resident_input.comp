@@ -1,6 +1,6 @@
 #version 450
 // resident_input: the input of the next C steps of the resident path. One workgroup per window of a step.
-// What gather, time_warp and augment make of a window, the same bits, but packed: only the valid steps, one behind the other, each
+// What gather, time_warp and augment make of a window, the same bits, but packed: only the valid steps, one after the other, each
 // followed by a 1 for the bias and zeros up to a multiple of 4. The windows of a step lie in the order of order_place, slot by slot;
 // step s goes to part s mod C. The loaded windows may lie in several chunks, one dispatch each, as for gather.
 #extension GL_GOOGLE_include_directive : require
@@ -30,7 +30,7 @@ layout(binding = 13) writeonly buffer SlotBuf { uint slots[]; };             // 
 const uint THREADS = 64u;
 shared uint used[4]; // bit i: thread i's step is valid; and two words that only round the size up
 
-// The feature at hand: its number, its window's first step in valid, its scaling, and its place and row in a triplet that turns.
+// The current feature: its number, its window's first step in valid, its scaling, and its place and row in a triplet that turns.
 uint feature, firstStep, turn;
 float offset, factor;
 vec3 row;

@@ -42,7 +42,7 @@ layout(binding = 11) writeonly buffer LossBuf { float weighted[]; };           /
 const uint G = 4u * HP;
 
 // In multiples of 16 bytes: Mesa packs shared arrays without gaps, and vec4 reads stay 128 bits wide.
-shared vec4 hs[2u * HP / 4u];          // h, double buffered; behind the last step h after dropout
+shared vec4 hs[2u * HP / 4u];          // h, double buffered; after the last step h after dropout
 shared vec4 ds[2u * HP];               // dz of a unit's four gates, double buffered
 shared float dense[DP];                // the dense layer's output
 

@@ -12,7 +12,7 @@ layout(push_constant) uniform Dims { uint K, P, size, parts; };
 layout(binding = 0) readonly buffer PartBuf { float part[]; };        // part[K][parts][P]
 layout(binding = 1) readonly buffer OptionsBuf { uint options[]; };   // options[K][OPTIONS]
 layout(binding = 2) readonly buffer ScheduleBuf { uint schedule[]; }; // schedule[S][K][SCHEDULE]
-layout(binding = 3) readonly buffer BehindBuf { uint behind[]; };     // behind[1], this step, from resident_weight
+layout(binding = 3) readonly buffer TakenBuf { uint taken[]; };       // taken[1], this step, from resident_weight
 layout(binding = 4) writeonly buffer GradsBuf { float grads[]; };     // grads[K][P]
 layout(binding = 5) buffer ParamsBuf { float params[]; };             // params[K][P]
 layout(binding = 6) buffer MBuf { float m[]; };                       // m[K][P]
@@ -23,7 +23,7 @@ layout(binding = 8) writeonly buffer CursorBuf { uint cursor[]; };    // cursor[
 const uint AHEAD = 16u;
 
 void main() {
-    uint id = threadIndex(), step = behind[0];
+    uint id = threadIndex(), step = taken[0];
     if (UPDATE != 0u && id == 0u) cursor[0] = step + 1u;
     if (id >= K * size) return;
     uint k = id / size, p = id - k * size, i = k * P + p, o = k * OPTIONS, s = (step * K + k) * SCHEDULE;

@@ -2,7 +2,7 @@
 // resident_weight: parts of the gradient of every parameter, each over the slots c, c + chunks, … of a step. One workgroup per
 // (model, tile, chunk c).
 // A tile is RM rows of the recurrent kernel's gradient, Σ hᵀ·dz over all steps; or RX rows of the kernel's and the bias's, Σ xᵀ·dz
-// with the 1 behind x; or four elements a thread of the head's. A thread has two columns of dz and all rows of its tile in
+// with the 1 after x; or four elements a thread of the head's. A thread has two columns of dz and all rows of its tile in
 // registers. Which slots make a part does not depend on how many there are, and they are added in order: a step in several passes
 // has the same bits. It also hands the step's number on to resident_update, which makes the next step's out of it.
 #extension GL_GOOGLE_include_directive : require
@@ -23,7 +23,7 @@ layout(binding = 3) readonly buffer HiddenBuf { vec4 hidden[]; };     // hidden[
 layout(binding = 4) readonly buffer DZBuf { vec2 dz[]; };             // dz[K][R][T][4][HP]
 layout(binding = 5) readonly buffer HeadBuf { float head[]; };        // head[K][R][5·HP + 2D + 1], as resident_lstm has it
 layout(binding = 6) buffer PartBuf { float part[]; };                 // part[K][parts][P], parts = min(chunks, B)
-layout(binding = 7) writeonly buffer BehindBuf { uint behind[]; };    // behind[1], the cursor for resident_update
+layout(binding = 7) writeonly buffer TakenBuf { uint taken[]; };      // taken[1], this step, for resident_update
 
 const uint G = 4u * HP, MOST = RM > RX ? RM : RX, RECURRENT_TILES = HP / RM;
 const uint OUTPUTS = 4u, WINDOWS = 4u, NONE = 0xFFFFFFFFu; // of a thread that makes elements of the head's gradient
@@ -59,7 +59,7 @@ void main() {
     if (group >= K * tiles * parts) return; // the same for all threads of the group
     uint tile = group % tiles, c = group / tiles % parts, step = cursor[0]; // the tiles of a part side by side: they read the same dz
     uint k = group / (parts * tiles), out0 = (k * parts + c) * P; // the model, and where its part begins
-    if (group == 0u && thread == 0u) behind[0] = step;
+    if (group == 0u && thread == 0u) taken[0] = step;
     uint slot0 = (step % C * K + k) * B + row0, first = (c + chunks - row0 % chunks) % chunks;
     if (tile >= RECURRENT_TILES + inputTiles) {
         // Four of the head's elements: the dense kernel's h·ddense, its bias's ddense, the output's dense·dlogit, its bias's dlogit.

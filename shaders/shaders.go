@@ -5,6 +5,7 @@
 //	NAME.comp            the source, one kernel a file; include/ is shared
 //	spv/NAME.spv         what glslangValidator makes of it
 //	sums.txt             SHA-256 of each source with its includes
+//	words/               what words of options, schedule and slots mean, for Go
 //
 // After a change of a .comp or .glsl file run
 //
@@ -23,7 +24,7 @@ import (
 	"strings"
 )
 
-//go:generate go run ./internal/compile .
+//go:generate go run ./internal/compile -words words/words.go . options.glsl penalty.glsl resident.glsl
 
 //go:embed sums.txt all:spv
 var files embed.FS

@@ -27,6 +27,21 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// TestWordsCurrent: the constants of package words are those of the sources.
+func TestWordsCurrent(t *testing.T) {
+	want, err := glsl.Words("words", "include/options.glsl", "include/penalty.glsl", "include/resident.glsl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("words/words.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if normal := strings.ReplaceAll(string(got), "\r\n", "\n"); normal != string(want) {
+		t.Error("words/words.go is not what shaders/include declares; run go generate ./shaders")
+	}
+}
+
 // What every Vulkan device has, and more would shut some out: DESIGN's smallest device, and SwiftShader beside it.
 const (
 	leastInvocations = 128
@@ -34,7 +49,7 @@ const (
 	leastPush        = 128      // bytes
 )
 
-// TestKernels walks all kernels: SPIR-V 1.3 for Vulkan 1.1, buffers in one set without holes, and at the sizes the source
+// TestKernels looks at all kernels: SPIR-V 1.3 for Vulkan 1.1, buffers in one set without holes, and at the sizes the source
 // has by itself no more threads, shared memory and push constants than every device offers.
 func TestKernels(t *testing.T) {
 	sources, err := filepath.Glob("*.comp")

@@ -2,7 +2,7 @@ package kernel
 
 import "vklstm/gpu"
 
-// ActiveRows is active_rows.comp: for each model and step the rows whose step is valid, in order, and behind them the others.
+// ActiveRows is active_rows.comp: for each model and step the rows whose step is valid, in order, and after them the others.
 type ActiveRows struct {
 	Mask    u32 // mask[K][T][R], 1 = valid
 	Rows    u32 // rows[K][T][R]

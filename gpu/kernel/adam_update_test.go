@@ -11,6 +11,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // updateCase is one optimizer step of K models that differ in options, step and learning rate.
@@ -48,14 +49,14 @@ func newUpdate(rng *rand.Rand, K int, spec model.Spec, padding int, opts []model
 		}
 		return v
 	}, K, c.l.Size, c.P)
-	c.schedule = make([]uint32, c.S*K*4)
+	c.schedule = make([]uint32, c.S*K*words.Schedule)
 	for k := range K {
 		o, lr, steps := opts[k%len(opts)], 1e-3*float64(k+1), []int{0, 7, 1000}[k%3]
 		c.opts, c.lr, c.steps = append(c.opts, o), append(c.lr, lr), append(c.steps, steps)
 		c.options = append(c.options, optionsOf(model.Options{Optimizer: o}, 0, 0)...)
-		w := c.schedule[(c.step*K+k)*4:]
-		w[0], w[1] = math.Float32bits(float32(o.Alpha(lr, steps+1))), math.Float32bits(float32(o.Decay(lr)))
-		w[2], w[3] = math.Float32bits(1/float32(32)), uint32(steps)
+		w := c.schedule[(c.step*K+k)*words.Schedule:]
+		w[words.Alpha], w[words.Decay] = math.Float32bits(float32(o.Alpha(lr, steps+1))), math.Float32bits(float32(o.Decay(lr)))
+		w[words.InverseBatch], w[words.Time] = math.Float32bits(1/float32(32)), uint32(steps)
 		g, _ := c.gradient(k)
 		for _, s := range reference.GradientNorm(c.l, g) {
 			c.squares = append(c.squares, float32(s))
@@ -115,7 +116,7 @@ func TestAdamUpdate(t *testing.T) {
 					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{o})
 					if s.K > 1 {
 						c.idle = 1
-						c.schedule[(c.step*c.K+1)*4+2] = 0
+						c.schedule[(c.step*c.K+1)*words.Schedule+words.InverseBatch] = 0
 					}
 					c.checkAdam(t, d)
 				})
@@ -137,11 +138,7 @@ func TestAdamUpdateModels(t *testing.T) {
 
 func (c *updateCase) checkAdam(t *testing.T, d *gpu.Device) {
 	t.Helper()
-	k := kernel.AdamUpdate{
-		Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads), M: put(t, d, "m", c.m), V: put(t, d, "v", c.v),
-		Squares: put(t, d, "squares", c.squares), Starts: put(t, d, "starts", startsOf(c.l)), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
-		Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
-	}
+	k := kernel.AdamUpdate{Update: c.update(t, d), M: put(t, d, "m", c.m), V: put(t, d, "v", c.v)}
 	run(t, d, k)
 	var states []*reference.State
 	tolP, tolM, tolV := make([]float64, c.K*c.P), make([]float64, c.K*c.P), make([]float64, c.K*c.P)
@@ -187,11 +184,7 @@ func TestAdamUpdateNotFinite(t *testing.T) {
 		c := newUpdate(source(t), 1, model.Classifier(2, 2, 3, 0, 2), 0, []model.Optimizer{optimizers(model.Adam)["global clipnorm"]})
 		c.squares[3] = square
 		d := gputest.Device(t)
-		k := kernel.AdamUpdate{
-			Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads), M: put(t, d, "m", c.m), V: put(t, d, "v", c.v),
-			Squares: put(t, d, "squares", c.squares), Starts: put(t, d, "starts", startsOf(c.l)), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
-			Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
-		}
+		k := kernel.AdamUpdate{Update: c.update(t, d), M: put(t, d, "m", c.m), V: put(t, d, "v", c.v)}
 		run(t, d, k)
 		for i, p := range get(t, k.Params) {
 			if p == p {
@@ -202,16 +195,21 @@ func TestAdamUpdateNotFinite(t *testing.T) {
 	}
 }
 
+// update makes what both updates share.
+func (c *updateCase) update(tb testing.TB, d *gpu.Device) kernel.Update {
+	return kernel.Update{
+		Params: put(tb, d, "params", c.params), Grads: put(tb, d, "grads", c.grads),
+		Squares: put(tb, d, "squares", c.squares), Starts: put(tb, d, "starts", startsOf(c.l)), Options: put(tb, d, "options", c.options), Schedule: put(tb, d, "schedule", c.schedule),
+		Cursor: put(tb, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
+	}
+}
+
 func BenchmarkAdamUpdate(b *testing.B) {
 	for _, models := range []int{1, 8} {
 		b.Run(fmt.Sprintf("H=64/K=%d", models), func(b *testing.B) {
 			d := gputest.Device(b)
 			c := newUpdate(source(b), models, production, 0, []model.Optimizer{model.DefaultAdam()})
-			bench(b, d, 0, 4*7*float64(models*c.P), kernel.AdamUpdate{
-				Params: put(b, d, "params", c.params), Grads: put(b, d, "grads", c.grads), M: put(b, d, "m", c.m), V: put(b, d, "v", c.v),
-				Squares: put(b, d, "squares", c.squares), Starts: put(b, d, "starts", startsOf(c.l)), Options: put(b, d, "options", c.options), Schedule: put(b, d, "schedule", c.schedule),
-				Cursor: put(b, d, "cursor", []uint32{0}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
-			})
+			bench(b, d, 0, 4*7*float64(models*c.P), kernel.AdamUpdate{Update: c.update(b, d), M: put(b, d, "m", c.m), V: put(b, d, "v", c.v)})
 		})
 	}
 }

@@ -15,7 +15,7 @@ func TestAdvance(t *testing.T) {
 		rec := d.NewRecording("advance")
 		defer rec.Free()
 		kernel.Advance{Cursor: cursor}.Record(rec)
-		if err := rec.RunN(5); err != nil {
+		if _, err := gpu.RunAll(gpu.Times{Recording: rec, N: 5}); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "cursor", get(t, cursor), []uint32{46})

@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // quantiles is the length of augment.Tables.Quantile.
 const quantiles = 1 << 15
@@ -25,7 +28,7 @@ func (k Augment) Record(rec *gpu.Recording) {
 	within("augment", k.Row0, k.R, k.B)
 	work(rec, 0, k.K*k.R*k.T*(2*k.F+1))
 	rec.Dispatch("augment", gpu.Threads(k.K*k.R*k.T), gpu.Push(k.K, k.R, k.B, k.T, k.F, k.Row0, word(k.Train)),
-		gpu.ReadWrite(k.X, k.K, k.T, k.R, k.F), gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.Options, k.K, optionWords),
+		gpu.ReadWrite(k.X, k.K, k.T, k.R, k.F), gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.Options, k.K, words.Options),
 		gpu.Read(k.Scaling, k.K, 4, k.F), gpu.Read(k.Quantile, quantiles), gpu.Read(k.Cursor, 1),
 		gpu.Write(k.Mask, k.K, k.T, k.R))
 }

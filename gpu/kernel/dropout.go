@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"vklstm/gpu"
+	"vklstm/shaders/words"
 )
 
 // Dropout is dropout.comp: it drops units and scales the others; on gradients it is its own backward. It may take a part of the
@@ -33,6 +34,6 @@ func (k Dropout) Record(rec *gpu.Recording) {
 	work(rec, k.K*k.R*k.H, 2*k.K*k.R*k.H)
 	rec.Dispatch("dropout", gpu.Threads(k.K*k.R*k.H),
 		gpu.Push(k.K, k.R, k.H, k.Row0, k.Unit0, k.InOffset, k.InStride, k.InPitch, k.OutOffset, k.OutPitch, word(k.Train)),
-		gpu.Read(k.In, span(k.InOffset, k.K, k.InStride, whole(k.InPitch))), gpu.Read(k.Options, k.K, optionWords),
-		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1), gpu.Write(k.Out, span(k.OutOffset, k.K, k.R*k.OutPitch, whole(k.OutPitch))))
+		gpu.Read(k.In, span(k.InOffset, k.K, k.InStride, whole(k.InPitch))), gpu.Read(k.Options, k.K, words.Options),
+		gpu.Read(k.Schedule, k.S, k.K, words.Schedule), gpu.Read(k.Cursor, 1), gpu.Write(k.Out, span(k.OutOffset, k.K, k.R*k.OutPitch, whole(k.OutPitch))))
 }

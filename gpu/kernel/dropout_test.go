@@ -10,6 +10,7 @@ import (
 	"vklstm/model"
 	"vklstm/model/philox"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 func TestDropout(t *testing.T) {
@@ -46,7 +47,7 @@ func TestDropout(t *testing.T) {
 						want = append(want, in...)
 						continue
 					}
-					time := schedule[(step*tc.K+k)*4+3]
+					time := schedule[(step*tc.K+k)*words.Schedule+words.Time]
 					for _, v := range reference.Dropout(wide(in), tc.H, uint32(tc.row0), time, philox.Key(seed), tc.rate) {
 						want = append(want, float32(v)) // the float64 product is exact, so this is its correct rounding
 					}

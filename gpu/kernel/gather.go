@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // turnFloats is the length of augment.Tables.Axis, and of augment.AngleTable for each of k models.
 func turnFloats(k int) int { return 3*4096 + 2*256*k }
@@ -32,6 +35,6 @@ func (k Gather) Record(rec *gpu.Recording) {
 		gpu.Push(k.K, k.R, k.B, k.T, k.F, k.Row0, k.ChunkFirst, k.ChunkCount, word(k.Train)),
 		gpu.Read(k.Raw, k.ChunkCount, k.T, k.F), gpu.Read(k.Valid, k.ChunkCount, k.T),
 		gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.Scaling, k.K, 4, k.F), gpu.Read(k.Cursor, 1),
-		gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Turns, turnFloats(k.K)),
+		gpu.Read(k.Options, k.K, words.Options), gpu.Read(k.Turns, turnFloats(k.K)),
 		gpu.Write(k.X, k.K, k.T, k.R, k.F))
 }

@@ -1,15 +1,15 @@
 package kernel
 
-import "vklstm/gpu"
-
-// Matrix is set in a word of starts[V+1] where the variable is a kernel, which the L2 penalty acts on.
-const Matrix = 1 << 31
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // GradientNorm is gradient_norm.comp: the sum of squares of each variable's gradient, that of the L2 penalty with it.
 type GradientNorm struct {
 	Grads     f32 // grads[K][P]
 	Params    f32 // params[K][P]
-	Starts    u32 // starts[V+1]: where each variable begins, with Matrix, and the end of the last
+	Starts    u32 // starts[V+1]: where each variable begins, with words.Matrix where the L2 penalty acts on it, and the end of the last
 	Options   u32 // options[K][32]
 	Squares   f32 // squares[K][V]
 	K, P      int
@@ -20,6 +20,6 @@ type GradientNorm struct {
 func (k GradientNorm) Record(rec *gpu.Recording) {
 	work(rec, 4*k.K*k.P, 2*k.K*k.P)
 	rec.Dispatch("gradient_norm", gpu.Groups(k.K*k.Variables), gpu.Push(k.K, k.P, k.Variables),
-		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Params, k.K, k.P), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, optionWords),
+		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Params, k.K, k.P), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, words.Options),
 		gpu.Write(k.Squares, k.K, k.Variables))
 }

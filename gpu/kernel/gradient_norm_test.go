@@ -10,6 +10,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // networks are what gradient_norm and the updates are tested on; padding is what P has more.
@@ -30,13 +31,13 @@ var networks = []struct {
 // production is the network that the original trains.
 var production = model.Classifier(60, 6, 64, 0, 32)
 
-// startsOf are where a layout's variables begin, with kernel.Matrix, and the end of the last.
+// startsOf are where a layout's variables begin, with words.Matrix, and the end of the last.
 func startsOf(l model.Layout) []uint32 {
 	var out []uint32
 	for _, v := range l.Variables {
 		at := uint32(v.Offset)
 		if len(v.Shape) == 2 {
-			at |= kernel.Matrix
+			at |= words.Matrix
 		}
 		out = append(out, at)
 	}

@@ -12,13 +12,6 @@ type (
 	u32 = gpu.Buffer[uint32]
 )
 
-// optionWords and scheduleWords are the 32-bit words of a model in options[K][32] and in schedule[S][K][4]
-// (shaders/include/options.glsl says what each is).
-const (
-	optionWords   = 32
-	scheduleWords = 4
-)
-
 // word is a truth value as shaders take it.
 func word(b bool) uint32 {
 	if b {

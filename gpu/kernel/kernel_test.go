@@ -13,6 +13,7 @@ import (
 	"vklstm/model"
 	"vklstm/model/augment"
 	"vklstm/model/philox"
+	"vklstm/shaders/words"
 )
 
 // u is the unit roundoff of float32. Vulkan rounds +, − and · correctly (u of the result), a division to 2.5 ulp (5u),
@@ -21,9 +22,6 @@ const u = 0x1p-24
 
 // tiny is what denormal results, which a device may flush to 0, can cost in a few operations.
 const tiny = 1e-32
-
-// noWindow marks an empty place of a step.
-const noWindow = 0xFFFFFFFF
 
 // recorder is a kernel's binding.
 type recorder interface{ Record(*gpu.Recording) }
@@ -80,7 +78,7 @@ func devices(t *testing.T, f func(t *testing.T, d *gpu.Device)) {
 	})
 }
 
-// guard is how many words behind a buffer's content must stay what they are: a kernel that writes past its shape is seen.
+// guard is how many words after a buffer's content must stay what they are: a kernel that writes past its shape is seen.
 const guard = 64
 
 // canary is what they hold.
@@ -94,7 +92,7 @@ func canary[T float32 | uint32]() (c T) {
 	return c
 }
 
-// put makes a buffer with this content, and the guard behind it.
+// put makes a buffer with this content, and the guard after it.
 func put[T float32 | uint32](tb testing.TB, d *gpu.Device, name string, data []T) gpu.Buffer[T] {
 	tb.Helper()
 	all := append([]T(nil), data...)
@@ -132,7 +130,7 @@ func get[T float32 | uint32](tb testing.TB, b gpu.Buffer[T]) []T {
 	n := len(all) - guard
 	for i, v := range all[n:] {
 		if v != canary[T]() {
-			tb.Errorf("%s: element %d, behind its end, was overwritten with %v", b.Name(), n+i, v)
+			tb.Errorf("%s: element %d, after its end, was overwritten with %v", b.Name(), n+i, v)
 			break
 		}
 	}
@@ -259,30 +257,25 @@ func index(i int, shape []int) string {
 	return s
 }
 
-// optionsOf lays out options[32] of a model by shaders/include/options.glsl and penalty.glsl.
+// optionsOf lays out options[32] of a model.
 func optionsOf(o model.Options, rate float64, epoch uint32) []uint32 {
-	w := make([]uint32, 32)
-	float := func(i int, x float64) { w[i] = math.Float32bits(float32(x)) }
+	w := make([]uint32, words.Options)
 	key := philox.Key(o.Seed)
-	w[0], w[1], w[2] = key[0], key[1], epoch
-	w[3], w[6], w[7] = philox.Below(o.Augment.Prob), philox.Below(o.Augment.Drop), philox.Below(rate)
-	float(4, o.Augment.Warp)
-	float(5, o.Augment.Noise)
-	float(8, 1/(1-rate))
+	w[words.KeyLow], w[words.KeyHigh], w[words.Epoch] = key[0], key[1], epoch
+	w[words.GateBelow], w[words.DropBelow] = philox.Below(o.Augment.Prob), philox.Below(o.Augment.Drop)
+	w[words.DropoutBelow], w[words.MoveBelow] = philox.Below(rate), philox.Below(o.Augment.MoveProb)
+	w[words.Turning] = uint32(augment.Turning(o.Augment))
 	if o.Loss.Kind == model.BinaryFocal {
-		w[9] = 1
+		w[words.LossKind] = words.LossFocal
 	}
-	float(10, o.Loss.Alpha)
-	float(11, o.Loss.Gamma)
-	float(12, 1-o.Optimizer.Beta1)
-	float(13, 1-o.Optimizer.Beta2)
-	float(14, o.Optimizer.Epsilon)
-	float(15, o.Optimizer.ClipNorm)
-	float(16, o.Optimizer.GlobalClipNorm)
-	w[24], w[27] = philox.Below(o.Augment.MoveProb), uint32(augment.Turning(o.Augment))
-	float(25, o.Augment.Shift)
-	float(26, o.Augment.Magnitude)
-	float(31, 2*o.Optimizer.L2)
+	for i, x := range map[int]float64{
+		words.Warp: o.Augment.Warp, words.Noise: o.Augment.Noise, words.Shift: o.Augment.Shift, words.Magnitude: o.Augment.Magnitude,
+		words.DropoutScale: 1 / (1 - rate), words.FocalAlpha: o.Loss.Alpha, words.FocalGamma: o.Loss.Gamma,
+		words.OneMinusBeta1: 1 - o.Optimizer.Beta1, words.OneMinusBeta2: 1 - o.Optimizer.Beta2, words.Epsilon: o.Optimizer.Epsilon,
+		words.Clipnorm: o.Optimizer.ClipNorm, words.GlobalClipnorm: o.Optimizer.GlobalClipNorm, words.TwiceL2: 2 * o.Optimizer.L2,
+	} {
+		w[i] = math.Float32bits(float32(x))
+	}
 	return w
 }
 

@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // Loss is loss.comp: each row's probability, its weighted loss, and the gradient of the step's loss by its logit.
 type Loss struct {
@@ -24,6 +27,6 @@ func (k Loss) Record(rec *gpu.Recording) {
 	work(rec, 0, k.K*k.R*7)
 	rec.Dispatch("loss", gpu.Threads(k.K*k.R), gpu.Push(k.K, k.R, k.B, k.Row0),
 		gpu.Read(k.Logit, k.K, k.R), gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.OrderWeight, k.S, k.K, k.B),
-		gpu.Read(k.Label), gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1),
+		gpu.Read(k.Label), gpu.Read(k.Options, k.K, words.Options), gpu.Read(k.Schedule, k.S, k.K, words.Schedule), gpu.Read(k.Cursor, 1),
 		gpu.Write(k.Probability, k.S, k.K, k.B), gpu.Write(k.Loss, k.S, k.K, k.B), gpu.Write(k.DLogit, k.K, k.R))
 }

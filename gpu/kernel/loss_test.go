@@ -10,6 +10,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // lossTol bounds the relative errors of probability, loss and gradient, by TestActivations: for a = |z| a sigmoid errs
@@ -42,7 +43,7 @@ func newLossCase(rng *rand.Rand, K, R, B, row0 int, loss []model.Loss, scale flo
 		w := rng.Uint32N(50)
 		c.weight[i] = float32(math.Abs(float64(c.weight[i])))
 		if rng.IntN(6) == 0 {
-			w, c.weight[i] = noWindow, 0
+			w, c.weight[i] = words.NoWindow, 0
 		}
 		c.order = append(c.order, w)
 	}
@@ -84,12 +85,12 @@ func (c *lossCase) check(t *testing.T, d *gpu.Device) {
 		for r := range c.R {
 			at, i := (c.step*c.K+m)*c.B+c.row0+r, m*c.R+r
 			tdl[i], p[at], l[at] = tiny, 0, 0
-			if c.order[at] == noWindow {
+			if c.order[at] == words.NoWindow {
 				continue
 			}
 			kind, z, y, w := c.options[m].Loss, float64(c.logit[i]), float64(c.label[c.order[at]]), float64(c.weight[at])
 			kind.Alpha, kind.Gamma = float64(float32(kind.Alpha)), float64(float32(kind.Gamma))
-			inverse := float64(math.Float32frombits(c.schedule[(c.step*c.K+m)*4+2]))
+			inverse := float64(math.Float32frombits(c.schedule[(c.step*c.K+m)*words.Schedule+words.InverseBatch]))
 			p[at], l[at], dl[i] = reference.Loss(kind, z, y)
 			tp[at], tl[at], tdl[i] = lossTol(kind, 2*y-1, z)
 			l[at], dl[i] = l[at]*w, dl[i]*w*inverse
@@ -150,7 +151,7 @@ func TestLossNoWindow(t *testing.T) {
 	d := gputest.Device(t)
 	c := newLossCase(source(t), 1, 3, 3, 0, losses, 1)
 	for i := range c.order {
-		c.order[i], c.weight[i] = noWindow, 1
+		c.order[i], c.weight[i] = words.NoWindow, 1
 	}
 	c.logit = []float32{float32(math.NaN()), float32(math.Inf(1)), 1}
 	c.check(t, d)

@@ -8,9 +8,9 @@ import (
 
 // LSTMStepBackward is lstm_step_backward.comp: one LSTM step of backpropagation through time, its product with the recurrent
 // kernel included. A masked step has dz = 0 and passes DHidden and DCell on; elsewhere DHidden is left 0, for the step before
-// to add to. The step behind Step is Step+1, with Reverse Step−1: the one that LSTMStepForward takes next.
+// to add to. The step later than Step is Step+1, with Reverse Step−1: the one that LSTMStepForward takes next.
 type LSTMStepBackward struct {
-	Gates         f32 // gates[K][T][R][4H], blocks i|f|c|o: at Step activations before, dz after; at the step behind dz
+	Gates         f32 // gates[K][T][R][4H], blocks i|f|c|o: at Step activations before, dz after; at the later step dz
 	Rows          u32 // rows[K][T][R] and
 	Count         u32 // count[K][T], as ActiveRows leaves them
 	Mask          u32 // mask[K][T][R], 1 = valid
@@ -85,9 +85,9 @@ func (k LSTMStepBackward) push() gpu.PushData {
 
 // work counts the step.
 func (k LSTMStepBackward) work(rec *gpu.Recording) {
-	behind, flows := edge(k.Step, k.T, !k.Reverse), int(word(k.Flow != f32{}))
-	product := behind * 4 * k.H * k.H // of a row's dz behind and the recurrent kernel; there is none at the last step
-	work(rec, k.K*k.R*(2*product+(26+flows)*k.H), k.K*(product+k.R*(behind*4*k.H+(2*4+2+4+flows)*k.H+2)))
+	later, flows := edge(k.Step, k.T, !k.Reverse), int(word(k.Flow != f32{}))
+	product := later * 4 * k.H * k.H // of a row's later dz and the recurrent kernel; there is none at the last step
+	work(rec, k.K*k.R*(2*product+(26+flows)*k.H), k.K*(product+k.R*(later*4*k.H+(2*4+2+4+flows)*k.H+2)))
 }
 
 // buffers are the kernel's, in binding order.

@@ -27,12 +27,12 @@ func TestLSTMStepBackwardHalf(t *testing.T) {
 			e, f := v.after(k)
 			i, j := k*v.R*v.H, (k+1)*v.R*v.H
 			v.flown(k, dh[i:j])
-			var behind []float64
+			var later []float64
 			if next := v.next(1); next >= 0 {
 				from, to := v.gate(k, next)
-				behind = wide(v.gates[from:to])
+				later = wide(v.gates[from:to])
 			}
-			z, dh0, dc0 := reference.LSTMStepBackwardHalf(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), behind,
+			z, dh0, dc0 := reference.LSTMStepBackwardHalf(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), later,
 				wide(v.kernel(k)), dh[i:j], dc[i:j], float64(scale[2*k]), mode)
 			dz = append(dz, z)
 			copy(dh[i:j], dh0)

@@ -12,14 +12,14 @@ import (
 )
 
 // backwardTol bounds the errors of dz, dh and dc for gates in their ranges, |c| ≤ 2, |dc| ≤ 1, and |dh| ≤ 2, of which half is dh
-// and what flows in, and half dz of the step behind times recurrent_kernelᵀ, whose terms' sizes add up to 1 at most: 4H + 1 units
+// and what flows in, and half dz of the later step times recurrent_kernelᵀ, whose terms' sizes add up to 1 at most: 4H + 1 units
 // for that sum, as many slices as 8 included, and 2 for adding it, 2 for what flows in. tanh(c') errs by 16 units of 2⁻²⁴ of its
 // value, so 1 − tanh² by 2·tanh²·16 + 2; times o·dh, and with dc added, 2·34 + 2·2 + 4 = 76 for the gradient by c', which is at
 // most 3 in size. It is multiplied by g·i·(1−i), c·f·(1−f), i·(1−g²) or f, none above 1, which takes at most four more roundings
 // of at most 3: 90.
 func backwardTol(h int) float64 { return (128 + float64(4*h+3)) * u }
 
-// activated turns the gates at the step into such as lstm_step_forward leaves, and those behind it into dz.
+// activated turns the gates at the step into such as lstm_step_forward leaves, and those of the later step into dz.
 func (v *cell) activated() {
 	for k := range v.K {
 		from, to := v.gate(k, v.step)
@@ -78,12 +78,12 @@ func TestLSTMStepBackward(t *testing.T) {
 			e, f := v.after(k)
 			i, j := k*v.R*v.H, (k+1)*v.R*v.H
 			v.flown(k, dh[i:j])
-			var behind []float64
+			var later []float64
 			if next := v.next(1); next >= 0 {
 				from, to := v.gate(k, next)
-				behind = wide(v.gates[from:to])
+				later = wide(v.gates[from:to])
 			}
-			z, dh0, dc0 := reference.LSTMStepBackward(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), behind, wide(v.kernel(k)), dh[i:j], dc[i:j])
+			z, dh0, dc0 := reference.LSTMStepBackward(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), later, wide(v.kernel(k)), dh[i:j], dc[i:j])
 			dz = append(dz, z)
 			copy(dh[i:j], dh0)
 			copy(dc[i:j], dc0)
@@ -97,17 +97,17 @@ func TestLSTMStepBackward(t *testing.T) {
 		for i, g := range get(t, k.DHidden) { // to which the step before adds
 			k, r := i/v.H/v.R, i/v.H%v.R
 			if v.valid(k, v.step)[r] && g != 0 {
-				t.Fatalf("dh[%d][%d][%d] = %v behind a valid step, want 0", k, r, i%v.H, g)
+				t.Fatalf("dh[%d][%d][%d] = %v after a valid step, want 0", k, r, i%v.H, g)
 			}
 		}
 	})
 }
 
-// A row that is masked at the step and behind it passes dh and dc on bit for bit, and gives no gradient, whatever its gates
+// A row that is masked at the step and at the later one passes dh and dc on bit for bit, and gives no gradient, whatever its gates
 // hold.
 func TestLSTMStepBackwardMasked(t *testing.T) {
 	d := gputest.Device(t)
-	v := newCell(source(t), 7)
+	v := newCell(source(t), cellCase{K: 1, R: 32, T: 3, H: 64, step: 1, masked: 1})
 	for i := range v.gates {
 		v.gates[i] = 3e38
 	}
@@ -128,7 +128,7 @@ func TestLSTMStepBackwardPanics(t *testing.T) {
 		"step":   func(k *kernel.LSTMStepBackward) { k.Step = k.T },
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := newCell(source(t), 6)
+			v := newCell(source(t), cellCase{K: 1, R: 32, T: 3, H: 64, step: 2, masked: 0.25})
 			k := v.backward(t, d)
 			spoil(&k)
 			rec := d.NewRecording("panics")

@@ -9,9 +9,6 @@ import (
 	"vklstm/model/reference"
 )
 
-// halfCells are the cells on which products of float16 are tried: with units that are multiples of 4 and others.
-var halfCells = []int{1, 2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}
-
 // normal makes what goes into a product in float16 large enough for it: a device may take its subnormal numbers for 0.
 func (v *cell) normal() {
 	for _, values := range [][]float32{v.params, v.h, v.gates} {
@@ -26,8 +23,8 @@ func (v *cell) normal() {
 // forHalfCells runs f on cells and devices with the rounding to float16 that holds for them.
 func forHalfCells(t *testing.T, f func(t *testing.T, d *gpu.Device, v cell, mode reference.HalfRounding)) {
 	withoutMatrices(t, func(t *testing.T, d *gpu.Device) {
-		for _, i := range halfCells {
-			t.Run(cellCases[i].name, func(t *testing.T) { f(t, d, newCell(source(t), i), halfMode(t, d, cellCases[i].H%4 == 0)) })
+		for _, s := range cellCases {
+			t.Run(s.name, func(t *testing.T) { f(t, d, newCell(source(t), s), halfMode(t, d, s.H%4 == 0)) })
 		}
 	})
 }

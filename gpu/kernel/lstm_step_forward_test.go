@@ -35,39 +35,40 @@ type cell struct {
 	flow             []float32 // [K][T][R][H], or nil
 }
 
-// cellCases are the shapes of both step kernels.
-var cellCases = []struct {
+// cellCase is a shape of both step kernels.
+type cellCase struct {
 	name             string
 	K, R, T, H, step int
 	masked           float64 // share of masked rows
 	reverse, flows   bool
-}{
-	{"one unit", 1, 1, 1, 1, 0, 0, false, false},
-	{"one masked unit", 1, 1, 1, 1, 0, 1, false, false},
-	{"one unit, later", 2, 3, 2, 1, 1, 0.3, false, false},
-	{"last group partly idle", 1, 3, 2, 21, 1, 0, false, false},
-	{"three models, primes, half masked", 3, 7, 5, 13, 3, 0.5, false, false},
-	{"first step of three models", 3, 5, 4, 11, 0, 0.3, false, false},
-	{"production shape", 1, 32, 3, 64, 2, 0.25, false, false},
-	{"all rows masked", 1, 32, 3, 64, 1, 1, false, false},
-	{"three models of the production shape", 3, 32, 3, 64, 1, 0.25, false, false},
-	{"a tile and one", 1, 17, 3, 65, 1, 0.1, false, false},
-	{"129 units, most rows masked", 2, 50, 3, 129, 1, 0.8, false, false},
-	{"256 units", 1, 20, 3, 256, 1, 0.2, false, false},
-	{"tiles of 32", 4, 300, 3, 130, 1, 0.5, false, false},
-	{"tiles of 64", 4, 420, 3, 132, 1, 0.5, false, false},
-	{"flow into the last step", 2, 7, 4, 13, 3, 0.5, false, true},
-	{"flow into the first step", 2, 7, 4, 12, 0, 0.5, false, true},
-	{"in reverse, its first step", 2, 7, 4, 13, 3, 0.5, true, true},
-	{"in reverse, its last step", 2, 7, 4, 12, 0, 0.5, true, false},
-	{"in reverse, in between, three models", 3, 33, 5, 21, 2, 0.3, true, true},
-	{"one step in reverse", 1, 5, 1, 4, 0, 0.3, true, true},
+}
+
+var cellCases = []cellCase{
+	{name: "one unit", K: 1, R: 1, T: 1, H: 1},
+	{name: "one masked unit", K: 1, R: 1, T: 1, H: 1, masked: 1},
+	{name: "one unit, later", K: 2, R: 3, T: 2, H: 1, step: 1, masked: 0.3},
+	{name: "last group partly idle", K: 1, R: 3, T: 2, H: 21, step: 1},
+	{name: "three models, primes, half masked", K: 3, R: 7, T: 5, H: 13, step: 3, masked: 0.5},
+	{name: "first step of three models", K: 3, R: 5, T: 4, H: 11, masked: 0.3},
+	{name: "production shape", K: 1, R: 32, T: 3, H: 64, step: 2, masked: 0.25},
+	{name: "all rows masked", K: 1, R: 32, T: 3, H: 64, step: 1, masked: 1},
+	{name: "three models of the production shape", K: 3, R: 32, T: 3, H: 64, step: 1, masked: 0.25},
+	{name: "a tile and one", K: 1, R: 17, T: 3, H: 65, step: 1, masked: 0.1},
+	{name: "129 units, most rows masked", K: 2, R: 50, T: 3, H: 129, step: 1, masked: 0.8},
+	{name: "256 units", K: 1, R: 20, T: 3, H: 256, step: 1, masked: 0.2},
+	{name: "tiles of 32", K: 4, R: 300, T: 3, H: 130, step: 1, masked: 0.5},
+	{name: "tiles of 64", K: 4, R: 420, T: 3, H: 132, step: 1, masked: 0.5},
+	{name: "flow into the last step", K: 2, R: 7, T: 4, H: 13, step: 3, masked: 0.5, flows: true},
+	{name: "flow into the first step", K: 2, R: 7, T: 4, H: 12, masked: 0.5, flows: true},
+	{name: "in reverse, its first step", K: 2, R: 7, T: 4, H: 13, step: 3, masked: 0.5, reverse: true, flows: true},
+	{name: "in reverse, its last step", K: 2, R: 7, T: 4, H: 12, masked: 0.5, reverse: true},
+	{name: "in reverse, in between, three models", K: 3, R: 33, T: 5, H: 21, step: 2, masked: 0.3, reverse: true, flows: true},
+	{name: "one step in reverse", K: 1, R: 5, T: 1, H: 4, masked: 0.3, reverse: true, flows: true},
 }
 
 // newCell fills a cell; gates holds the input's part of z in ±2. What a step must not read is NaN: parameters but the recurrent
 // kernel, and h and c of other steps.
-func newCell(rng *rand.Rand, i int) cell {
-	s := cellCases[i]
+func newCell(rng *rand.Rand, s cellCase) cell {
 	v := cell{K: s.K, R: s.R, T: s.T, H: s.H, step: s.step, offset: 12, P: (12+4*s.H*s.H+3)/4*4 + 8, reverse: s.reverse}
 	v.gates = randoms(rng, v.K*v.T*v.R*4*v.H, 2)
 	v.h, v.c = nans(v.K*(v.T+1)*v.R*v.H), nans(v.K*(v.T+1)*v.R*v.H)
@@ -172,8 +173,8 @@ func (v *cell) forward(tb testing.TB, d *gpu.Device) kernel.LSTMStepForward {
 // forCells runs f on every case and both devices.
 func forCells(t *testing.T, f func(t *testing.T, d *gpu.Device, v cell)) {
 	devices(t, func(t *testing.T, d *gpu.Device) {
-		for i, s := range cellCases {
-			t.Run(s.name, func(t *testing.T) { f(t, d, newCell(source(t), i)) })
+		for _, s := range cellCases {
+			t.Run(s.name, func(t *testing.T) { f(t, d, newCell(source(t), s)) })
 		}
 	})
 }
@@ -209,7 +210,7 @@ func TestLSTMStepForward(t *testing.T) {
 // A masked row keeps its state bit for bit, whatever z holds, and its gates are +0.
 func TestLSTMStepForwardMasked(t *testing.T) {
 	d := gputest.Device(t)
-	v := newCell(source(t), 7)
+	v := newCell(source(t), cellCase{K: 1, R: 32, T: 3, H: 64, step: 1, masked: 1})
 	for i := range v.gates {
 		v.gates[i] = 3e38
 	}
@@ -226,7 +227,7 @@ func TestLSTMStepForwardMasked(t *testing.T) {
 // A row that is masked in a tile with others is not read: what it holds cannot spoil them.
 func TestLSTMStepForwardMaskedRowIsNotRead(t *testing.T) {
 	d := gputest.Device(t)
-	v := newCell(source(t), 6)
+	v := newCell(source(t), cellCase{K: 1, R: 32, T: 3, H: 64, step: 2, masked: 0.25})
 	a, _ := v.state(0, v.step)
 	for r, valid := range v.valid(0, v.step) {
 		if !valid {

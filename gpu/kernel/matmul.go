@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"fmt"
-
-	"vklstm/gpu"
-)
+import "vklstm/gpu"
 
 // Matmul is matmul.comp: C = op(A)·op(B), plus bias, plus what C held, for Models models. All matrices lie row by row
 // without gaps; offsets are those of the first model, strides lead from model to model, both in elements. A stride of
@@ -114,17 +110,22 @@ func (k Matmul) Record(rec *gpu.Recording) {
 		return
 	}
 	p := planMatmul(k.M, k.N, k.Inner, k.Models, split, rec.Limits())
-	if p.splits > 1 {
-		whole := k
-		k.C, k.OffsetC, k.StrideC, k.Accumulate = k.Parts, 0, k.M*k.N, false
-		k.record(rec, p)
-		SplitSum{
-			Parts: k.Parts, Out: whole.C, K: k.Models, Splits: p.splits, Size: k.M * k.N, Accumulate: whole.Accumulate,
-			OutOffset: whole.OffsetC, OutStride: whole.StrideC,
-		}.Record(rec)
+	k.inParts(rec, p.splits, func(k Matmul) { k.record(rec, p) })
+}
+
+// inParts records the product, or where there are several splits their sums in Parts, and then what adds them up.
+func (k Matmul) inParts(rec *gpu.Recording, splits int, record func(Matmul)) {
+	if splits == 1 {
+		record(k)
 		return
 	}
-	k.record(rec, p)
+	part := k
+	part.C, part.OffsetC, part.StrideC, part.Accumulate = k.Parts, 0, k.M*k.N, false
+	record(part)
+	SplitSum{
+		Parts: k.Parts, Out: k.C, K: k.Models, Splits: splits, Size: k.M * k.N, Accumulate: k.Accumulate,
+		OutOffset: k.OffsetC, OutStride: k.StrideC,
+	}.Record(rec)
 }
 
 func (k Matmul) record(rec *gpu.Recording, p plan) {
@@ -157,29 +158,34 @@ func (k Matmul) constants(t tile) []uint32 {
 	if k.TransposeB {
 		lineB = k.Inner
 	}
-	return t.constants(k.Half, k.TransposeA, k.TransposeB,
-		fours(k.OffsetA, k.StrideA, lineA), fours(k.OffsetB, k.StrideB, lineB), fours(k.OffsetC, k.StrideC, k.N))
+	return MatmulVariant{
+		Half: k.Half, TransposeA: k.TransposeA, TransposeB: k.TransposeB,
+		FoursA: fours(k.OffsetA, k.StrideA, lineA), FoursB: fours(k.OffsetB, k.StrideB, lineB), FoursC: fours(k.OffsetC, k.StrideC, k.N),
+	}.constants(t)
 }
 
-func (t tile) constants(half, transposeA, transposeB, fourA, fourB, fourC bool) []uint32 {
+// MatmulVariant says which form of the kernel a product takes.
+type MatmulVariant struct {
+	Half                   bool // operands are rounded to float16
+	TransposeA, TransposeB bool
+	FoursA, FoursB, FoursC bool // lines of the matrix start at multiples of 4 elements and have a multiple of 4
+}
+
+func (v MatmulVariant) constants(t tile) []uint32 {
 	return []uint32{
-		word(transposeA), word(transposeB),
+		word(v.TransposeA), word(v.TransposeB),
 		uint32(t.threads), uint32(t.threadsN), uint32(t.rows4), uint32(t.columns4), uint32(t.depth),
-		word(fourA), word(fourB), word(fourC), word(half),
+		word(v.FoursA), word(v.FoursB), word(v.FoursC), word(v.Half),
 	}
 }
 
-// MatmulConstants lists the specialisation constants that a product may have on a device, one for each tile: of float16, with A
-// or B transposed, and with lines of A, B and C that lie at multiples of 4 elements.
-func MatmulConstants(l gpu.Limits, half, transposeA, transposeB, fourA, fourB, fourC bool) [][]uint32 {
+// Constants lists the specialisation constants that the form may have on a device, one set for each tile.
+func (v MatmulVariant) Constants(l gpu.Limits) [][]uint32 {
 	var list [][]uint32
 	for i, t := range tiles {
 		if t.fits(l) || i == len(tiles)-1 {
-			list = append(list, t.constants(half, transposeA, transposeB, fourA, fourB, fourC))
+			list = append(list, v.constants(t))
 		}
 	}
 	return list
 }
-
-// String is the tile as it stands in tables.
-func (t tile) String() string { return fmt.Sprintf("%d×%d", t.rows(), t.columns()) }

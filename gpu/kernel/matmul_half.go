@@ -45,20 +45,12 @@ func (k MatmulHalf) Record(rec *gpu.Recording) {
 	if !ok {
 		panic("kernel: matmul_half: a product or a device that it is not for")
 	}
-	out, offset, stride, accumulate := k.C, k.OffsetC, k.StrideC, k.Accumulate
-	if splits > 1 {
-		out, offset, stride, accumulate = k.Parts, 0, k.M*k.N, false
-	}
-	work(rec, 2*k.Models*k.M*k.N*k.Inner, k.Models*((k.M+k.N)*k.Inner+splits*k.M*k.N*(1+int(word(accumulate)))))
-	rec.DispatchWith(p.constants(), "matmul_half", gpu.Groups(k.Models*splits*ceil(k.M, p.rows())*ceil(k.N, p.columns())),
-		gpu.Push(k.M, k.N, k.Inner, k.Models, k.OffsetA, k.StrideA, k.OffsetB, k.StrideB, offset, stride, splits, length, word(accumulate)),
-		gpu.Read(k.A, span(k.OffsetA, k.Models, k.StrideA, k.M*k.Inner)),
-		gpu.Read(k.B, span(k.OffsetB, k.Models, k.StrideB, k.Inner*k.N)),
-		gpu.ReadWrite(out, span(offset, k.Models*splits, stride, k.M*k.N)), gpu.Read(k.Scale, k.Models, 2))
-	if splits > 1 {
-		SplitSum{
-			Parts: k.Parts, Out: k.C, K: k.Models, Splits: splits, Size: k.M * k.N, Accumulate: k.Accumulate,
-			OutOffset: k.OffsetC, OutStride: k.StrideC,
-		}.Record(rec)
-	}
+	Matmul(k).inParts(rec, splits, func(k Matmul) {
+		work(rec, 2*k.Models*k.M*k.N*k.Inner, k.Models*((k.M+k.N)*k.Inner+splits*k.M*k.N*(1+int(word(k.Accumulate)))))
+		rec.DispatchWith(p.constants(), "matmul_half", gpu.Groups(k.Models*splits*ceil(k.M, p.rows())*ceil(k.N, p.columns())),
+			gpu.Push(k.M, k.N, k.Inner, k.Models, k.OffsetA, k.StrideA, k.OffsetB, k.StrideB, k.OffsetC, k.StrideC, splits, length, word(k.Accumulate)),
+			gpu.Read(k.A, span(k.OffsetA, k.Models, k.StrideA, k.M*k.Inner)),
+			gpu.Read(k.B, span(k.OffsetB, k.Models, k.StrideB, k.Inner*k.N)),
+			gpu.ReadWrite(k.C, span(k.OffsetC, k.Models*splits, k.StrideC, k.M*k.N)), gpu.Read(k.Scale, k.Models, 2))
+	})
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"testing"
 
 	"vklstm/gpu"
@@ -47,8 +48,8 @@ func TestPlanMatmul(t *testing.T) {
 		{"129 rows would waste most of a tile of 128", 129, 4096, 64, 64, false, full, "64×64", 1},
 	} {
 		p := planMatmul(tc.m, tc.n, tc.inner, tc.models, tc.split, tc.limits)
-		if p.String() != tc.tile || p.splits != tc.splits {
-			t.Errorf("%s: tiles of %v in %d parts, want %s in %d", tc.name, p.tile, p.splits, tc.tile, tc.splits)
+		if fmt.Sprintf("%d×%d", p.rows(), p.columns()) != tc.tile || p.splits != tc.splits {
+			t.Errorf("%s: tiles of %d×%d in %d parts, want %s in %d", tc.name, p.rows(), p.columns(), p.splits, tc.tile, tc.splits)
 		}
 	}
 	// All parts together are inner, none is empty, and lines of 4 stay whole.

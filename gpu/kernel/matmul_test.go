@@ -62,7 +62,7 @@ func newProduct(rng *rand.Rand, k kernel.Matmul, fours bool, mode reference.Half
 		if fours {
 			offset, stride = 4*rng.IntN(4), (size+3)/4*4+4*(1+rng.IntN(2))
 		}
-		return offset, stride, offset + k.Models*stride // a gap behind the last one too
+		return offset, stride, offset + k.Models*stride // a gap after the last one too
 	}
 	var na, nb, nc, nbias int
 	k.OffsetA, k.StrideA, na = lay(k.M * k.Inner)

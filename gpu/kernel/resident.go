@@ -1,8 +1,5 @@
 package kernel
 
-// slotWords are the 32-bit words of a slot in slots[C][K][B][4] (shaders/include/resident.glsl says what each is).
-const slotWords = 4
-
 // ResidentNet are the sizes that the kernels of the resident path are compiled for. A lane of resident_lstm holds HP
 // weights, and its workgroups have 4·HP threads.
 type ResidentNet struct {

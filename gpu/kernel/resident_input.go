@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // ResidentInput is resident_input.comp: the windows of the next C steps, gathered, moved, scaled, varied and packed, at once. The
 // loaded windows may lie in several chunks; then it is recorded once for each chunk, as Gather is.
@@ -32,7 +35,7 @@ func (k ResidentInput) Record(rec *gpu.Recording) {
 		gpu.Push(k.K, k.B, k.T, k.F, k.C, k.S, k.ChunkFirst, k.ChunkCount, word(k.Train)),
 		gpu.Read(k.Raw, k.ChunkCount, k.T, k.F), gpu.Read(k.Valid, k.ChunkCount, k.T),
 		gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.OrderWeight, k.S, k.K, k.B), gpu.Read(k.OrderPlace, k.S, k.K, k.B),
-		gpu.Read(k.Label), gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Scaling, k.K, 4, k.F),
+		gpu.Read(k.Label), gpu.Read(k.Options, k.K, words.Options), gpu.Read(k.Scaling, k.K, 4, k.F),
 		gpu.Read(k.Quantile, quantiles), gpu.Read(k.Reciprocal, k.T+1), gpu.Read(k.Cursor, 1), gpu.Read(k.Turns, turnFloats(k.K)),
-		gpu.Write(gpu.As[uint32](k.X), k.C, k.K, k.B, k.T, fp), gpu.Write(k.Slots, k.C, k.K, k.B, slotWords))
+		gpu.Write(gpu.As[uint32](k.X), k.C, k.K, k.B, k.T, fp), gpu.Write(k.Slots, k.C, k.K, k.B, words.Slot))
 }

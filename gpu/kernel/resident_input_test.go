@@ -9,6 +9,7 @@ import (
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
 	"vklstm/model/augment"
+	"vklstm/shaders/words"
 )
 
 // residentInputs are the kernels on a case, one for each chunk of windows, and before them those that make the masks.
@@ -69,8 +70,8 @@ func TestResidentInput(t *testing.T) {
 								slot := (step%ahead*w.K+k)*w.B + i
 								word := wantSlots[slot*4 : slot*4+4]
 								n := w.order[order+int(p)]
-								if n == noWindow {
-									copy(word, []uint32{noWindow, p, 0, 0})
+								if n == words.NoWindow {
+									copy(word, []uint32{words.NoWindow, p, 0, 0})
 									continue
 								}
 								cells, valid := make([]float32, w.T*w.F), make([]bool, w.T)

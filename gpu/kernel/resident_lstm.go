@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"vklstm/gpu"
+	"vklstm/shaders/words"
 )
 
 // ResidentLSTM is resident_lstm.comp: R windows of a step for each model through the whole network and, with Train, back to
@@ -45,15 +46,15 @@ func (k ResidentLSTM) Record(rec *gpu.Recording) {
 		return append([]int{k.K, k.R}, n...)
 	}
 	steps := k.K * k.R * k.T // as if none were masked
-	flop, words := 2*steps*4*k.H*(k.H+k.F)+2*k.K*k.R*(k.H+1)*k.D, steps*k.InputWidth()+k.K*k.P
+	flop, moved := 2*steps*4*k.H*(k.H+k.F)+2*k.K*k.R*(k.H+1)*k.D, steps*k.InputWidth()+k.K*k.P
 	if k.Train {
 		flop += 2*steps*4*k.H*k.H + 2*k.K*k.R*(k.H+1)*k.D
-		words += steps*k.HP*(3*4+2*2+1) + k.K*k.R*k.HeadWidth()
+		moved += steps*k.HP*(3*4+2*2+1) + k.K*k.R*k.HeadWidth()
 	}
-	work(rec, flop, words)
+	work(rec, flop, moved)
 	rec.DispatchWith(k.Constants(), "resident_lstm", gpu.Groups(k.K*k.W), gpu.Push(k.K, k.R, k.B, k.T, k.C, k.W, k.P, k.Row0, k.H, k.F, k.D),
-		gpu.Read(k.Params, k.K, k.P), gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Schedule, k.S, k.K, scheduleWords),
-		gpu.Read(k.Cursor, 1), gpu.Read(k.X, k.C, k.K, k.B, k.T, k.InputWidth()), gpu.Read(k.Slots, k.C, k.K, k.B, slotWords),
+		gpu.Read(k.Params, k.K, k.P), gpu.Read(k.Options, k.K, words.Options), gpu.Read(k.Schedule, k.S, k.K, words.Schedule),
+		gpu.Read(k.Cursor, 1), gpu.Read(k.X, k.C, k.K, k.B, k.T, k.InputWidth()), gpu.Read(k.Slots, k.C, k.K, k.B, words.Slot),
 		gpu.ReadWrite(k.Factors, kept(k.T, 4, k.HP)...), gpu.ReadWrite(k.Pairs, kept(k.T, k.HP, 2)...),
 		gpu.Write(k.Hidden, kept(k.T, k.HP)...), gpu.ReadWrite(k.Head, kept(k.HeadWidth())...),
 		gpu.Write(k.Probability, k.S, k.K, k.B), gpu.Write(k.Loss, k.S, k.K, k.B))

@@ -10,14 +10,15 @@ import (
 	"vklstm/model"
 	"vklstm/model/philox"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // residentCase is a step of the resident path: K models, B slots of packed windows, of which some are empty.
 type residentCase struct {
 	name                     string
 	K, B, T, F, H, D         int
-	R, row0                  int // the pass at hand; R 0: all of B
-	ahead, step              int // steps whose input lies prepared, and the one at hand
+	R, row0                  int // the current pass; R 0: all of B
+	ahead, step              int // steps whose input lies prepared, and the current one
 	groups, lanes, chunks    int // lanes 0: as many as the device allows
 	rate                     float64
 	full                     bool // no window is short
@@ -66,7 +67,7 @@ func (c *residentCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentNet {
 	width := n.InputWidth()
 	c.x = randoms(rng, c.ahead*c.K*c.B*c.T*width, 1) // other steps' input must not be read
 	c.slots = make([]uint32, c.ahead*c.K*c.B*4)
-	c.schedule = make([]uint32, (c.step+2)*c.K*4)
+	c.schedule = make([]uint32, (c.step+2)*c.K*words.Schedule)
 	for k := range c.K {
 		p := randoms(rng, c.net.Layout.Size, 1/math.Sqrt(float64(max(c.H, 4))))
 		c.params = append(c.params, p)
@@ -74,8 +75,8 @@ func (c *residentCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentNet {
 		c.options = append(c.options, optionsOf(o, c.rate, 0)...)
 		c.keys, c.times = append(c.keys, philox.Key(o.Seed)), append(c.times, uint32(20+k))
 		c.inverse = append(c.inverse, 1/float32(c.B))
-		s := c.schedule[(c.step*c.K+k)*4:]
-		s[0], s[2], s[3] = math.Float32bits(1e-3), math.Float32bits(c.inverse[k]), c.times[k]
+		s := c.schedule[(c.step*c.K+k)*words.Schedule:]
+		s[words.Alpha], s[words.InverseBatch], s[words.Time] = math.Float32bits(1e-3), math.Float32bits(c.inverse[k]), c.times[k]
 		var list []reference.Packed
 		var used []bool
 		for i, place := range rng.Perm(c.B) {
@@ -92,10 +93,11 @@ func (c *residentCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentNet {
 				w.X = append(w.X, wide(row[:c.F])...)
 			}
 			word := c.slots[slot*4:]
-			word[0], word[1], word[2], word[3] = uint32(steps), w.Place, uint32(w.Y), math.Float32bits(float32(w.Weight))
+			word[words.SlotSteps], word[words.SlotPlace] = uint32(steps), w.Place
+			word[words.SlotPositive], word[words.SlotWeight] = uint32(w.Y), math.Float32bits(float32(w.Weight))
 			empty := c.B > 3 && i == c.B-1
 			if empty {
-				word[0] = noWindow
+				word[words.SlotSteps] = words.NoWindow
 			}
 			list, used = append(list, w), append(used, !empty)
 		}
@@ -104,7 +106,7 @@ func (c *residentCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentNet {
 	return n
 }
 
-// kept runs the reference, exact or with an imitation of float32's rounding, on the slots of the pass at hand.
+// kept runs the reference, exact or with an imitation of float32's rounding, on the slots of the current pass.
 func (c *residentCase) kept(r *reference.Rounding) [][]reference.Kept {
 	n := c.net
 	n.Rounding = r

@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // The updates that ResidentUpdate makes.
 const (
@@ -14,7 +17,7 @@ type ResidentUpdate struct {
 	Parts                f32 // part[K][Count][P]
 	Options              u32 // options[K][32]
 	Schedule             u32 // schedule[S][K][4]
-	Behind               u32 // behind[1], of ResidentWeight
+	Taken                u32 // taken[1], the step that ResidentWeight took
 	Grads                f32 // grads[K][P]; written with GradientOnly
 	Params, M, V         f32 // params, m, v[K][P], in place
 	Cursor               u32 // cursor[1], the next step
@@ -24,16 +27,16 @@ type ResidentUpdate struct {
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k ResidentUpdate) Record(rec *gpu.Recording) {
-	flop, words := k.K*k.Size*k.Count, k.K*k.Size*(k.Count+1)
+	flop, moved := k.K*k.Size*k.Count, k.K*k.Size*(k.Count+1)
 	switch k.Update {
 	case WithAdam:
-		flop, words = flop+k.K*k.Size*12, words+k.K*k.Size*5
+		flop, moved = flop+k.K*k.Size*12, moved+k.K*k.Size*5
 	case WithSGD:
-		flop, words = flop+k.K*k.Size*4, words+k.K*k.Size
+		flop, moved = flop+k.K*k.Size*4, moved+k.K*k.Size
 	}
-	work(rec, flop, words)
+	work(rec, flop, moved)
 	rec.DispatchWith([]uint32{uint32(k.Update)}, "resident_update", gpu.Threads(k.K*k.Size), gpu.Push(k.K, k.P, k.Size, k.Count),
-		gpu.Read(k.Parts, k.K, k.Count, k.P), gpu.Read(k.Options, k.K, optionWords), gpu.Read(k.Schedule, k.S, k.K, scheduleWords),
-		gpu.Read(k.Behind, 1), gpu.Write(k.Grads, k.K, k.P), gpu.ReadWrite(k.Params, k.K, k.P), gpu.ReadWrite(k.M, k.K, k.P),
+		gpu.Read(k.Parts, k.K, k.Count, k.P), gpu.Read(k.Options, k.K, words.Options), gpu.Read(k.Schedule, k.S, k.K, words.Schedule),
+		gpu.Read(k.Taken, 1), gpu.Write(k.Grads, k.K, k.P), gpu.ReadWrite(k.Params, k.K, k.P), gpu.ReadWrite(k.M, k.K, k.P),
 		gpu.ReadWrite(k.V, k.K, k.P), gpu.Write(k.Cursor, 1))
 }

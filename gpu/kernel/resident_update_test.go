@@ -10,6 +10,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 // residentUpdate makes the kernel on an updateCase and random parts of a gradient, which it returns by model.
@@ -24,7 +25,7 @@ func residentUpdate(tb testing.TB, d *gpu.Device, c updateCase, parts, update in
 	}
 	return kernel.ResidentUpdate{
 		Parts: put(tb, d, "parts", all), Options: put(tb, d, "options", c.options), Schedule: put(tb, d, "schedule", c.schedule),
-		Behind: put(tb, d, "behind", []uint32{uint32(c.step)}), Grads: blank[float32](tb, d, "grads", c.K*c.P), Params: put(tb, d, "params", c.params),
+		Taken: put(tb, d, "taken", []uint32{uint32(c.step)}), Grads: blank[float32](tb, d, "grads", c.K*c.P), Params: put(tb, d, "params", c.params),
 		M: put(tb, d, "m", c.m), V: put(tb, d, "v", c.v), Cursor: blank[uint32](tb, d, "cursor", 1),
 		K: c.K, P: c.P, S: c.S, Size: c.l.Size, Count: parts, Update: update,
 	}, wides
@@ -62,7 +63,7 @@ func TestResidentUpdate(t *testing.T) {
 	}
 }
 
-// TestResidentUpdateStep: the step behind the sum is that of adam_update and sgd_update on the same gradient, bit for bit, and the
+// TestResidentUpdateStep: the step after the sum is that of adam_update and sgd_update on the same gradient, bit for bit, and the
 // model without a batch stays.
 func TestResidentUpdateStep(t *testing.T) {
 	for _, kind := range []model.OptimizerKind{model.Adam, model.SGD} {
@@ -70,7 +71,7 @@ func TestResidentUpdateStep(t *testing.T) {
 			devices(t, func(t *testing.T, d *gpu.Device) {
 				o := optimizers(kind)["weight decay"]
 				c := newUpdate(source(t), 3, model.Classifier(2, 3, 17, 0, 6), 5, []model.Optimizer{o})
-				c.schedule[(c.step*c.K+1)*4+2] = 0
+				c.schedule[(c.step*c.K+1)*words.Schedule+words.InverseBatch] = 0
 				sum, _ := residentUpdate(t, d, c, 9, kernel.GradientOnly)
 				run(t, d, sum)
 				update := kernel.WithAdam
@@ -79,15 +80,13 @@ func TestResidentUpdateStep(t *testing.T) {
 				}
 				k, _ := residentUpdate(t, d, c, 9, update)
 				run(t, d, k)
-				squares, starts := put(t, d, "squares", c.squares), put(t, d, "starts", startsOf(c.l))
-				cursor := put(t, d, "cursor", []uint32{uint32(c.step)})
-				params, m, v := put(t, d, "params", c.params), put(t, d, "m", c.m), put(t, d, "v", c.v)
+				apart := c.update(t, d)
+				apart.Grads = sum.Grads
+				params, m, v := apart.Params, put(t, d, "m", c.m), put(t, d, "v", c.v)
 				if kind == model.SGD {
-					run(t, d, kernel.SGDUpdate{Params: params, Grads: sum.Grads, Squares: squares, Starts: starts, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
-						K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables)})
+					run(t, d, kernel.SGDUpdate{Update: apart})
 				} else {
-					run(t, d, kernel.AdamUpdate{Params: params, Grads: sum.Grads, M: m, V: v, Squares: squares, Starts: starts, Options: sum.Options, Schedule: sum.Schedule, Cursor: cursor,
-						K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables)})
+					run(t, d, kernel.AdamUpdate{Update: apart, M: m, V: v})
 				}
 				for i := range c.K { // the padding is nobody's, and adam_update's are NaN or not
 					at := i * c.P

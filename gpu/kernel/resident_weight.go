@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"vklstm/gpu"
+	"vklstm/shaders/words"
 )
 
 // ResidentWeight is resident_weight.comp: min(Chunks, B) parts of the gradient of every parameter, from what ResidentLSTM
@@ -17,7 +18,7 @@ type ResidentWeight struct {
 	DZ               f32 // dz[K][R][T][4][HP]
 	Head             f32 // head[K][R][HeadWidth]
 	Parts            f32 // part[K][min(Chunks, B)][P]
-	Behind           u32 // behind[1], the cursor for ResidentUpdate
+	Taken            u32 // taken[1], this step, for ResidentUpdate
 	K, R, B, T, C, P int
 	Row0             int // the first of the R slots in B
 	Chunks           int // part c takes the slots c, c + Chunks, …
@@ -39,7 +40,7 @@ func (k ResidentWeight) Record(rec *gpu.Recording) {
 	work(rec, 2*steps*4*k.H*(k.H+k.F+1)+2*k.K*k.R*(k.H+2)*k.D, steps*(5*k.HP+k.InputWidth())+k.K*k.R*k.HeadWidth()+k.K*parts*k.P)
 	rec.DispatchWith(k.Constants(), "resident_weight", gpu.Groups(k.K*k.Tiles()*parts),
 		gpu.Push(k.K, k.R, k.B, k.T, k.C, k.P, k.Row0, k.Chunks, parts, k.H, k.F, k.D),
-		gpu.Read(k.Cursor, 1), gpu.Read(k.Slots, k.C, k.K, k.B, slotWords), gpu.Read(k.X, k.C, k.K, k.B, k.T, k.InputWidth()),
+		gpu.Read(k.Cursor, 1), gpu.Read(k.Slots, k.C, k.K, k.B, words.Slot), gpu.Read(k.X, k.C, k.K, k.B, k.T, k.InputWidth()),
 		gpu.Read(k.Hidden, k.K, k.R, k.T, k.HP), gpu.Read(k.DZ, k.K, k.R, k.T, 4, k.HP), gpu.Read(k.Head, k.K, k.R, k.HeadWidth()),
-		gpu.ReadWrite(k.Parts, k.K, parts, k.P), gpu.Write(k.Behind, 1))
+		gpu.ReadWrite(k.Parts, k.K, parts, k.P), gpu.Write(k.Taken, 1))
 }

@@ -41,8 +41,8 @@ func (c *residentCase) weight(tb testing.TB, rng *rand.Rand, d *gpu.Device, n ke
 	return kernel.ResidentWeight{
 		ResidentNet: n, Cursor: put(tb, d, "cursor", []uint32{uint32(c.step)}), Slots: put(tb, d, "slots", c.slots), X: put(tb, d, "x", c.x),
 		Hidden: put(tb, d, "hidden", hidden), DZ: put(tb, d, "dz", dz), Head: put(tb, d, "head", head),
-		Behind: blank[uint32](tb, d, "behind", 1),
-		K:      c.K, R: c.R, B: c.B, T: c.T, C: c.ahead, P: c.P, Row0: c.row0, Chunks: c.chunks,
+		Taken: blank[uint32](tb, d, "taken", 1),
+		K:     c.K, R: c.R, B: c.B, T: c.T, C: c.ahead, P: c.P, Row0: c.row0, Chunks: c.chunks,
 	}, kept
 }
 
@@ -64,8 +64,8 @@ func TestResidentWeight(t *testing.T) {
 		narrow.Narrow, narrow.Parts = true, put(t, d, "parts of narrow tiles", old)
 		run(t, d, narrow)
 		equal(t, "parts by narrow tiles", get(t, narrow.Parts), got)
-		if b := get(t, k.Behind); b[0] != uint32(c.step) {
-			t.Errorf("the cursor is %d behind the kernel, want %d", b[0], c.step)
+		if b := get(t, k.Taken); b[0] != uint32(c.step) {
+			t.Errorf("the cursor is %d after the kernel, want %d", b[0], c.step)
 		}
 		for m := range c.K {
 			for part := range parts {
@@ -99,7 +99,7 @@ func TestResidentWeight(t *testing.T) {
 					tol[i] = tol[i]*float64(terms+1)*u + tiny // a sum of that many products, in any order
 				}
 				nearEach(t, fmt.Sprintf("part %d of model %d", part, m), got[at:at+len(want)], want, tol)
-				equal(t, "padding behind the parameters", got[at+len(want):at+c.P], old[at+len(want):at+c.P])
+				equal(t, "padding after the parameters", got[at+len(want):at+c.P], old[at+len(want):at+c.P])
 			}
 		}
 	})

@@ -2,24 +2,11 @@ package kernel
 
 import "vklstm/gpu"
 
-// SGDUpdate is sgd_update.comp: one step p −= p·decay + α·clip·g, with the L2 penalty in g. A model whose schedule has 0 for the inverse batch
-// stays as it is.
-type SGDUpdate struct {
-	Params    f32 // params[K][P], in place
-	Grads     f32 // grads[K][P]
-	Squares   f32 // squares[K][V], of the gradient with its penalty (GradientNorm)
-	Starts    u32 // starts[V+1]: where each variable begins, with Matrix, and the end of the last
-	Options   u32 // options[K][32]
-	Schedule  u32 // schedule[S][K][4]
-	Cursor    u32 // cursor[1]
-	K, P, S   int
-	Variables int // V
-}
+// SGDUpdate is sgd_update.comp: one step p −= p·decay + α·clip·g, with the L2 penalty in g.
+type SGDUpdate struct{ Update }
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.
 func (k SGDUpdate) Record(rec *gpu.Recording) {
 	work(rec, 4*k.K*k.P, 3*k.K*k.P)
-	rec.Dispatch("sgd_update", gpu.Threads(k.K*k.P), gpu.Push(k.K, k.P, k.Variables),
-		gpu.Read(k.Grads, k.K, k.P), gpu.Read(k.Squares, k.K, k.Variables), gpu.Read(k.Starts, k.Variables+1), gpu.Read(k.Options, k.K, optionWords),
-		gpu.Read(k.Schedule, k.S, k.K, scheduleWords), gpu.Read(k.Cursor, 1), gpu.ReadWrite(k.Params, k.K, k.P))
+	k.record(rec, "sgd_update")
 }

@@ -9,6 +9,7 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/reference"
+	"vklstm/shaders/words"
 )
 
 func TestSGDUpdate(t *testing.T) {
@@ -19,13 +20,9 @@ func TestSGDUpdate(t *testing.T) {
 					c := newUpdate(source(t), s.K, s.spec, s.padd, []model.Optimizer{o})
 					if s.K > 1 {
 						c.idle = 1
-						c.schedule[(c.step*c.K+1)*4+2] = 0
+						c.schedule[(c.step*c.K+1)*words.Schedule+words.InverseBatch] = 0
 					}
-					k := kernel.SGDUpdate{
-						Params: put(t, d, "params", c.params), Grads: put(t, d, "grads", c.grads),
-						Squares: put(t, d, "squares", c.squares), Starts: put(t, d, "starts", startsOf(c.l)), Options: put(t, d, "options", c.options), Schedule: put(t, d, "schedule", c.schedule),
-						Cursor: put(t, d, "cursor", []uint32{uint32(c.step)}), K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
-					}
+					k := kernel.SGDUpdate{Update: c.update(t, d)}
 					run(t, d, k)
 					var states []*reference.State
 					tol := make([]float64, c.K*c.P)
@@ -55,10 +52,6 @@ func BenchmarkSGDUpdate(b *testing.B) {
 	b.Run("H=64", func(b *testing.B) {
 		d := gputest.Device(b)
 		c := newUpdate(source(b), 1, production, 0, []model.Optimizer{optimizers(model.SGD)["plain"]})
-		bench(b, d, 0, 4*3*float64(c.P), kernel.SGDUpdate{
-			Params: put(b, d, "params", c.params), Grads: put(b, d, "grads", c.grads), Squares: put(b, d, "squares", c.squares), Starts: put(b, d, "starts", startsOf(c.l)),
-			Options: put(b, d, "options", c.options), Schedule: put(b, d, "schedule", c.schedule), Cursor: put(b, d, "cursor", []uint32{0}),
-			K: c.K, P: c.P, S: c.S, Variables: len(c.l.Variables),
-		})
+		bench(b, d, 0, 4*3*float64(c.P), kernel.SGDUpdate{Update: c.update(b, d)})
 	})
 }

@@ -1,6 +1,9 @@
 package kernel
 
-import "vklstm/gpu"
+import (
+	"vklstm/gpu"
+	"vklstm/shaders/words"
+)
 
 // TimeWarp is time_warp.comp: it resamples the windows that are varied in this epoch to another number of points and
 // back, and copies the others.
@@ -20,6 +23,6 @@ func (k TimeWarp) Record(rec *gpu.Recording) {
 	within("time_warp", k.Row0, k.R, k.B)
 	work(rec, 3*k.K*k.R*k.T*k.F, 2*k.K*k.R*k.T*k.F)
 	rec.Dispatch("time_warp", gpu.Threads(k.K*k.R*k.T*k.F), gpu.Push(k.K, k.R, k.B, k.T, k.F, k.Row0),
-		gpu.Read(k.X, k.K, k.T, k.R, k.F), gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.Options, k.K, optionWords),
+		gpu.Read(k.X, k.K, k.T, k.R, k.F), gpu.Read(k.OrderWindow, k.S, k.K, k.B), gpu.Read(k.Options, k.K, words.Options),
 		gpu.Read(k.Reciprocal, k.T+1), gpu.Read(k.Cursor, 1), gpu.Write(k.Out, k.K, k.T, k.R, k.F))
 }

@@ -10,12 +10,13 @@ import (
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/augment"
+	"vklstm/shaders/words"
 )
 
 // windows are loaded windows, and a step that takes some of them: what mask, gather, time_warp and augment start from.
 type windows struct {
 	K, R, B, T, F, N int
-	S, step          int // steps of the epoch, and the one at hand
+	S, step          int // steps of the epoch, and the current one
 	row0             int
 	chunks           []int    // first window of each chunk
 	raw              []uint32 // raw[N][T][F], bits
@@ -25,31 +26,40 @@ type windows struct {
 	tables           augment.Tables
 }
 
-// windowCases are the shapes that the input kernels are tested on.
-var windowCases = []struct {
+// windowCase is a shape that the input kernels are tested on.
+type windowCase struct {
 	name                   string
 	K, R, B, T, F, N, row0 int
-	chunks                 []int
+	chunks                 []int // first window of each
 	aug                    model.Augment
-}{
-	{"one cell", 1, 1, 1, 1, 1, 6, 0, []int{0}, model.Augment{Prob: 1, Warp: 0.5, Noise: 0.1, Drop: 0.3}},
-	{"two steps, one feature", 1, 7, 7, 2, 1, 9, 0, []int{0, 4}, model.Augment{Prob: 1, Warp: 0.9, Noise: 0.05, Drop: 0.1}},
-	{"ragged, second pass, three chunks", 3, 5, 11, 7, 3, 40, 6, []int{0, 13, 14}, model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}},
-	{"production shape", 1, 32, 32, 60, 6, 100, 0, []int{0, 50}, model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}},
-	{"three models, 17 features", 3, 4, 9, 31, 17, 30, 5, []int{0}, model.Augment{Prob: 1, Warp: 0.9, Noise: 0.5, Drop: 0.5}},
-	{"no augmentation", 3, 8, 8, 13, 6, 20, 0, []int{0, 7}, model.Augment{}},
-	{"all cells dropped", 1, 3, 3, 5, 2, 10, 0, []int{0}, model.Augment{Prob: 1, Drop: 1}},
-	{"one triplet, moved", 1, 9, 9, 3, 3, 12, 0, []int{0}, model.Augment{MoveProb: 1, Rotate: 180, Triplets: 1}},
-	{"shifted by up to all but a step", 1, 9, 9, 10, 2, 20, 0, []int{0, 11}, model.Augment{Prob: 0.5, Noise: 0.1, MoveProb: 1, Shift: 0.9}},
-	{"two triplets and a feature, moved and warped, three models", 3, 5, 11, 17, 7, 40, 6, []int{0, 13, 14},
-		model.Augment{Prob: 0.7, Warp: 0.2, Noise: 0.07, Drop: 0.1, MoveProb: 0.7, Shift: 0.35, Magnitude: 0.4, Rotate: 60, Triplets: 2}},
-	{"production shape, moved", 1, 32, 32, 60, 6, 100, 0, []int{0, 50},
-		model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 30, Triplets: 2}},
+}
+
+var windowCases = []windowCase{
+	{name: "one cell", K: 1, R: 1, B: 1, T: 1, F: 1, N: 6, chunks: []int{0},
+		aug: model.Augment{Prob: 1, Warp: 0.5, Noise: 0.1, Drop: 0.3}},
+	{name: "two steps, one feature", K: 1, R: 7, B: 7, T: 2, F: 1, N: 9, chunks: []int{0, 4},
+		aug: model.Augment{Prob: 1, Warp: 0.9, Noise: 0.05, Drop: 0.1}},
+	{name: "ragged, second pass, three chunks", K: 3, R: 5, B: 11, T: 7, F: 3, N: 40, row0: 6, chunks: []int{0, 13, 14},
+		aug: model.Augment{Prob: 0.7, Warp: 0.15, Noise: 0.07, Drop: 0.1}},
+	{name: "production shape", K: 1, R: 32, B: 32, T: 60, F: 6, N: 100, chunks: []int{0, 50},
+		aug: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}},
+	{name: "three models, 17 features", K: 3, R: 4, B: 9, T: 31, F: 17, N: 30, row0: 5, chunks: []int{0},
+		aug: model.Augment{Prob: 1, Warp: 0.9, Noise: 0.5, Drop: 0.5}},
+	{name: "no augmentation", K: 3, R: 8, B: 8, T: 13, F: 6, N: 20, chunks: []int{0, 7}},
+	{name: "all cells dropped", K: 1, R: 3, B: 3, T: 5, F: 2, N: 10, chunks: []int{0},
+		aug: model.Augment{Prob: 1, Drop: 1}},
+	{name: "one triplet, moved", K: 1, R: 9, B: 9, T: 3, F: 3, N: 12, chunks: []int{0},
+		aug: model.Augment{MoveProb: 1, Rotate: 180, Triplets: 1}},
+	{name: "shifted by up to all but a step", K: 1, R: 9, B: 9, T: 10, F: 2, N: 20, chunks: []int{0, 11},
+		aug: model.Augment{Prob: 0.5, Noise: 0.1, MoveProb: 1, Shift: 0.9}},
+	{name: "two triplets and a feature, moved and warped, three models", K: 3, R: 5, B: 11, T: 17, F: 7, N: 40, row0: 6, chunks: []int{0, 13, 14},
+		aug: model.Augment{Prob: 0.7, Warp: 0.2, Noise: 0.07, Drop: 0.1, MoveProb: 0.7, Shift: 0.35, Magnitude: 0.4, Rotate: 60, Triplets: 2}},
+	{name: "production shape, moved", K: 1, R: 32, B: 32, T: 60, F: 6, N: 100, chunks: []int{0, 50},
+		aug: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 30, Triplets: 2}},
 }
 
 // newWindows makes windows with missing cells, masked steps, and the places of the step partly empty.
-func newWindows(rng *rand.Rand, i int) windows {
-	c := windowCases[i]
+func newWindows(rng *rand.Rand, c windowCase) windows {
 	w := windows{K: c.K, R: c.R, B: c.B, T: c.T, F: c.F, N: c.N, S: 3, step: 1, row0: c.row0, chunks: c.chunks}
 	nans := []uint32{0x7fc00000, 0xffc00000, 0x7f800001, 0x7fffffff, 0xff812345}
 	for n := range w.N {
@@ -73,7 +83,7 @@ func newWindows(rng *rand.Rand, i int) windows {
 	for range w.S * w.K * w.B {
 		v := uint32(rng.IntN(w.N))
 		if rng.IntN(5) == 0 {
-			v = noWindow
+			v = words.NoWindow
 		}
 		w.order = append(w.order, v)
 	}
@@ -95,7 +105,7 @@ func newWindows(rng *rand.Rand, i int) windows {
 	return w
 }
 
-// at is the window at row r of the pass for model k, noWindow for none.
+// at is the window at row r of the pass for model k, words.NoWindow for none.
 func (w *windows) at(k, r int) uint32 { return w.order[(w.step*w.K+k)*w.B+w.row0+r] }
 
 // values are window n's measured values [T][F].
@@ -119,7 +129,7 @@ func (w *windows) input(train bool, change func(*model.Augment)) (x, mask []uint
 		in := augment.NewInput(w.T, w.F, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
-			if n == noWindow {
+			if n == words.NoWindow {
 				continue
 			}
 			cells, valid := make([]float32, w.T*w.F), make([]bool, w.T)
@@ -150,7 +160,7 @@ func (w *windows) gathered(train bool) []uint32 {
 		in := augment.NewInput(w.T, w.F, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
-			if n == noWindow {
+			if n == words.NoWindow {
 				continue
 			}
 			raw := w.values(n)
@@ -234,15 +244,15 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 // forWindows runs f on every case and both devices.
 func forWindows(t *testing.T, f func(t *testing.T, d *gpu.Device, w windows)) {
 	devices(t, func(t *testing.T, d *gpu.Device) {
-		for i, c := range windowCases {
-			t.Run(c.name, func(t *testing.T) { f(t, d, newWindows(source(t), i)) })
+		for _, c := range windowCases {
+			t.Run(c.name, func(t *testing.T) { f(t, d, newWindows(source(t), c)) })
 		}
 	})
 }
 
 // benchWindows are 32 windows of the production shape out of 1,000.
 func benchWindows(b *testing.B) windows {
-	w := newWindows(source(b), 3)
+	w := newWindows(source(b), windowCase{K: 1, R: 32, B: 32, T: 60, F: 6, N: 100, chunks: []int{0, 50}, aug: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}})
 	w.N, w.chunks = 1000, []int{0}
 	for len(w.raw) < w.N*w.T*w.F {
 		w.raw = append(w.raw, w.raw...)

@@ -2,29 +2,17 @@ package vulkan
 
 import "vklstm/gpu"
 
-// Device is an open Vulkan device; see package gpu.
-type Device = gpu.Device
-
-// Info describes a device that could be opened; see package gpu.
-type Info = gpu.Info
-
-// Compiler compiles kernels and says what the driver made of them; see package gpu.
-type Compiler = gpu.Compiler
-
-// Variant is a kernel with its specialisation constants, and Statistic what a driver's compiler has of it; see package gpu.
+// What package gpu knows of devices and of their work, for callers who do not import it.
 type (
-	Variant   = gpu.Variant
-	Statistic = gpu.Statistic
+	Device     = gpu.Device     // an open device
+	Info       = gpu.Info       // a device that could be opened
+	Limits     = gpu.Limits     // what a device allows
+	Compiler   = gpu.Compiler   // compiles kernels and says what the driver made of them
+	Variant    = gpu.Variant    // a kernel with its specialisation constants
+	Statistic  = gpu.Statistic  // what a driver's compiler has of a variant
+	Submitted  = gpu.Submitted  // what a device was handed
+	KernelWork = gpu.KernelWork // what it was handed of one kernel
 )
-
-// Submitted and KernelWork are what a device was handed; see package gpu.
-type (
-	Submitted  = gpu.Submitted
-	KernelWork = gpu.KernelWork
-)
-
-// Limits is what a device allows; see package gpu.
-type Limits = gpu.Limits
 
 // The errors that callers tell apart: no loader or driver, no device that the wish fits, and what a running
 // device or a compiler may answer.

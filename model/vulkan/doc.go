@@ -12,28 +12,36 @@
 // kept below about 100 ms, so that a desktop's watchdog stays quiet and a cancelled run stops soon. Evaluation has
 // buffers of its own, for batches as large as memory likes, and is part of the epoch's last submission.
 //
-// There are two ways through the network, and Engine.String says which one is taken and why (Path, Tune).
+// # Three paths
 //
-// The resident path takes networks whose recurrent weights fit a workgroup's registers (to 64 units, on RDNA to 128):
+// An engine holds one path through the network, which plans memory, makes the buffers and records the kernels:
 //
-//	once per 32 MiB of input  resident_input   the next steps' windows, gathered, scaled, varied; valid steps packed
+//	general   any network, any device             general.go, layers.go
+//	resident  one LSTM layer of one direction     resident.go
+//	layered   several layers, or both directions  layered.go, layers.go
+//
+// choosePath, in path.go, takes one of them, and Engine.String says which and why. Users know two: layered calls itself
+// resident too, since both keep recurrent weights in the registers of workgroups, which holds up to 64 units, or 128 on RDNA.
+//
+// Resident takes whole windows:
+//
+//	once per 32 MiB of input  resident_input   the next steps' windows, gathered, scaled, varied; valid time steps packed
 //	each step                 resident_lstm    windows forward, head, loss, back to dz; a workgroup takes several in turn
 //	                          resident_weight  the gradient in parts, each of the windows c, c + 128, …
 //	                          resident_update  their sum, and the optimizer's step
 //
-// Under clipping, gradient_norm and an update of its own follow the sum. The windows of a batch come by length, the longest
-// first, so that workgroups have equal work; masked steps cost nothing, since they are not there.
+// Where gradients are clipped, gradient_norm and an update of its own follow the sum. The windows of a batch come by length,
+// the longest first, so that workgroups have equal work; masked time steps cost nothing, since they are not there.
 //
-// A network of several layers, or of both directions, takes the resident path a layer at a time: its steps, in each direction, are
-// one dispatch (resident_walk_forward) and one back (resident_walk_backward), and all else is as on the general path.
+// General takes a layer at a time. Products that need no history are one matmul over all time steps; only h·recurrent_kernel
+// and the cell stay in the time loop, one dispatch for both. The directions of a layer take turns, with no barrier between
+// their time steps. The second goes from the last time step to the first, and masked ones carry h and c there too, so that padding
+// on either side and holes need nothing else. The outputs of two directions lie in buffers of their own: what comes next
+// multiplies each with its rows of the kernel. On the way back, dz·kernelᵀ of all time steps is one matmul too, and flows into
+// the layer below. Sums over few elements and many rows, as the weights' gradients are, run in parts that fill a
+// large device and are added in order. A batch whose activations would not fit a storage buffer's range is taken in several
+// passes of R rows, whose gradients are added in order.
 //
-// The general path runs every T, F, H, D and B, and networks of several LSTM layers and of both directions. Products that need
-// no history are one matmul over all steps; only h·recurrent_kernel and the cell stay in the time loop, one dispatch for both.
-// The directions of a layer take turns, with no barrier between their steps; the second walks from the last step to the first,
-// and masked steps carry h and c there too, so that padding on either side and holes need nothing else. Their outputs lie in
-// buffers of their own: what comes next multiplies with each by its rows of the kernel. On the way back, dz·kernelᵀ of all steps
-// is one matmul too, and flows into the steps of the layer below. Rows whose step is masked
-// cost no product: active_rows puts the others first. Sums over few elements and many rows, as the weights' gradients
-// are, run in parts that fill a large device and are added in order. A batch whose activations would not fit a
-// storage buffer's range is taken in several passes of R rows, whose gradients are added in order.
+// Layered differs from general in the time loop alone: all time steps of a direction are one dispatch
+// (resident_direction_forward), and one back (resident_direction_backward).
 package vulkan

@@ -5,10 +5,10 @@ import (
 	"math"
 
 	"vklstm/gpu"
-	"vklstm/gpu/kernel"
 	"vklstm/model"
 	"vklstm/model/augment"
 	"vklstm/model/philox"
+	"vklstm/shaders/words"
 )
 
 // Engine implements model.Engine on a Vulkan device.
@@ -21,13 +21,12 @@ type Engine struct {
 	layout   model.Layout
 	stride   int // P: floats per model on the device
 	hostAdam bool
-	half     bool // Mixed
+	mixed    bool
 
-	want     string    // the path that was asked for
-	tuning   Tuning    // of the resident path
-	resident *resident // nil: the general path, or walkers
-	walkers  []walker  // the resident path of each layer of a stack; nil: the general path, or resident
-	why      string    // the path
+	want   string // the path that was asked for
+	tuning Tuning
+	path   path
+	why    string // path was taken
 
 	// Tests lower these to have several chunks, passes and submissions on little data; 0: the device's limits alone.
 	chunkLimit, rowLimit, stepLimit, evalLimit int
@@ -40,20 +39,20 @@ type Engine struct {
 	chunks []chunk
 	label  f32     // [N]
 	n      int     // loaded windows
-	length []int32 // of each loaded window: its valid steps
+	length []int32 // of each loaded window, its valid time steps
 
 	train *workspace  // made at the first epoch for its batch
 	evals *evaluation // made at the first epoch that evaluates
 	infer []*predictor
 }
 
-// fixedBuffers do not depend on data or batch.
+// fixedBuffers do not depend on data or batch. A predictor has options, scaling and cursor of its own.
 type fixedBuffers struct {
 	params  f32 // [K][P]
 	grads   f32 // [K][P]
 	m, v    f32 // [K][P], Adam's moments
 	squares f32 // [K][V], of each variable's gradient
-	starts  u32 // [V+1], where each variable begins, with kernel.Matrix, and the end of the last
+	starts  u32 // [V+1], where each variable begins, with words.Matrix, and the end of the last
 	options u32 // [K][32]
 	scaling f32 // [K][4][F]
 	tables  tables
@@ -65,7 +64,7 @@ func newFixed(a *alloc, k, stride, f, v int, tab augment.Tables) fixedBuffers {
 		params: a.floats("params", k*stride), grads: a.floats("grads", k*stride),
 		m: a.floats("adam.m", k*stride), v: a.floats("adam.v", k*stride),
 		squares: a.floats("grads.squares", k*v), starts: a.words("params.starts", v+1),
-		options: a.words("options", k*optionWords), scaling: a.floats("scaling", k*4*f),
+		options: a.words("options", k*words.Options), scaling: a.floats("scaling", k*4*f),
 		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal)), a.floats("turns", len(tab.Axis)+k*2*augment.Angles)},
 		cursor: a.words("cursor", 1),
 	}
@@ -88,7 +87,7 @@ func HostAdam() Setting { return func(e *Engine) { e.hostAdam = true } }
 // operands are bounded: |h| ≤ 1, the recurrent kernel starts orthogonal, and dz is multiplied by a power of two that
 // gradient_scale.comp finds at each step and that the sums are freed of, so that no step must be skipped. Everything else
 // is float32, the products with the input among it, whose values may lie anywhere: parameters, moments, Adam, State.
-func Mixed() Setting { return func(e *Engine) { e.half = true } }
+func Mixed() Setting { return func(e *Engine) { e.mixed = true } }
 
 // New returns an engine for len(opts) models of spec on dev, all with zero parameters: SetState gives each its
 // own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
@@ -116,7 +115,8 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 		s(e)
 	}
 	e.stride = (e.layout.Size + 63) / 64 * 64
-	if err := e.choosePath(); err != nil {
+	e.path, e.why, err = choosePath(e.want, e.mixed, site{info: dev.Info(), chain: d, stride: e.stride}, e.tuning)
+	if err != nil {
 		return nil, err
 	}
 	if err := e.makeFixed(); err != nil {
@@ -127,49 +127,27 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 }
 
 // shapeFor plans the passes for batches of b windows.
-func (e *Engine) shapeFor(b int) (s shape, err error) {
-	if e.resident != nil {
-		s, err = planResident(e.chain, e.resident, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
-	} else {
-		s, err = planShape(e.chain, e.walkers != nil, len(e.opts), e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
-	}
+func (e *Engine) shapeFor(b int) (shape, error) {
+	s, err := e.path.plan(len(e.opts), b)
 	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
-		passes := (b + e.rowLimit - 1) / e.rowLimit
-		s.R = (b + passes - 1) / passes
+		passes := ceil(b, e.rowLimit)
+		s.R = ceil(b, passes)
 		s.B = passes * s.R
 	}
 	return s, err
 }
 
-// evalBytes is what the activations of an evaluation may take on the general path, unless one training batch takes more.
-const evalBytes = 64 << 20
+// trained is the shape of the training batches, zero before there are any.
+func (e *Engine) trained() shape {
+	if e.train == nil {
+		return shape{}
+	}
+	return e.train.shape
+}
 
-// evalShape plans the batches in which n windows are evaluated, all in one where memory allows: evaluation knows no batch
-// size, and few large batches keep a GPU busy where many small ones would not.
-func (e *Engine) evalShape(n int) (shape, error) {
-	d, k := e.chain, len(e.opts)
-	units := 0
-	for _, r := range d.LSTMs {
-		units += r.Out()
-	}
-	each := 4 * k * d.T * (6*units + d.F + 1) // gates, h and c, x and mask
-	room := evalBytes
-	if e.resident != nil {
-		each, room = 4*k*d.T*e.resident.InputWidth(), min(inputBytes, int(e.dev.Limits().StorageRange))
-	}
-	rows := max(1, room/each)
-	if e.train != nil && e.resident == nil {
-		rows = max(rows, e.train.R)
-	}
-	if e.evalLimit > 0 {
-		rows = min(rows, e.evalLimit)
-	}
-	b := min(n, rows)
-	b = (n + (n+b-1)/b - 1) / ((n + b - 1) / b) // as few batches, of equal size
-	if e.resident != nil {
-		return newShape(d, k, e.stride, b, b), nil
-	}
-	return planShape(d, e.walkers != nil, k, e.stride, b, e.dev.Limits(), e.dev.Info().Memory)
+// String says which device computes, by which path, and why.
+func (e *Engine) String() string {
+	return fmt.Sprintf("%s · %s", e.dev, e.path.describe(e.why, e.trained()))
 }
 
 // augmentTables are the tables for the longest warp of the models.
@@ -193,7 +171,7 @@ func (e *Engine) makeFixed() error {
 	for _, v := range e.layout.Variables {
 		at := uint32(v.Offset)
 		if v.Matrix() {
-			at |= kernel.Matrix
+			at |= words.Matrix
 		}
 		starts = append(starts, at)
 	}
@@ -229,34 +207,36 @@ func scalingWords(opts []model.Options, f int) []float32 {
 	return out
 }
 
-// optionsOf lays out what the kernels need to know of one model in an epoch, in the order of
-// shaders/include/options.glsl and penalty.glsl.
+// optionsOf lays out what the kernels need to know of one model in an epoch.
 func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
-	w := make([]uint32, optionWords)
-	f := func(i int, x float64) { w[i] = math.Float32bits(float32(x)) }
+	w := make([]uint32, words.Options)
 	key := philox.Key(o.Seed)
-	w[0], w[1], w[2] = key[0], key[1], uint32(epoch)
-	w[3] = philox.Below(o.Augment.Prob)
-	f(4, o.Augment.Warp)
-	f(5, o.Augment.Noise)
-	w[6] = philox.Below(o.Augment.Drop)
-	w[7] = philox.Below(rate)
-	f(8, 1/(1-rate))
+	w[words.KeyLow], w[words.KeyHigh], w[words.Epoch] = key[0], key[1], uint32(epoch)
+	w[words.GateBelow] = philox.Below(o.Augment.Prob)
+	w[words.DropBelow] = philox.Below(o.Augment.Drop)
+	w[words.DropoutBelow] = philox.Below(rate)
+	w[words.MoveBelow] = philox.Below(o.Augment.MoveProb)
+	w[words.Turning] = uint32(augment.Turning(o.Augment))
 	if o.Loss.Kind == model.BinaryFocal {
-		w[9] = 1
+		w[words.LossKind] = words.LossFocal
 	}
-	f(10, o.Loss.Alpha)
-	f(11, o.Loss.Gamma)
-	f(12, 1-o.Optimizer.Beta1)
-	f(13, 1-o.Optimizer.Beta2)
-	f(14, o.Optimizer.Epsilon)
-	f(15, o.Optimizer.ClipNorm)
-	f(16, o.Optimizer.GlobalClipNorm)
-	w[24] = philox.Below(o.Augment.MoveProb)
-	f(25, o.Augment.Shift)
-	f(26, o.Augment.Magnitude)
-	w[27] = uint32(augment.Turning(o.Augment))
-	f(31, 2*o.Optimizer.L2)
+	for i, x := range map[int]float64{
+		words.Warp:           o.Augment.Warp,
+		words.Noise:          o.Augment.Noise,
+		words.Shift:          o.Augment.Shift,
+		words.Magnitude:      o.Augment.Magnitude,
+		words.DropoutScale:   1 / (1 - rate),
+		words.FocalAlpha:     o.Loss.Alpha,
+		words.FocalGamma:     o.Loss.Gamma,
+		words.OneMinusBeta1:  1 - o.Optimizer.Beta1,
+		words.OneMinusBeta2:  1 - o.Optimizer.Beta2,
+		words.Epsilon:        o.Optimizer.Epsilon,
+		words.Clipnorm:       o.Optimizer.ClipNorm,
+		words.GlobalClipnorm: o.Optimizer.GlobalClipNorm,
+		words.TwiceL2:        2 * o.Optimizer.L2,
+	} {
+		w[i] = math.Float32bits(float32(x))
+	}
 	return w
 }
 
@@ -327,9 +307,7 @@ func (e *Engine) Load(w model.Windows) error {
 		e.forgetData()
 		return err
 	}
-	if e.n = n; e.resident != nil {
-		e.length = lengths(w.X, e.chain.T, e.chain.F)
-	}
+	e.n, e.length = n, lengths(w.X, e.chain.T, e.chain.F)
 	return nil
 }
 
@@ -363,12 +341,11 @@ func (e *Engine) upload(a *alloc, first int, x []float32) (chunk, error) {
 func (e *Engine) forgetData() {
 	if e.train != nil {
 		e.train.free()
-		e.train = nil
 	}
 	if e.evals != nil {
 		e.evals.free()
-		e.evals = nil
 	}
+	e.train, e.evals = nil, nil
 	e.data.free()
 	e.chunks, e.n, e.length = nil, 0, nil
 }

@@ -203,8 +203,8 @@ func (s small) onSmallDevice(t *testing.T) {
 		e := s.open(t, dev)
 		e.rowLimit = 3
 		got, states := s.train(t, e, 2, 8)
-		if e.train.passes() != 3 {
-			t.Fatalf("%d passes, want 3", e.train.passes())
+		if passes := e.train.B / e.train.R; passes != 3 {
+			t.Fatalf("%d passes, want 3", passes)
 		}
 		// The gradients of the passes are added to each other instead of in one sum: a relative difference of some
 		// 2⁻²⁴ of a gradient, which Adam can turn into a full step where a gradient is rounding alone. So the bound is
@@ -290,8 +290,8 @@ func lower(t *testing.T, dev *gpu.Device, f func(*gpu.Limits)) *gpu.Device {
 	return d
 }
 
-// TestPlanShape checks how a batch is divided into passes.
-func TestPlanShape(t *testing.T) {
+// TestPlan checks how a batch is divided into passes.
+func TestPlan(t *testing.T) {
 	d := oneLayer(60, 6, 64, 32)
 	for _, tc := range []struct {
 		name      string
@@ -304,12 +304,12 @@ func TestPlanShape(t *testing.T) {
 		{"the range allows one row", 5, 61 * 256 * 4, 1, 5},
 		{"ragged passes are filled up", 10, 4 * 61 * 256 * 4, 4, 12},
 	} {
-		s, err := planShape(d, false, 1, 20352, tc.batch, gpu.Limits{StorageRange: tc.limit}, 0)
+		s, err := layersOn(d, gpu.Info{Limits: gpu.Limits{StorageRange: tc.limit}}).plan(1, tc.batch)
 		if err != nil || s.R != tc.rows || s.B != tc.all {
 			t.Errorf("%s: R %d, B %d, %v; want %d, %d", tc.name, s.R, s.B, err, tc.rows, tc.all)
 		}
 	}
-	if _, err := planShape(d, false, 1, 20352, 1, gpu.Limits{StorageRange: 1000}, 0); err == nil {
+	if _, err := layersOn(d, gpu.Info{Limits: gpu.Limits{StorageRange: 1000}}).plan(1, 1); err == nil {
 		t.Error("a window that fits no binding was accepted")
 	}
 	// The largest buffer is that of the widest layer; all layers and directions share the memory.
@@ -317,7 +317,12 @@ func TestPlanShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := planShape(stack, true, 1, 20352, 32, gpu.Limits{StorageRange: 1 << 40}, 4*32*4*(2*(60*(128+32+64+32)+61*32+64)+2*(60*(256+128)+61*64+128)+60*14+2*128+4*32)); err != nil || s.R != 32 {
+	resident := layersOn(stack, gpu.Info{
+		Limits: gpu.Limits{StorageRange: 1 << 40},
+		Memory: 4 * 32 * 4 * (2*(60*(128+32+64+32)+61*32+64) + 2*(60*(256+128)+61*64+128) + 60*14 + 2*128 + 4*32),
+	})
+	resident.pairs = true
+	if s, err := resident.plan(1, 32); err != nil || s.R != 32 {
 		t.Errorf("stacked, resident: R %d, %v; want 32", s.R, err)
 	}
 	const row = 4 * (2*(60*128+61*64+64+60*32) + 2*(60*256+61*128+128) + 60*14 + 2*128 + 4*32)
@@ -331,10 +336,15 @@ func TestPlanShape(t *testing.T) {
 		{"the memory allows all rows", 1 << 40, 4 * 32 * row, 32},
 		{"and a word less one row less", 1 << 40, 4*32*row - 4, 16},
 	} {
-		if s, err := planShape(stack, false, 1, 20352, 32, gpu.Limits{StorageRange: tc.limit}, tc.memory); err != nil || s.R != tc.rows {
+		if s, err := layersOn(stack, gpu.Info{Limits: gpu.Limits{StorageRange: tc.limit}, Memory: tc.memory}).plan(1, 32); err != nil || s.R != tc.rows {
 			t.Errorf("stacked, %s: R %d, %v; want %d", tc.name, s.R, err, tc.rows)
 		}
 	}
+}
+
+// layersOn is what general and layered plan with for a network on a device.
+func layersOn(c model.Chain, info gpu.Info) *layerwise {
+	return &layerwise{site: site{info: info, chain: c, stride: 20352}}
 }
 
 const quantiles = 1 << 15

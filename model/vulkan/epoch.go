@@ -61,7 +61,7 @@ func (e *Engine) begin(plans []model.Plan) (*course, error) {
 			return nil, err
 		}
 		c.w.prepared = 0
-		if err := c.w.write(e.trainOrder(plans, c.w.shape, c.train), e.length); err != nil {
+		if err := c.w.begin(e.trainOrder(plans, c.w.shape, c.train)); err != nil {
 			return nil, err
 		}
 	}
@@ -69,8 +69,8 @@ func (e *Engine) begin(plans []model.Plan) (*course, error) {
 		if c.v, err = e.prepareEval(evals); err != nil {
 			return nil, err
 		}
-		c.eval = (evals + c.v.B - 1) / c.v.B
-		if err := c.v.write(evalOrder(plans, c.v.shape, c.eval), e.length); err != nil {
+		c.eval = ceil(evals, c.v.B)
+		if err := c.v.begin(evalOrder(plans, c.v.shape, c.eval)); err != nil {
 			return nil, err
 		}
 	}
@@ -112,7 +112,7 @@ func (e *Engine) submit(c *course, plans []model.Plan) error {
 	var parts []gpu.Times
 	switch {
 	case steps > 0 && e.hostAdam:
-		parts = append(c.w.ahead(c.done), gpu.Times{Recording: c.w.gradient, N: 1})
+		parts = append(c.w.inputFor(c.done), gpu.Times{Recording: c.w.gradient, N: 1})
 	case steps > 0:
 		parts = c.w.parts(c.done, steps)
 	}
@@ -201,23 +201,23 @@ func (c *course) learn(steps, evals int, t, expected time.Duration) {
 	}
 }
 
-// ahead returns what prepares step at's input, nothing when that is done.
-func (w *workspace) ahead(at int) []gpu.Times {
-	if w.prepare == nil || at < w.prepared {
+// inputFor returns what makes step at's input: nothing where that is done, or is a part of the step.
+func (w *workspace) inputFor(at int) []gpu.Times {
+	if w.ahead() == 0 || at < w.prepared {
 		return nil
 	}
-	w.prepared = at + w.input.ahead
-	return []gpu.Times{{Recording: w.prepare, N: 1}}
+	w.prepared = at + w.ahead()
+	return []gpu.Times{{Recording: w.input, N: 1}}
 }
 
 // parts returns the recordings that take n steps from step at on.
 func (w *workspace) parts(at, n int) []gpu.Times {
-	if w.prepare == nil {
+	if w.ahead() == 0 {
 		return []gpu.Times{{Recording: w.step, N: n}}
 	}
 	var list []gpu.Times
 	for end := at + n; at < end; {
-		list = append(list, w.ahead(at)...)
+		list = append(list, w.inputFor(at)...)
 		run := min(end, w.prepared) - at
 		at += run
 		if blocks := run / stepBlock; blocks > 0 {
@@ -230,7 +230,7 @@ func (w *workspace) parts(at, n int) []gpu.Times {
 	return list
 }
 
-// updateOnHost takes a step on the host that w.update would take on the device, and moves the cursor on.
+// updateOnHost takes the step on the host that recordUpdate would take on the device, and moves the cursor on.
 func (e *Engine) updateOnHost(plans []model.Plan, w *workspace, step int) error {
 	for k, p := range plans {
 		if step >= p.Steps() {
@@ -254,15 +254,6 @@ func (e *Engine) updateOnHost(plans []model.Plan, w *workspace, step int) error 
 	return w.cursor.Write([]uint32{uint32(step + 1)})
 }
 
-// read returns the results of the first steps of a network.
-func (n *network) read(steps int) (probability, loss []float32, err error) {
-	probability, loss = make([]float32, steps*n.K*n.B), make([]float32, steps*n.K*n.B)
-	if err = n.batch.probability.Read(probability); err == nil {
-		err = n.batch.loss.Read(loss)
-	}
-	return probability, loss, err
-}
-
 // outcomes reads the epoch's results.
 func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error) {
 	out := make([]model.Outcome, len(plans))
@@ -275,11 +266,8 @@ func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error
 			return nil, err
 		}
 		for k, plan := range plans {
-			o := &out[k]
-			for i := range min(len(plan.Train), o.Steps*plan.Batch) {
-				at := (i/plan.Batch*c.w.K+k)*c.w.B + i%plan.Batch
-				o.Probability, o.Loss = append(o.Probability, p[at]), append(o.Loss, l[at])
-			}
+			n := min(len(plan.Train), out[k].Steps*plan.Batch)
+			out[k].Probability, out[k].Loss = c.w.ofModel(p, k, n, plan.Batch), c.w.ofModel(l, k, n, plan.Batch)
 		}
 	}
 	if c.v != nil && c.evaluated == c.eval {
@@ -288,11 +276,8 @@ func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error
 			return nil, err
 		}
 		for k, plan := range plans {
-			o := &out[k]
-			for i := range plan.Eval {
-				at := (i/c.v.B*c.v.K+k)*c.v.B + i%c.v.B
-				o.EvalProbability, o.EvalLoss = append(o.EvalProbability, p[at]), append(o.EvalLoss, l[at])
-			}
+			n := len(plan.Eval)
+			out[k].EvalProbability, out[k].EvalLoss = c.v.ofModel(p, k, n, c.v.B), c.v.ofModel(l, k, n, c.v.B)
 		}
 	}
 	return out, nil
@@ -317,7 +302,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	if c.train == 0 {
 		return g, model.Outcome{}, nil
 	}
-	if c.deviceTime, err = gpu.RunAll(append(c.w.ahead(0), gpu.Times{Recording: c.w.gradient, N: 1})...); err != nil {
+	if c.deviceTime, err = gpu.RunAll(append(c.w.inputFor(0), gpu.Times{Recording: c.w.gradient, N: 1})...); err != nil {
 		return nil, model.Outcome{}, err
 	}
 	c.done = 1

@@ -5,22 +5,22 @@ import (
 	"slices"
 
 	"vklstm/model"
+	"vklstm/shaders/words"
 )
 
 // order is a sequence of steps as the device reads it.
 type order struct {
-	steps  int
-	window []uint32  // [S][K][B]
-	weight []float32 // [S][K][B]
-	place  []uint32  // [S][K][B], the place of each slot: longer windows first
-	words  []uint32  // [S][K][4]
+	steps    int
+	window   []uint32  // [S][K][B]
+	weight   []float32 // [S][K][B]
+	schedule []uint32  // [S][K][4]
 }
 
 func newOrder(s shape, steps int) order {
 	n := steps * s.K * s.B
-	o := order{steps: steps, window: make([]uint32, n), weight: make([]float32, n), words: make([]uint32, steps*s.K*4)}
+	o := order{steps: steps, window: make([]uint32, n), weight: make([]float32, n), schedule: make([]uint32, steps*s.K*words.Schedule)}
 	for i := range o.window {
-		o.window[i] = noWindow
+		o.window[i] = words.NoWindow
 	}
 	return o
 }
@@ -39,11 +39,11 @@ func (e *Engine) trainOrder(plans []model.Plan, s shape, steps int) order {
 		}
 		for step := range p.Steps() {
 			size := min(p.Batch, len(p.Train)-step*p.Batch)
-			o, w := e.opts[k].Optimizer, out.words[(step*s.K+k)*4:]
-			w[0] = math.Float32bits(float32(o.Alpha(p.LearningRate[step], e.steps[k]+step+1)))
-			w[1] = math.Float32bits(float32(o.Decay(p.LearningRate[step])))
-			w[2] = math.Float32bits(1 / float32(size))
-			w[3] = uint32(e.steps[k] + step)
+			o, w := e.opts[k].Optimizer, out.schedule[(step*s.K+k)*words.Schedule:]
+			w[words.Alpha] = math.Float32bits(float32(o.Alpha(p.LearningRate[step], e.steps[k]+step+1)))
+			w[words.Decay] = math.Float32bits(float32(o.Decay(p.LearningRate[step])))
+			w[words.InverseBatch] = math.Float32bits(1 / float32(size))
+			w[words.Time] = uint32(e.steps[k] + step)
 		}
 	}
 	return out
@@ -61,40 +61,23 @@ func evalOrder(plans []model.Plan, s shape, steps int) order {
 	return out
 }
 
-// sort gives each batch's windows their slots, the longest first and empty places last, so that workgroups which take
-// several have equal work.
-func (o *order) sort(batch int, length []int32) {
-	o.place = make([]uint32, len(o.window))
+// longestFirst returns place[S][K][B], the place of each slot of a batch: that of its longest window first, and empty places last, so
+// that workgroups which take several windows have equal work. Windows without lengths keep their order.
+func (o *order) longestFirst(batch int, length []int32) []uint32 {
+	place := make([]uint32, len(o.window))
 	keys := make([]uint64, batch)
 	for at := 0; at < len(o.window); at += batch {
 		for i := range keys {
 			short := uint64(math.MaxUint32)
-			if w := o.window[at+i]; w != noWindow {
+			if w := o.window[at+i]; w != words.NoWindow && length != nil {
 				short -= 1 + uint64(length[w])
 			}
 			keys[i] = short<<32 | uint64(i)
 		}
 		slices.Sort(keys)
 		for i, key := range keys {
-			o.place[at+i] = uint32(key)
+			place[at+i] = uint32(key)
 		}
 	}
-}
-
-// write puts an order on the device and sets the network to its start.
-func (n *network) write(o order, length []int32) error {
-	if n.path != nil {
-		o.sort(n.B, length)
-		if err := n.input.place.Write(o.place); err != nil {
-			return err
-		}
-	}
-	for _, err := range []error{
-		n.cursor.Write([]uint32{0}), n.batch.window.Write(o.window), n.batch.weight.Write(o.weight), n.batch.schedule.Write(o.words),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return place
 }

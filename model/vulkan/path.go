@@ -3,7 +3,6 @@ package vulkan
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"vklstm/gpu"
@@ -14,8 +13,8 @@ import (
 // The ways through the network that Path names.
 const (
 	PathAuto     = "auto"     // resident where shape and device allow and it counts well, else general
-	PathGeneral  = "general"  // a matmul and a cell for every step of time: any shape, any device
-	PathResident = "resident" // one dispatch for all steps, the recurrent weights in registers
+	PathGeneral  = "general"  // a matmul and a cell for every time step: any shape, any device
+	PathResident = "resident" // one dispatch for all time steps, the recurrent weights in registers
 )
 
 // ErrPath is wrapped by New's error when the device cannot take the shape on the path that was asked for.
@@ -35,38 +34,115 @@ type Tuning struct {
 // Tune sets the resident path's numbers.
 func Tune(t Tuning) Setting { return func(e *Engine) { e.tuning = t } }
 
-// walker says how workgroups hold the recurrent weights of an LSTM layer in their registers.
-type walker struct {
+// path is a way through the network. There are three, in files of their names: general takes any network; resident takes one LSTM
+// layer of one direction, a whole window in a workgroup; layered takes several layers or both directions, a layer's direction at a
+// time. A user knows the last two as one, the resident path, since both hold recurrent weights in registers.
+type path interface {
+	// plan divides training batches of n windows into passes.
+	plan(models, n int) (shape, error)
+	// planEvaluation divides n windows into few large batches, of at most `most` windows where that is not 0. trained is the shape that
+	// training has, or the zero shape.
+	planEvaluation(models, n, most int, trained shape) (shape, error)
+	// planPrediction plans a batch of n windows of one model, or of fewer where the device asks for it.
+	planPrediction(n int) (shape, error)
+	// newPass makes the buffers that n's kernels share, those of the way back only with train set.
+	newPass(n *network, a *alloc, train bool) pass
+	// describe says how the path computes the network, and why it was taken; trained is as for planEvaluation.
+	describe(why string, trained shape) string
+}
+
+// pass is a path with its buffers: it records the kernels that run in them.
+type pass interface {
+	// epochBuffers makes what epochs of n steps need besides batch.
+	epochBuffers(a *alloc, n int)
+	// arrange tells the device how the path takes an order's windows.
+	arrange(o order) error
+	// recordStart records what is to run once, before all else.
+	recordStart(rec *gpu.Recording)
+	// ahead is the number of steps whose input recordAhead makes at once; 0: each step makes its own.
+	ahead() int
+	recordAhead(rec *gpu.Recording)
+	// recordGradient records a training step up to its gradient, in grads.
+	recordGradient(rec *gpu.Recording)
+	// recordStep records a training step, the update and the way on to the next step included.
+	recordStep(rec *gpu.Recording)
+	// recordEvaluation records a batch's way to its probabilities and losses.
+	recordEvaluation(rec *gpu.Recording)
+}
+
+// site is what a path is planned for: a network, whose models have stride parameters with padding, on a device.
+type site struct {
+	info   gpu.Info
+	chain  model.Chain
+	stride int
+}
+
+// choosePath decides which way the network goes, and says why: the log's first line ends with it. The resident path, or layered for
+// networks that resident is not for, is taken unless
+//
+//   - the device lacks something that its kernels need (newResident, newLayered, newWorkgroups), or
+//   - precision is mixed, which is the general path's, or
+//   - its kernels would run badly here, because their weights do not fit the registers (resident.doubt, layered.doubt), or
+//   - the general path was asked for.
+//
+// Asking for the resident path overrules a doubt, and nothing else.
+func choosePath(want string, mixed bool, s site, t Tuning) (taken path, why string, err error) {
+	var candidate interface {
+		path
+		doubt() string
+	}
+	var lacks error
+	if c := s.chain; len(c.LSTMs) == 1 && !c.LSTMs[0].Bidirectional {
+		candidate, lacks = newResident(s, t)
+	} else {
+		candidate, lacks = newLayered(s, t)
+	}
+	if lacks == nil && mixed {
+		lacks = errors.New("mixed precision is the general path's")
+	}
+	general := newGeneral(s, mixed)
+	switch want {
+	case PathGeneral:
+		return general, "it was asked for", nil
+	case PathResident:
+		if lacks != nil {
+			return nil, "", fmt.Errorf("vulkan: %w: %w", ErrPath, lacks)
+		}
+		return candidate, "it was asked for", nil
+	case PathAuto, "":
+		switch {
+		case lacks != nil:
+			return general, lacks.Error(), nil
+		case candidate.doubt() != "":
+			return general, candidate.doubt(), nil
+		}
+		return candidate, "the weights fit the registers", nil
+	}
+	return nil, "", fmt.Errorf("vulkan: unknown path %q; known are %s, %s and %s", want, PathAuto, PathGeneral, PathResident)
+}
+
+// residentOps is what the kernels of the resident path do with subgroups.
+const residentOps = gpu.SubgroupFeatureBasic | gpu.SubgroupFeatureBallot | gpu.SubgroupFeatureShuffle | gpu.SubgroupFeatureQuad
+
+// workgroups says how workgroups hold the recurrent weights of an LSTM layer in their registers.
+type workgroups struct {
+	units  int // H
 	hp     int // H rounded up; a workgroup has 4·hp threads
 	lanes  int // LG
 	groups int // workgroups that the device runs at once
 }
 
-// resident says how windows of a network with one LSTM of one direction take the resident path on a device.
-type resident struct {
-	kernel.ResidentNet
-	walker
-	parts int
-	ahead int // 0: as many as fit inputBytes
-}
+// rounds is how many of n windows a workgroup takes at most: as few as the device's workgroups allow.
+func (w workgroups) rounds(n int) int { return ceil(n, w.groups) }
 
-// rounds is how many windows a workgroup takes at most when there are so many: as few as the device's workgroups allow.
-func (r walker) rounds(windows int) int { return (windows + r.groups - 1) / r.groups }
+// perModel is the number of workgroups for a model's rows when all models have n windows together: no more than those rounds
+// need.
+func (w workgroups) perModel(rows, n int) int { return ceil(rows, w.rounds(n)) }
 
-// What the kernels of the resident path do with subgroups: basic, ballot, shuffle and quad, as VkSubgroupFeatureFlags.
-const residentOps = 1 | 8 | 0x10 | 0x80
-
-// residentParts is the number of parts of a gradient. It is the same on every device and for any number of models, because
-// the order of sums follows from it.
-const residentParts = 128
-
-// inputBytes bounds the input that is prepared at once.
-const inputBytes = 32 << 20
-
-// newWalker plans the workgroups for a layer of h units. The error says what the device lacks.
-func newWalker(h int, info gpu.Info, t Tuning) (walker, error) {
+// newWorkgroups plans the workgroups for a layer of h units. The error says what the device lacks.
+func newWorkgroups(h int, info gpu.Info, t Tuning) (workgroups, error) {
 	l := info.Limits
-	w := walker{hp: (h + 15) / 16 * 16, lanes: 16}
+	w := workgroups{units: h, hp: ceil(h, 16) * 16, lanes: 16}
 	switch {
 	case h > 128:
 		return w, fmt.Errorf("%d units: a lane would hold as many weights, and 128 are the most that registers bear", h)
@@ -78,8 +154,8 @@ func newWalker(h int, info gpu.Info, t Tuning) (walker, error) {
 	for 4*w.hp%int(l.SubgroupLargest) != 0 {
 		w.hp += 16
 	}
-	if 4*w.hp > int(l.MaxInvocations) || 4*w.hp > int(l.MaxWorkgroupSizeX) {
-		return w, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", h, 4*w.hp, min(l.MaxInvocations, l.MaxWorkgroupSizeX))
+	if most := min(l.MaxInvocations, l.MaxWorkgroupSizeX); 4*w.hp > int(most) {
+		return w, fmt.Errorf("%d units need workgroups of %d threads, the device allows %d", h, 4*w.hp, most)
 	}
 	for w.lanes > int(l.SubgroupSmallest) {
 		w.lanes /= 2
@@ -108,53 +184,55 @@ func newWalker(h int, info gpu.Info, t Tuning) (walker, error) {
 	return w, nil
 }
 
-// newWalkers plans the workgroups for each layer of a network of several, or of both directions.
-func newWalkers(c model.Chain, info gpu.Info, t Tuning) ([]walker, error) {
-	var list []walker
-	for _, r := range c.LSTMs {
-		w, err := newWalker(r.Units, info, t)
-		if err != nil {
-			return nil, err
-		}
-		if shared := 4 * 8 * w.hp; shared > int(info.Limits.SharedMemory) {
-			return nil, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, info.Limits.SharedMemory)
-		}
-		list = append(list, w)
-	}
-	return list, nil
-}
-
-// newResident plans the path for a network of one LSTM of one direction. The error says what the device lacks.
-func newResident(c model.Chain, info gpu.Info, t Tuning) (resident, error) {
-	h := c.LSTMs[0].Units
-	w, err := newWalker(h, info, t)
-	if err != nil {
-		return resident{}, err
-	}
-	r := resident{ResidentNet: kernel.ResidentNet{H: h, F: c.F, D: c.D, HP: w.hp, Plain: info.Software, Narrow: narrow(info)}, walker: w, parts: residentParts, ahead: t.Ahead}
-	shared := 4 * (2*r.HP + 8*r.HP + r.DenseRoom())
-	switch l := info.Limits; {
-	case c.D > 1<<20 || c.F > 1<<20:
-		return resident{}, fmt.Errorf("%d features and %d dense units", c.F, c.D)
-	case shared > int(l.SharedMemory):
-		return resident{}, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
-	case l.StorageBuffers < 13:
-		return resident{}, fmt.Errorf("a kernel reads 13 buffers, the device allows %d", l.StorageBuffers)
+// newResident plans the resident path for a network of one LSTM of one direction. The error says what the device lacks.
+func newResident(s site, t Tuning) (*resident, error) {
+	info, c := s.info, s.chain
+	w, err := newWorkgroups(c.LSTMs[0].Units, info, t)
+	r := &resident{
+		site:        s,
+		ResidentNet: kernel.ResidentNet{H: w.units, F: c.F, D: c.D, HP: w.hp, Plain: info.Software, Narrow: info.Limits.LaneRegisters > 0},
+		workgroups:  w, parts: residentParts, ahead: t.Ahead,
 	}
 	if t.Parts > 0 {
 		r.parts = t.Parts
 	}
-	return r, nil
+	shared := 4 * (2*r.HP + 8*r.HP + r.DenseRoom())
+	switch l := info.Limits; {
+	case err != nil:
+	case c.D > 1<<20 || c.F > 1<<20:
+		err = fmt.Errorf("%d features and %d dense units", c.F, c.D)
+	case shared > int(l.SharedMemory):
+		err = fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
+	case l.StorageBuffers < 13:
+		err = fmt.Errorf("a kernel reads 13 buffers, the device allows %d", l.StorageBuffers)
+	}
+	return r, err
+}
+
+// newLayered plans the workgroups for each layer of a network of several, or of both directions. The error says what the device lacks.
+func newLayered(s site, t Tuning) (*layered, error) {
+	l := &layered{layerwise: layerwise{site: s, pairs: true}}
+	for _, r := range s.chain.LSTMs {
+		w, err := newWorkgroups(r.Units, s.info, t)
+		if err != nil {
+			return l, err
+		}
+		if shared := 4 * 8 * w.hp; shared > int(s.info.Limits.SharedMemory) {
+			return l, fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, s.info.Limits.SharedMemory)
+		}
+		l.layers = append(l.layers, w)
+	}
+	return l, nil
 }
 
 // registers says how many weights a lane holds on this vendor's GPUs where a workgroup has hp units, how many units it may have, and
 // how wide the input of a step may be, 0 where that does not matter. A lane holds HP recurrent weights, of one network's only layer
 // F of the input, and about 50 values more. What open compilers counted: RADV's holds HP + F up to 136 in 240 registers of RDNA
 // without spilling, and HP + F up to 116 on GCN, whose compute unit has 65,536 registers for 4·HP threads. On AMD the inputs of two
-// steps lie in scalar registers, which spill beyond 48 values a step on GCN and 56 on RDNA; RDNA is told by its smallest subgroup.
-// NVK's takes HP + 2·FP + 56 and spills beyond what a thread has (nvidiaRegisters). Intel's gives a lane 128: it spills from 64 units
-// and 6 features on, but there outside of the loops over time, and in them few up to HP + F of 80 (12 loads in 368 instructions); the
-// kernels that walk a layer of a stack are free of it up to 80 units.
+// time steps lie in scalar registers, which spill beyond 48 values a time step on GCN and 56 on RDNA; RDNA is told by its smallest
+// subgroup. NVK's takes HP + 2·FP + 56 and spills beyond what a thread has (nvidiaRegisters). Intel's gives a lane 128: it spills
+// from 64 units and 6 features on, but there outside of the loops over time, and in them few up to HP + F of 80 (12 loads in 368
+// instructions); the kernels of one direction of a layer are free of it up to 80 units.
 func registers(info gpu.Info, hp int) (most, units, width int) {
 	switch {
 	case info.Software:
@@ -174,25 +252,22 @@ func registers(info gpu.Info, hp int) (most, units, width int) {
 // nvidiaRegisters is how many registers a thread may have in workgroups of 4·hp: each of a multiprocessor's four parts has 512 for
 // each of its 32 lanes, to share among the warps that lie there.
 func nvidiaRegisters(hp int) int {
-	warps := max(1, (hp+31)/32)
+	warps := max(1, ceil(hp, 32))
 	return min(255, 512/warps/8*8)
 }
 
-// narrow reports whether lanes hold fewer values than the kernels would like.
-func narrow(info gpu.Info) bool { return info.Limits.LaneRegisters > 0 }
-
-// wellCounted says why the path does not count well for this layer on this vendor's registers, "" when it does.
-func (w walker) wellCounted(h int, info gpu.Info) string {
+// doubt says why a layer's weights do not suit this vendor's registers, "" when they do.
+func (w workgroups) doubt(info gpu.Info) string {
 	if _, units, _ := registers(info, w.hp); w.hp > units {
-		return fmt.Sprintf("%d units want more registers than a multiprocessor has", h)
+		return fmt.Sprintf("%d units want more registers than a multiprocessor has", w.units)
 	}
 	return ""
 }
 
-// wellCounted says why the path does not count well for this shape on this vendor's registers, "" when it does.
-func (r resident) wellCounted(info gpu.Info) string {
-	most, _, width := registers(info, r.HP)
-	why := r.walker.wellCounted(r.H, info)
+// doubt says why the network does not suit this vendor's registers, "" when it does.
+func (r *resident) doubt() string {
+	most, _, width := registers(r.info, r.HP)
+	why := r.workgroups.doubt(r.info)
 	switch {
 	case width > 0 && r.InputWidth() > width:
 		return fmt.Sprintf("the inputs of %d features do not fit this vendor's scalar registers", r.F)
@@ -204,53 +279,14 @@ func (r resident) wellCounted(info gpu.Info) string {
 	return ""
 }
 
-// choosePath decides which way e goes, and says why.
-func (e *Engine) choosePath() error {
-	info := e.dev.Info()
-	var take func() // the resident path
-	var counts string
-	var err error
-	if c := e.chain; len(c.LSTMs) == 1 && !c.LSTMs[0].Bidirectional {
-		var r resident
-		r, err = newResident(c, info, e.tuning)
-		take, counts = func() { e.resident = &r }, r.wellCounted(info)
-	} else {
-		var list []walker
-		list, err = newWalkers(c, info, e.tuning)
-		take = func() { e.walkers = list }
-		for i, w := range list {
-			if counts == "" {
-				counts = w.wellCounted(c.LSTMs[i].Units, info)
-			}
+// doubt says which layer does not suit this vendor's registers, "" when all do.
+func (l *layered) doubt() string {
+	for _, w := range l.layers {
+		if why := w.doubt(l.info); why != "" {
+			return why
 		}
 	}
-	if err == nil && e.half {
-		err = fmt.Errorf("mixed precision is the general path's")
-	}
-	switch e.want {
-	case PathGeneral:
-		e.why = "it was asked for"
-		return nil
-	case PathResident:
-		if err != nil {
-			return fmt.Errorf("vulkan: %w: %w", ErrPath, err)
-		}
-		take()
-		e.why = "it was asked for"
-		return nil
-	case PathAuto, "":
-		switch {
-		case err != nil:
-			e.why = err.Error()
-		case counts != "":
-			e.why = counts
-		default:
-			take()
-			e.why = "the weights fit the registers"
-		}
-		return nil
-	}
-	return fmt.Errorf("vulkan: unknown path %q; known are %s, %s and %s", e.want, PathAuto, PathGeneral, PathResident)
+	return ""
 }
 
 // units names the LSTM layers of a network: "64 units", "LSTM layers of 64 and 2 × 32 units".
@@ -268,37 +304,4 @@ func units(c model.Chain) string {
 		return last + " units"
 	}
 	return "LSTM layers of " + strings.Join(list[:len(list)-1], ", ") + " and " + last + " units"
-}
-
-// String says which device computes, by which path, and why.
-func (e *Engine) String() string {
-	if e.walkers != nil {
-		var threads, lanes []string
-		for _, w := range e.walkers {
-			threads, lanes = append(threads, fmt.Sprint(4*w.hp)), append(lanes, fmt.Sprint(w.lanes))
-		}
-		return fmt.Sprintf("%s · resident path (%s, float32), because %s: a dispatch for all steps of a layer's direction, workgroups of %s threads, sums over %s lanes",
-			e.dev, units(e.chain), e.why, strings.Join(slices.Compact(threads), ", "), strings.Join(slices.Compact(lanes), ", "))
-	}
-	if e.resident == nil {
-		precision := "float32"
-		if e.half {
-			l := e.dev.Limits()
-			precision = fmt.Sprintf("mixed precision: recurrent products of float16 on cooperative matrices of %d × %d × %d", l.HalfMatrix[0], l.HalfMatrix[1], l.HalfMatrix[2])
-			switch without := func(r model.Recurrent) bool { return !kernel.UsesMatrices(r.Units, l) }; {
-			case !slices.ContainsFunc(e.chain.LSTMs, func(r model.Recurrent) bool { return !without(r) }):
-				precision = "mixed precision: recurrent products of operands rounded to float16, no faster than float32, since the device has no cooperative matrices for them"
-			case slices.ContainsFunc(e.chain.LSTMs, without):
-				precision += " where a layer's units are a multiple of 4"
-			}
-		}
-		return fmt.Sprintf("%s · general path (%s, %s), because %s", e.dev, units(e.chain), precision, e.why)
-	}
-	r := e.resident
-	each := "several windows each where a batch has more"
-	if w := e.train; w != nil {
-		each = fmt.Sprintf("up to %d windows each in batches of %d", r.rounds(w.K*w.R), w.B)
-	}
-	return fmt.Sprintf("%s · resident path (%s, float32), because %s: workgroups of %d threads, %d at once, %s, sums over %d lanes",
-		e.dev, units(e.chain), e.why, 4*r.HP, r.groups, each, r.lanes)
 }

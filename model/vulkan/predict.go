@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
+	"vklstm/shaders/words"
 )
 
 // predictRows is the most windows that one submission of Predict takes.
@@ -15,25 +17,14 @@ const predictRows = 1024
 
 // predictor runs one model on windows that come from the host, R at a time.
 type predictor struct {
-	network
-	k    int
-	pass alloc
-	mask *gpu.Recording
-	run  *gpu.Recording
-}
-
-func (p *predictor) free() {
-	for _, r := range []*gpu.Recording{p.mask, p.run} {
-		if r != nil {
-			r.Free()
-		}
-	}
-	p.pass.free()
+	stage
+	k   int
+	run *gpu.Recording
 }
 
 // predictor returns the one for model k and at least rows windows, as far as the device allows.
 func (e *Engine) predictor(k, rows int) (*predictor, error) {
-	s, err := e.predictShape(rows)
+	s, err := e.path.planPrediction(rows)
 	if err != nil {
 		return nil, err
 	}
@@ -43,25 +34,12 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 		}
 		if p.k == k { // another size: this model keeps one at a time
 			p.free()
-			e.infer = append(e.infer[:i], e.infer[i+1:]...)
+			e.infer = slices.Delete(e.infer, i, i+1)
 			break
 		}
 	}
-	p := &predictor{network: network{
-		shape: s, chain: e.chain, layout: e.layout, params: e.params.Slice(k*e.stride, e.stride), tables: e.tables, path: e.resident, walkers: e.walkers, half: e.half,
-	}, k: k, pass: alloc{dev: e.dev}}
-	a := &p.pass
-	p.options, p.scaling, p.cursor = a.words("predict.options", optionWords), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
-	p.label = a.floats("predict.y", s.R)
-	p.epochBuffers(a, 1)
-	p.activate(a, false)
-	c := chunk{n: s.R, raw: a.words("predict.x", s.R*s.T*s.F), valid: a.words("predict.valid", s.R*s.T)}
-	p.chunks = []chunk{c}
-	if a.err != nil {
-		p.free()
-		return nil, a.err
-	}
-	if err := p.prepare(e, c); err != nil {
+	p := &predictor{k: k}
+	if err := p.prepare(e, s); err != nil {
 		p.free()
 		return nil, err
 	}
@@ -69,46 +47,29 @@ func (e *Engine) predictor(k, rows int) (*predictor, error) {
 	return p, nil
 }
 
-// predictShape plans a pass over rows windows of one model, fewer where the device asks for it.
-func (e *Engine) predictShape(rows int) (shape, error) {
-	if r := e.resident; r != nil {
-		rows = max(1, min(rows, int(e.dev.Limits().StorageRange)/(4*e.chain.T*max(r.InputWidth(), e.chain.F))))
-		return newShape(e.chain, 1, e.stride, rows, rows), nil
-	}
-	s, err := planShape(e.chain, e.walkers != nil, 1, e.stride, rows, e.dev.Limits(), e.dev.Info().Memory)
-	s.B = s.R
-	return s, err
-}
-
-// prepare fills the buffers that stay and makes the recording.
-func (p *predictor) prepare(e *Engine, c chunk) error {
-	p.mask = e.dev.NewRecording("predict")
-	rec := p.mask
-	p.recordStart(rec)
-	rec.Fill(p.label, 0)
-	rec.Fill(p.cursor, 0)
-	rec.Fill(p.batch.schedule, 0)
-	if err := rec.Run(); err != nil {
+// prepare makes the buffers, fills those that stay, and makes the recording.
+func (p *predictor) prepare(e *Engine, s shape) (err error) {
+	a := &p.lasting
+	a.dev = e.dev
+	net := e.network(s)
+	net.opts, net.length = e.opts[p.k:p.k+1], nil
+	net.params = e.params.Slice(p.k*e.stride, e.stride)
+	net.options, net.scaling, net.cursor = a.words("predict.options", words.Options), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
+	net.label = a.floats("predict.y", s.R)
+	c := chunk{n: s.R, raw: a.words("predict.x", s.R*s.T*s.F), valid: a.words("predict.valid", s.R*s.T)}
+	net.chunks = []chunk{c}
+	if err := p.open(e, net, false); err != nil {
 		return err
 	}
-	p.run = e.dev.NewRecording("predict")
-	kernel.Mask{Raw: c.raw, Valid: c.valid, N: p.R, T: p.T, F: p.F}.Record(p.run)
-	p.recordEvaluation(p.run)
-	if err := p.run.End(); err != nil {
+	if err := p.lengthen(1); err != nil {
 		return err
 	}
-	weight := make([]float32, p.R)
-	if p.path != nil {
-		place := make([]uint32, p.R)
-		for i := range place {
-			place[i] = uint32(i)
-		}
-		if err := p.input.place.Write(place); err != nil {
-			return err
-		}
+	if p.run, err = p.record("predict", kernel.Mask{Raw: c.raw, Valid: c.valid, N: p.R, T: p.T, F: p.F}.Record, p.recordEvaluation); err != nil {
+		return err
 	}
 	for _, err := range []error{
-		p.options.Write(optionsOf(e.opts[p.k], e.spec.Rate(), 0)), p.scaling.Write(scalingWords(e.opts[p.k:p.k+1], p.F)), p.batch.weight.Write(weight),
+		p.options.Write(optionsOf(p.opts[0], e.spec.Rate(), 0)), p.scaling.Write(scalingWords(p.opts, p.F)), p.label.Write(make([]float32, s.R)),
+		p.begin(newOrder(s, 1)),
 	} {
 		if err != nil {
 			return err
@@ -159,7 +120,7 @@ func (p *predictor) predict(x []float32) ([]float32, error) {
 	for i := range window {
 		window[i] = uint32(i)
 		if i >= n {
-			window[i] = noWindow
+			window[i] = words.NoWindow
 		}
 	}
 	if err := p.batch.window.Write(window); err != nil {

@@ -8,120 +8,164 @@ import (
 	"vklstm/model"
 )
 
-// kept are the buffers between the kernels of a step on the resident path.
-type kept struct {
+// resident is the path of one LSTM layer of one direction whose recurrent weights fit the registers of a workgroup: a workgroup takes
+// a window through the whole network and back, and then the next one.
+type resident struct {
+	site
+	kernel.ResidentNet
+	workgroups
+	parts int // of the gradient
+	ahead int // steps whose input is prepared at once; 0: as many as fit inputBytes
+}
+
+// residentParts is the number of parts of a gradient. It is the same on every device and for any number of models, because
+// the order of sums follows from it.
+const residentParts = 128
+
+// inputBytes bounds the input that is prepared at once.
+const inputBytes = 32 << 20
+
+func (r *resident) describe(why string, trained shape) string {
+	each := "several windows each where a batch has more"
+	if trained.B > 0 {
+		each = fmt.Sprintf("up to %d windows each in batches of %d", r.rounds(trained.K*trained.R), trained.B)
+	}
+	return fmt.Sprintf("resident path (%s, float32), because %s: workgroups of %d threads, %d at once, %s, sums over %d lanes",
+		units(r.chain), why, 4*r.HP, r.groups, each, r.lanes)
+}
+
+// plan chooses the rows per pass for a batch: all of them, or as few passes as keep every buffer within the device's binding range,
+// what they keep within a quarter of its memory, and indices within 31 bits.
+func (r *resident) plan(k, batch int) (shape, error) {
+	T := uint64(r.chain.T)
+	perRow := 4 * uint64(k) * max(T*uint64(4*r.HP), uint64(r.HeadWidth()))
+	total := 4 * uint64(k) * (T*uint64(7*r.HP) + uint64(r.HeadWidth()))
+	return r.divide(k, batch, perRow, total, min(r.info.Limits.StorageRange, 4<<31), "use a shorter window, or the general path")
+}
+
+// planEvaluation counts the input alone: nothing is kept for a way back.
+func (r *resident) planEvaluation(k, n, most int, _ shape) (shape, error) {
+	rows := min(inputBytes, int(r.info.Limits.StorageRange)) / (4 * k * r.chain.T * r.InputWidth())
+	b := evenBatch(n, rows, most)
+	return r.shape(k, b, b), nil
+}
+
+func (r *resident) planPrediction(rows int) (shape, error) {
+	rows = max(1, min(rows, int(r.info.Limits.StorageRange)/(4*r.chain.T*max(r.InputWidth(), r.F))))
+	return r.shape(1, rows, rows), nil
+}
+
+// residentPass are the buffers between the kernels of a step.
+type residentPass struct {
+	*network
+	plan    *resident
 	factors f32 // [K][R][T][4][HP]: what BPTT multiplies with, then dz
 	pairs   f32 // [K][R][T][HP][2]
-	hidden  f32 // [K][R][T][HP], h before each step
+	hidden  f32 // [K][R][T][HP], h before each time step
 	head    f32 // [K][R][HeadWidth]
 	parts   f32 // [K][parts][P], of the gradient
-	behind  u32 // [1], the cursor between resident_weight and resident_update
+	taken   u32 // [1], the step that resident_weight took, for resident_update
+
+	// The prepared input.
+	prepared int // steps that are prepared at once
+	place    u32 // order_place[S][K][B]
+	x        f32 // [prepared][K][B][T][FP]
+	slots    u32 // [prepared][K][B][4]
 }
 
-// input are the buffers of the prepared input.
-type input struct {
-	ahead int // steps that are prepared at once
-	place u32 // order_place[S][K][B]
-	x     f32 // [ahead][K][B][T][FP]
-	slots u32 // [ahead][K][B][4]
+func (r *resident) newPass(n *network, a *alloc, train bool) pass {
+	rows := n.K * n.R
+	p := &residentPass{network: n, plan: r}
+	if !train { // nothing is kept: the buffers only fill the bindings
+		p.factors, p.pairs = a.floats("unused.factors", 4), a.floats("unused.pairs", 4)
+		p.hidden, p.head = a.floats("unused.hidden", 4), a.floats("unused.head", 4)
+		return p
+	}
+	p.factors = a.floats("resident.dz", rows*n.T*4*r.HP)
+	p.pairs = a.floats("resident.pairs", rows*n.T*2*r.HP)
+	p.hidden = a.floats("resident.h", rows*n.T*r.HP)
+	p.head = a.floats("resident.head", rows*r.HeadWidth())
+	p.parts = a.floats("grads.parts", n.K*min(r.parts, n.B)*n.P)
+	p.taken = a.words("cursor.taken", 1)
+	return p
 }
 
-// newKept makes the buffers of shape s. An evaluation keeps nothing: its buffers only fill the bindings.
-func newKept(a *alloc, r *resident, s shape, train bool) kept {
-	rows := s.K * s.R
-	if !train {
-		return kept{factors: a.floats("unused.factors", 4), pairs: a.floats("unused.pairs", 4), hidden: a.floats("unused.hidden", 4), head: a.floats("unused.head", 4)}
+func (p *residentPass) epochBuffers(a *alloc, steps int) {
+	step := p.K * p.B * p.T * p.plan.InputWidth()
+	p.prepared = p.plan.ahead
+	if p.prepared == 0 {
+		p.prepared = inputBytes / (4 * step)
 	}
-	return kept{
-		factors: a.floats("resident.dz", rows*s.T*4*r.HP),
-		pairs:   a.floats("resident.pairs", rows*s.T*2*r.HP),
-		hidden:  a.floats("resident.h", rows*s.T*r.HP),
-		head:    a.floats("resident.head", rows*r.HeadWidth()),
-		parts:   a.floats("grads.parts", s.K*min(r.parts, s.B)*s.P),
-		behind:  a.words("cursor.behind", 1),
-	}
+	p.prepared = max(1, min(p.prepared, int(a.dev.Limits().StorageRange)/(4*step), steps))
+	p.place = a.words("order.place", steps*p.K*p.B)
+	p.x = a.floats("resident.x", p.prepared*step)
+	p.slots = a.words("resident.slots", p.prepared*p.K*p.B*4)
 }
 
-// newInput makes the buffers for epochs of the given number of steps.
-func newInput(a *alloc, r *resident, s shape, steps int) input {
-	step := s.K * s.B * s.T * r.InputWidth()
-	ahead := r.ahead
-	if ahead == 0 {
-		ahead = inputBytes / (4 * step)
-	}
-	if limit := int(a.dev.Limits().StorageRange) / (4 * step); ahead > limit {
-		ahead = limit
-	}
-	ahead = max(1, min(ahead, steps))
-	return input{
-		ahead: ahead,
-		place: a.words("order.place", steps*s.K*s.B),
-		x:     a.floats("resident.x", ahead*step),
-		slots: a.words("resident.slots", ahead*s.K*s.B*4),
-	}
-}
+// arrange gives each batch's windows their slots.
+func (p *residentPass) arrange(o order) error { return p.place.Write(o.longestFirst(p.B, p.length)) }
 
-// planResident chooses the rows per pass for a batch on the resident path: all of them, or as few passes as keep every
-// buffer within the device's binding range, what they keep within a quarter of its memory, and indices within 31 bits.
-func planResident(c model.Chain, r *resident, k, p, batch int, limits gpu.Limits, memory uint64) (shape, error) {
-	perRow := 4 * uint64(k) * max(uint64(c.T)*uint64(4*r.HP), uint64(r.HeadWidth()))
-	total := 4 * uint64(k) * (uint64(c.T)*uint64(7*r.HP) + uint64(r.HeadWidth()))
-	room := min(limits.StorageRange, 4<<31) / perRow
-	if memory > 0 {
-		room = min(room, max(1, memory/4/total))
-	}
-	if room == 0 {
-		return shape{}, fmt.Errorf("vulkan: one window of %d steps with %d units and %d models needs %d bytes in one binding, the device's limit is %d; use a shorter window, or the general path",
-			c.T, r.H, k, perRow, limits.StorageRange)
-	}
-	n := min(int(room), batch)
-	passes := (batch + n - 1) / n
-	rows := (batch + passes - 1) / passes
-	return newShape(c, k, p, passes*rows, rows), nil
-}
+func (p *residentPass) recordStart(*gpu.Recording) {}
+func (p *residentPass) ahead() int                 { return p.prepared }
 
-// recordPrepare records the input of the next steps, packed.
-func (n *network) recordPrepare(rec *gpu.Recording, train bool) {
-	for _, c := range n.chunks {
+func (p *residentPass) recordAhead(rec *gpu.Recording) { p.recordInput(rec, true) }
+
+// recordInput records the input of the next steps, packed.
+func (p *residentPass) recordInput(rec *gpu.Recording, train bool) {
+	for _, c := range p.chunks {
 		kernel.ResidentInput{
-			Raw: c.raw, Valid: c.valid, OrderWindow: n.batch.window, OrderWeight: n.batch.weight, OrderPlace: n.input.place, Label: n.label,
-			Options: n.options, Scaling: n.scaling, Quantile: n.tables.quantile, Reciprocal: n.tables.reciprocal, Cursor: n.cursor,
-			Turns: n.tables.turns, X: n.input.x, Slots: n.input.slots,
-			K: n.K, B: n.B, T: n.T, F: n.F, C: n.input.ahead, S: n.batch.steps, ChunkFirst: c.first, ChunkCount: c.n, Train: train,
+			Raw: c.raw, Valid: c.valid, OrderWindow: p.batch.window, OrderWeight: p.batch.weight, OrderPlace: p.place, Label: p.label,
+			Options: p.options, Scaling: p.scaling, Quantile: p.tables.quantile, Reciprocal: p.tables.reciprocal, Cursor: p.cursor,
+			Turns: p.tables.turns, X: p.x, Slots: p.slots,
+			K: p.K, B: p.B, T: p.T, F: p.F, C: p.prepared, S: p.batch.steps, ChunkFirst: c.first, ChunkCount: c.n, Train: train,
 		}.Record(rec)
 	}
 }
 
 // recordWindows records R windows of each model through the network, and back to dz with train set.
-func (n *network) recordWindows(rec *gpu.Recording, row0 int, train bool) {
-	// As few rounds as workgroups allow, and then no more workgroups than those rounds need.
-	rounds := n.path.rounds(n.R * n.K)
+func (p *residentPass) recordWindows(rec *gpu.Recording, row0 int, train bool) {
 	kernel.ResidentLSTM{
-		ResidentNet: n.path.ResidentNet, LG: n.path.lanes, Train: train,
-		Params: n.params, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor, X: n.input.x, Slots: n.input.slots,
-		Factors: n.kept.factors, Pairs: n.kept.pairs, Hidden: n.kept.hidden, Head: n.kept.head,
-		Probability: n.batch.probability, Loss: n.batch.loss,
-		K: n.K, R: n.R, B: n.B, T: n.T, C: n.input.ahead, W: (n.R + rounds - 1) / rounds, P: n.P, S: n.batch.steps, Row0: row0,
+		ResidentNet: p.plan.ResidentNet, LG: p.plan.lanes, Train: train,
+		Params: p.params, Options: p.options, Schedule: p.batch.schedule, Cursor: p.cursor, X: p.x, Slots: p.slots,
+		Factors: p.factors, Pairs: p.pairs, Hidden: p.hidden, Head: p.head,
+		Probability: p.batch.probability, Loss: p.batch.loss,
+		K: p.K, R: p.R, B: p.B, T: p.T, C: p.prepared, W: p.plan.perModel(p.R, p.R*p.K), P: p.P, S: p.batch.steps, Row0: row0,
 	}.Record(rec)
 }
 
-// recordParts records a step's forward pass and way back, up to the parts of the gradient.
-func (n *network) recordParts(rec *gpu.Recording) {
-	for p := range n.passes() {
-		n.recordWindows(rec, p*n.R, true)
+// recordParts records a step's way forward and back, up to the parts of the gradient, and their sum with what update makes of it.
+func (p *residentPass) recordParts(rec *gpu.Recording, update int) {
+	for row0 := 0; row0 < p.B; row0 += p.R {
+		p.recordWindows(rec, row0, true)
 		kernel.ResidentWeight{
-			ResidentNet: n.path.ResidentNet, Cursor: n.cursor, Slots: n.input.slots, X: n.input.x,
-			Hidden: n.kept.hidden, DZ: n.kept.factors, Head: n.kept.head, Parts: n.kept.parts, Behind: n.kept.behind,
-			K: n.K, R: n.R, B: n.B, T: n.T, C: n.input.ahead, P: n.P, Row0: p * n.R, Chunks: n.path.parts,
+			ResidentNet: p.plan.ResidentNet, Cursor: p.cursor, Slots: p.slots, X: p.x,
+			Hidden: p.hidden, DZ: p.factors, Head: p.head, Parts: p.parts, Taken: p.taken,
+			K: p.K, R: p.R, B: p.B, T: p.T, C: p.prepared, P: p.P, Row0: row0, Chunks: p.plan.parts,
 		}.Record(rec)
+	}
+	kernel.ResidentUpdate{
+		Parts: p.parts, Options: p.options, Schedule: p.batch.schedule, Taken: p.taken, Grads: p.grads,
+		Params: p.params, M: p.m, V: p.v, Cursor: p.cursor,
+		K: p.K, P: p.P, S: p.batch.steps, Size: p.layout.Size, Count: min(p.plan.parts, p.B), Update: update,
+	}.Record(rec)
+}
+
+func (p *residentPass) recordGradient(rec *gpu.Recording) { p.recordParts(rec, kernel.GradientOnly) }
+
+// recordStep leaves the update to the kernel that adds the gradient's parts, where no gradient is changed before it.
+func (p *residentPass) recordStep(rec *gpu.Recording) {
+	switch {
+	case p.corrects():
+		p.recordGradient(rec)
+		p.recordUpdate(rec)
+	case p.opts[0].Optimizer.Kind == model.SGD:
+		p.recordParts(rec, kernel.WithSGD)
+	default:
+		p.recordParts(rec, kernel.WithAdam)
 	}
 }
 
-// recordSum records the sum of the gradient's parts, and the update that goes with it.
-func (n *network) recordSum(rec *gpu.Recording, e *Engine, update int) {
-	kernel.ResidentUpdate{
-		Parts: n.kept.parts, Options: n.options, Schedule: n.batch.schedule, Behind: n.kept.behind, Grads: e.grads,
-		Params: e.params, M: e.m, V: e.v, Cursor: e.cursor,
-		K: n.K, P: n.P, S: n.batch.steps, Size: n.layout.Size, Count: min(n.path.parts, n.B), Update: update,
-	}.Record(rec)
+func (p *residentPass) recordEvaluation(rec *gpu.Recording) {
+	p.recordInput(rec, false)
+	p.recordWindows(rec, 0, false)
 }

@@ -19,7 +19,7 @@ func paths(dev *gpu.Device) map[string]enginetest.New {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if path == PathResident && e.resident == nil && e.walkers == nil {
+			if path == PathResident && e.general() {
 				t.Log(e)
 			}
 			e.stepLimit = 3 // several submissions in an epoch, so that one can be cancelled

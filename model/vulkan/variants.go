@@ -3,7 +3,6 @@ package vulkan
 import (
 	"slices"
 
-	"vklstm/gpu"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
 )
@@ -35,18 +34,19 @@ var variants = []struct {
 	{"time_warp", nil},
 }
 
-// matmulVariants are the constants of each kind of product on a device.
-func matmulVariants(l gpu.Limits) [][]uint32 {
-	return slices.Concat(
-		kernel.MatmulConstants(l, false, false, false, false, true, true), // x·kernel + bias
-		kernel.MatmulConstants(l, false, false, false, true, true, true),  // the same where F is a multiple of 4
-		kernel.MatmulConstants(l, false, true, false, true, true, true),   // a weight's gradient, by whether its sides are multiples of 4
-		kernel.MatmulConstants(l, false, true, false, false, true, true),
-		kernel.MatmulConstants(l, false, true, false, true, false, false),
-		kernel.MatmulConstants(l, false, true, false, false, false, false),
-		kernel.MatmulConstants(l, false, false, true, true, true, true), // dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
-		kernel.MatmulConstants(l, false, false, true, true, true, false),
-	)
+// matmulVariants are the forms of the products of float32 that an engine takes.
+var matmulVariants = []kernel.MatmulVariant{
+	// x·kernel + bias, where the features are any number, and where they are a multiple of 4
+	{FoursB: true, FoursC: true},
+	{FoursA: true, FoursB: true, FoursC: true},
+	// a weight's gradient, by whether its sides are multiples of 4
+	{TransposeA: true, FoursA: true, FoursB: true, FoursC: true},
+	{TransposeA: true, FoursB: true, FoursC: true},
+	{TransposeA: true, FoursA: true},
+	{TransposeA: true},
+	// dz·kernelᵀ, for the layer below, by whether its units are a multiple of 4
+	{TransposeB: true, FoursA: true, FoursB: true, FoursC: true},
+	{TransposeB: true, FoursA: true, FoursB: true},
 }
 
 // oneLayer is the Chain of one LSTM of one direction.
@@ -58,57 +58,44 @@ func oneLayer(t, f, h, d int) model.Chain {
 // may share a sum, and at the ends of what choosePath takes the path for, where registers are fullest.
 func residentVariants(info Info) []Variant {
 	var list []Variant
-	add := func(r resident) {
-		for _, train := range []bool{true, false} {
-			list = append(list, Variant{Kernel: "resident_lstm", Constants: kernel.ResidentLSTM{ResidentNet: r.ResidentNet, LG: r.lanes, Train: train}.Constants()})
-		}
-		weight := Variant{Kernel: "resident_weight", Constants: kernel.ResidentWeight{ResidentNet: r.ResidentNet}.Constants()}
-		if !slices.ContainsFunc(list, func(v Variant) bool { return v.String() == weight.String() }) { // lanes are no constant of it
-			list = append(list, weight)
+	add := func(name string, constants []uint32) {
+		v := Variant{Kernel: name, Constants: constants}
+		if !slices.ContainsFunc(list, func(w Variant) bool { return w.String() == v.String() }) { // lanes, for one, are no constant of all
+			list = append(list, v)
 		}
 	}
-	walk := func(h, lanes int) {
-		w, err := newWalker(h, info, Tuning{Lanes: lanes})
-		if err != nil || w.wellCounted(h, info) != "" {
+	direction := func(h, lanes int) {
+		w, err := newWorkgroups(h, info, Tuning{Lanes: lanes})
+		if err != nil || w.doubt(info) != "" {
 			return
 		}
-		both := kernel.ResidentWalk{HP: w.hp}
-		variants := []Variant{{Kernel: "resident_walk_backward", Constants: kernel.ResidentWalkBackward{ResidentWalk: both, LG: w.lanes}.Constants()}}
-		if lanes == 0 {
-			for _, train := range []bool{true, false} {
-				variants = append(variants, Variant{Kernel: "resident_walk_forward", Constants: kernel.ResidentWalkForward{ResidentWalk: both, Train: train}.Constants()})
-			}
-		}
-		for _, v := range variants {
-			if !slices.ContainsFunc(list, func(w Variant) bool { return w.String() == v.String() }) {
-				list = append(list, v)
-			}
+		both := kernel.ResidentDirection{HP: w.hp}
+		add("resident_direction_backward", kernel.ResidentDirectionBackward{ResidentDirection: both, LG: w.lanes}.Constants())
+		for _, train := range []bool{true, false} {
+			add("resident_direction_forward", kernel.ResidentDirectionForward{ResidentDirection: both, Train: train}.Constants())
 		}
 	}
-	plan := func(h, f, lanes int) (resident, bool) {
-		r, err := newResident(oneLayer(60, f, h, 32), info, Tuning{Lanes: lanes})
-		return r, err == nil && r.wellCounted(info) == ""
+	network := func(h, f, lanes int) bool {
+		r, err := newResident(site{info: info, chain: oneLayer(60, f, h, 32)}, Tuning{Lanes: lanes})
+		if err != nil || r.doubt() != "" {
+			return false
+		}
+		for _, train := range []bool{true, false} {
+			add("resident_lstm", kernel.ResidentLSTM{ResidentNet: r.ResidentNet, LG: r.lanes, Train: train}.Constants())
+		}
+		add("resident_weight", kernel.ResidentWeight{ResidentNet: r.ResidentNet}.Constants())
+		return true
 	}
-	const features = 6
+	const features, most = 6, 256
 	for _, lanes := range []int{4, 8, 16} {
-		walk(64, lanes)
-		if r, ok := plan(64, features, lanes); ok {
-			add(r)
-		}
+		direction(64, lanes)
+		network(64, features, lanes)
 	}
 	_, units, _ := registers(info, 0)
 	for _, h := range slices.Compact([]int{10, 64, min(96, units), units}) {
-		walk(h, 0)
-		most := 0
-		for f := 1; f <= 256; f++ {
-			if _, ok := plan(h, f, 0); ok {
-				most = f
-			}
-		}
-		for _, f := range []int{features, most} {
-			if r, ok := plan(h, f, 0); ok && f > 0 && (h != 64 || f != features) {
-				add(r)
-			}
+		direction(h, 0)
+		network(h, features, 0)
+		for f := most; f > 0 && !network(h, f, 0); f-- { // the widest input that it is taken for
 		}
 	}
 	return list
@@ -128,8 +115,10 @@ func Variants(info Info) []Variant {
 			list = append(list, Variant{Kernel: v.kernel, Constants: c})
 		}
 	}
-	for _, c := range matmulVariants(info.Limits) {
-		list = append(list, Variant{Kernel: "matmul", Constants: c})
+	for _, form := range matmulVariants {
+		for _, c := range form.Constants(info.Limits) {
+			list = append(list, Variant{Kernel: "matmul", Constants: c})
+		}
 	}
 	for _, name := range []string{"lstm_step_backward_half", "lstm_step_forward_half", "matmul_half"} {
 		for _, c := range kernel.HalfConstants(info.Limits) {

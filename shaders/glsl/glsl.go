@@ -8,10 +8,11 @@
 package glsl
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,124 +79,114 @@ func exists(file string) bool {
 	return err == nil && s.Mode().IsRegular()
 }
 
-// Sums are the lines of sums.txt as the sources of a folder are now.
-func Sums(dir string, include []string) (string, error) {
-	names, err := kernels(dir)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	for _, name := range names {
-		sum, err := Sum(filepath.Join(dir, name+".comp"), include)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(&b, "%s  %s\n", sum, name)
-	}
-	return b.String(), nil
+// state is a folder of kernels as it is.
+type state struct {
+	names     []string          // of the sources, in order
+	now, then map[string]string // the hash of each source, and that of which its SPIR-V was made
+	sums      string            // what sums.txt should be
+	left      []string          // SPIR-V files without a source
 }
 
-// Stale lists, one sentence each, the kernels of a folder whose SPIR-V is not made of their source: changed, missing,
-// or left over.
-func Stale(dir string, include []string) ([]string, error) {
-	now, err := Sums(dir, include)
-	if err != nil {
-		return nil, err
+func read(dir string, include []string) (s state, err error) {
+	if s.names, err = kernels(dir); err != nil {
+		return s, err
+	}
+	for _, name := range s.names {
+		sum, err := Sum(filepath.Join(dir, name+".comp"), include)
+		if err != nil {
+			return s, err
+		}
+		s.sums += fmt.Sprintf("%s  %s\n", sum, name)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "sums.txt"))
 	if err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("glsl: %w", err)
+		return s, fmt.Errorf("glsl: %w", err)
 	}
-	then := parse(string(text))
-	var wrong []string
-	current := parse(now)
-	for name, sum := range current {
-		switch {
-		case !exists(filepath.Join(dir, "spv", name+".spv")):
-			wrong = append(wrong, fmt.Sprintf("%s.comp has no spv/%s.spv", name, name))
-		case then[name] == "":
-			wrong = append(wrong, fmt.Sprintf("%s.comp is not in sums.txt", name))
-		case then[name] != sum:
-			wrong = append(wrong, fmt.Sprintf("%s.comp or a file it includes was changed after spv/%s.spv was made", name, name))
-		}
-	}
-	for name := range then {
-		if current[name] == "" {
-			wrong = append(wrong, fmt.Sprintf("sums.txt lists %s, which has no source", name))
-		}
-	}
-	made, err := filepath.Glob(filepath.Join(dir, "spv", "*.spv"))
+	s.now, s.then = parse(s.sums), parse(string(text))
+	made, err := filepath.Glob(spv(dir, "*"))
 	for _, f := range made {
-		if name := strings.TrimSuffix(filepath.Base(f), ".spv"); current[name] == "" {
-			wrong = append(wrong, fmt.Sprintf("spv/%s.spv has no source", name))
+		if s.now[strings.TrimSuffix(filepath.Base(f), ".spv")] == "" {
+			s.left = append(s.left, f)
 		}
 	}
-	slices.Sort(wrong)
-	return wrong, err
+	return s, err
 }
 
 func parse(sums string) map[string]string {
 	m := map[string]string{}
-	lines := bufio.NewScanner(strings.NewReader(sums))
-	for lines.Scan() {
-		if sum, name, ok := strings.Cut(lines.Text(), "  "); ok {
+	for line := range strings.Lines(sums) {
+		if sum, name, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
 			m[name] = sum
 		}
 	}
 	return m
 }
 
+// spv is the file of a kernel's SPIR-V.
+func spv(dir, name string) string { return filepath.Join(dir, "spv", name+".spv") }
+
+// Stale lists, one sentence each, the kernels of a folder whose SPIR-V is not made of their source: changed, missing,
+// or left over.
+func Stale(dir string, include []string) ([]string, error) {
+	s, err := read(dir, include)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []string
+	for name, sum := range s.now {
+		switch {
+		case !exists(spv(dir, name)):
+			wrong = append(wrong, fmt.Sprintf("%s.comp has no spv/%s.spv", name, name))
+		case s.then[name] == "":
+			wrong = append(wrong, fmt.Sprintf("%s.comp is not in sums.txt", name))
+		case s.then[name] != sum:
+			wrong = append(wrong, fmt.Sprintf("%s.comp or a file it includes was changed after spv/%s.spv was made", name, name))
+		}
+	}
+	for name := range s.then {
+		if s.now[name] == "" {
+			wrong = append(wrong, fmt.Sprintf("sums.txt lists %s, which has no source", name))
+		}
+	}
+	for _, f := range s.left {
+		wrong = append(wrong, fmt.Sprintf("spv/%s has no source", filepath.Base(f)))
+	}
+	slices.Sort(wrong)
+	return wrong, nil
+}
+
 // Compile makes the SPIR-V 1.3 of every kernel of a folder that is stale, or of all with force, checks it with spirv-val,
 // removes what is left over and rewrites sums.txt. It returns the names that were compiled. On an error the folder keeps
 // its old sums, so that the test goes on saying that it is stale.
-func Compile(dir string, include []string, force bool) ([]string, error) {
+func Compile(dir string, include []string, force bool) (made []string, err error) {
 	for _, tool := range []string{"glslangValidator", "spirv-val"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, fmt.Errorf("glsl: %s is not installed (Debian: glslang-tools and spirv-tools)", tool)
 		}
 	}
-	now, err := Sums(dir, include)
+	s, err := read(dir, include)
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "sums.txt"))
-	if err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("glsl: %w", err)
-	}
-	then, current := parse(string(text)), parse(now)
 	if err := os.MkdirAll(filepath.Join(dir, "spv"), 0o755); err != nil {
 		return nil, fmt.Errorf("glsl: %w", err)
 	}
-	names, err := kernels(dir)
-	if err != nil {
-		return nil, err
-	}
-	var made []string
-	for _, name := range names {
-		target := filepath.Join(dir, "spv", name+".spv")
-		if !force && exists(target) && then[name] == current[name] {
+	for _, name := range s.names {
+		if !force && exists(spv(dir, name)) && s.then[name] == s.now[name] {
 			continue
 		}
-		if err := compile(filepath.Join(dir, name+".comp"), target, include); err != nil {
+		if err := compile(filepath.Join(dir, name+".comp"), spv(dir, name), include); err != nil {
 			return made, err
 		}
 		made = append(made, name)
 	}
-	old, err := filepath.Glob(filepath.Join(dir, "spv", "*.spv"))
+	for _, f := range s.left {
+		err = errors.Join(err, os.Remove(f))
+	}
+	if err == nil && !maps.Equal(s.now, s.then) {
+		err = os.WriteFile(filepath.Join(dir, "sums.txt"), []byte(s.sums), 0o644)
+	}
 	if err != nil {
-		return made, err
-	}
-	for _, f := range old {
-		if current[strings.TrimSuffix(filepath.Base(f), ".spv")] == "" {
-			if err := os.Remove(f); err != nil {
-				return made, fmt.Errorf("glsl: %w", err)
-			}
-		}
-	}
-	if now == string(text) {
-		return made, nil
-	}
-	if err := os.WriteFile(filepath.Join(dir, "sums.txt"), []byte(now), 0o644); err != nil {
 		return made, fmt.Errorf("glsl: %w", err)
 	}
 	return made, nil

@@ -39,13 +39,13 @@ void main() { y[0] = value(); }
 // current pretends to have compiled: it writes the sums of the sources and empty SPIR-V.
 func current(t *testing.T, dir string) {
 	t.Helper()
-	sums, err := Sums(dir, []string{filepath.Join(dir, "include")})
+	now, err := read(dir, []string{filepath.Join(dir, "include")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "sums.txt"), sums)
-	for name := range parse(sums) {
-		write(t, filepath.Join(dir, "spv", name+".spv"), "")
+	write(t, filepath.Join(dir, "sums.txt"), now.sums)
+	for _, name := range now.names {
+		write(t, spv(dir, name), "")
 	}
 }
 
@@ -159,5 +159,24 @@ func TestNewerCompiler(t *testing.T) {
 	}
 	if made, err := os.ReadFile(filepath.Join(dir, "spv", "x.spv")); err != nil || string(made) != "made\n" {
 		t.Errorf("compiled %q, %v", made, err)
+	}
+}
+
+// TestWords: constants keep their values, comments and paragraphs; what is no constant is left out.
+func TestWords(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "some.glsl")
+	text := "// Words.\n#ifndef A\n\nconst uint KEY_HIGH = 1u; // high half\nconst uint ALL = 0xFFu;\n\nconst uint B2 = 3u;\nconst uint C = B2 + 1u;\n\n#endif\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Words("some", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "const (\n\tKeyHigh = 1 // high half\n\tAll     = 0xFF\n\n\tB2 = 3\n)\n"; !strings.HasSuffix(string(got), want) {
+		t.Errorf("%s\nwant it to end\n%s", got, want)
+	}
+	if _, err := Words("some", file+"?"); err == nil {
+		t.Error("a file that is not there was read")
 	}
 }

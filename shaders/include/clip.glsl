@@ -6,7 +6,7 @@
 
 // The variable that parameter p of a model belongs to.
 uint variableOf(uint p) {
-    uint v = 0u, end = V; // start(v) ≤ p, and the variables from end on begin behind p
+    uint v = 0u, end = V; // start(v) ≤ p, and the variables from end on begin after p
     while (end - v > 1u) {
         uint middle = (v + end) / 2u;
         if (p >= start(middle)) v = middle;

@@ -4,7 +4,7 @@
 #ifndef OPTIMIZER_GLSL
 #define OPTIMIZER_GLSL
 
-// The parameter p behind a step of Adam with gradient g; the moments first and second move too. o is where the model's options
+// The parameter p after a step of Adam with gradient g; the moments first and second move too. o is where the model's options
 // begin, s where its step's schedule does.
 //   p −= p·decay   first += (g − first)(1 − β1)   second += (g² − second)(1 − β2)   p −= α·first/(√second + ε)
 float adamStep(float p, float g, inout float first, inout float second, uint o, uint s) {
@@ -17,7 +17,7 @@ float adamStep(float p, float g, inout float first, inout float second, uint o, 
     return moved;
 }
 
-// The parameter p behind a step against gradient g: p −= p·decay + α·g.
+// The parameter p after a step against gradient g: p −= p·decay + α·g.
 float sgdStep(float p, float g, uint s) {
     precise float moved = p - p * uintBitsToFloat(schedule[s + DECAY]) - uintBitsToFloat(schedule[s + ALPHA]) * g;
     return moved;

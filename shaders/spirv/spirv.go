@@ -36,14 +36,6 @@ type Module struct {
 	local       [3]uint32
 	sizeIDs     [3]uint32 // ids of the constants that hold the local size; 0: local
 	shared      []uint32  // pointee types of the shared variables
-	blocks      map[uint32]*block
-	entries     []uint32 // the first block of each function
-}
-
-// block is a part of a function without branches: what it does with subgroups, and how it ends.
-type block struct {
-	subgroup []instruction
-	end      instruction
 }
 
 type instruction struct {
@@ -51,11 +43,16 @@ type instruction struct {
 	args []uint32 // without the first word; constants: type, id, …; types: id, …
 }
 
-type decorations struct {
-	has                                 map[uint32]bool
-	binding, set, offset                uint32
-	stride, builtin, spec, matrixStride uint32
+// decorations are what is said of an id or a member: by kind, the first operand, 0 where there is none.
+type decorations map[uint32]uint32
+
+func (d decorations) has(kind uint32) bool {
+	_, ok := d[kind]
+	return ok
 }
+
+// is reports whether there is a decoration of a kind with this operand.
+func (d decorations) is(kind, operand uint32) bool { return d.has(kind) && d[kind] == operand }
 
 // The opcodes and decorations that matter here.
 const (
@@ -69,14 +66,13 @@ const (
 	opTypePointer                                                      = 32
 	opConstantTrue, opConstantFalse, opConstant, opConstantComposite   = 41, 42, 43, 44
 	opSpecTrue, opSpecFalse, opSpecConstant, opSpecComposite, opSpecOp = 48, 49, 50, 51, 52
-	opFunction, opVariable                                             = 54, 59
-	opLabel, opBranch, opBranchConditional, opSwitch                   = 248, 249, 250, 251
+	opVariable                                                         = 59
 	opDecorate, opMemberDecorate                                       = 71, 72
 
-	decSpecID, decBlock, decBufferBlock, decArrayStride, decMatrixStride = 1, 2, 3, 6, 7
-	decBuiltIn, decNonWritable, decNonReadable                           = 11, 24, 25
-	decBinding, decSet, decOffset                                        = 33, 34, 35
-	builtInWorkgroupSize                                                 = 25
+	decSpecID, decBufferBlock, decArrayStride  = 1, 3, 6
+	decBuiltIn, decNonWritable, decNonReadable = 11, 24, 25
+	decBinding, decSet, decOffset              = 33, 34, 35
+	builtInWorkgroupSize                       = 25
 
 	// The capabilities lie in the order of Vulkan's flags: basic, vote, arithmetic, ballot, shuffle, …, quad.
 	capGroupNonUniform, capGroupNonUniformQuad = 61, 68
@@ -96,10 +92,8 @@ func Parse(code []byte) (*Module, error) {
 	}
 	m := &Module{
 		Version: words[1], defs: map[uint32]instruction{}, dec: map[uint32]decorations{}, names: map[uint32]string{},
-		member: map[[2]uint32]decorations{}, memberNames: map[[2]uint32]string{}, blocks: map[uint32]*block{},
+		member: map[[2]uint32]decorations{}, memberNames: map[[2]uint32]string{},
 	}
-	var at *block // where the instruction at hand stands, inside a function
-	first := false
 	var variables []instruction
 	entries := 0
 	for rest := words[5:]; len(rest) > 0; {
@@ -148,35 +142,19 @@ func Parse(code []byte) (*Module, error) {
 		case opMemberName:
 			m.memberNames[[2]uint32{a[0], a[1]}] = text(a[2:])
 		case opDecorate:
-			m.dec[a[0]] = m.dec[a[0]].with(a[1], a[2:])
+			m.dec[a[0]] = m.dec[a[0]].with(a[1:])
 		case opMemberDecorate:
 			key := [2]uint32{a[0], a[1]}
-			m.member[key] = m.member[key].with(a[2], a[3:])
+			m.member[key] = m.member[key].with(a[2:])
 		case opVariable:
 			variables = append(variables, instruction{op, a})
-		case opFunction:
-			at, first = nil, true
-		case opLabel:
-			at = &block{}
-			m.blocks[a[0]] = at
-			if first {
-				m.entries, first = append(m.entries, a[0]), false
-			}
-		case opBranch, opBranchConditional, opSwitch:
-			if at != nil {
-				at.end = instruction{op, a}
-			}
-		default:
-			if at != nil && op >= opGroupFirst && op <= opGroupLast {
-				at.subgroup = append(at.subgroup, instruction{op, a})
-			}
 		}
 	}
 	if entries != 1 {
 		return nil, fmt.Errorf("spirv: %d entry points; one is expected", entries)
 	}
 	for id, d := range m.dec {
-		if c := m.defs[id]; d.has[decBuiltIn] && d.builtin == builtInWorkgroupSize && len(c.args) == 5 {
+		if c := m.defs[id]; d.is(decBuiltIn, builtInWorkgroupSize) && len(c.args) == 5 {
 			m.sizeIDs = [3]uint32(c.args[2:5])
 		}
 	}
@@ -221,7 +199,6 @@ var leastWords = map[uint16]int{
 	opTypeVoid: 1, opTypeBool: 1, opTypeInt: 3, opTypeFloat: 2, opTypeVector: 3, opTypeMatrix: 3, opTypeArray: 3,
 	opTypeRuntimeArray: 2, opTypeStruct: 1, opTypeCooperativeMatrix: 1, opTypePointer: 3, opConstantTrue: 2, opConstantFalse: 2, opConstant: 3,
 	opConstantComposite: 2, opSpecTrue: 2, opSpecFalse: 2, opSpecConstant: 3, opSpecComposite: 2, opSpecOp: 3, opVariable: 3,
-	opLabel: 1, opBranch: 1, opBranchConditional: 3, opSwitch: 2,
 }
 
 func text(words []uint32) string {
@@ -238,29 +215,14 @@ func text(words []uint32) string {
 	return string(b)
 }
 
-func (d decorations) with(kind uint32, extra []uint32) decorations {
-	if d.has == nil {
-		d.has = map[uint32]bool{}
+// with adds a decoration: its kind, and operands where it has some.
+func (d decorations) with(words []uint32) decorations {
+	if d == nil {
+		d = decorations{}
 	}
-	d.has[kind] = true
-	if len(extra) == 0 {
-		return d
-	}
-	switch kind {
-	case decBinding:
-		d.binding = extra[0]
-	case decSet:
-		d.set = extra[0]
-	case decOffset:
-		d.offset = extra[0]
-	case decArrayStride:
-		d.stride = extra[0]
-	case decMatrixStride:
-		d.matrixStride = extra[0]
-	case decBuiltIn:
-		d.builtin = extra[0]
-	case decSpecID:
-		d.spec = extra[0]
+	d[words[0]] = 0
+	if len(words) > 1 {
+		d[words[0]] = words[1]
 	}
 	return d
 }
@@ -278,8 +240,8 @@ func (m *Module) variable(a []uint32) {
 		m.shared = append(m.shared, pointee)
 	case class == classPush:
 		m.PushBytes = uint32(m.size(pointee, nil))
-	case class == classStorage || class == classUniform && block.has[decBufferBlock]:
-		b := Binding{Set: d.set, Index: d.binding, Name: m.memberNames[[2]uint32{pointee, 0}]}
+	case class == classStorage || class == classUniform && block.has(decBufferBlock):
+		b := Binding{Set: d[decSet], Index: d[decBinding], Name: m.memberNames[[2]uint32{pointee, 0}]}
 		if b.Name == "" {
 			b.Name = m.names[pointee]
 		}
@@ -287,8 +249,8 @@ func (m *Module) variable(a []uint32) {
 		b.NonWritable, b.NonReadable = true, true
 		for i := range len(members) - 1 {
 			md := m.member[[2]uint32{pointee, uint32(i)}]
-			b.NonWritable = b.NonWritable && (md.has[decNonWritable] || d.has[decNonWritable])
-			b.NonReadable = b.NonReadable && (md.has[decNonReadable] || d.has[decNonReadable])
+			b.NonWritable = b.NonWritable && (md.has(decNonWritable) || d.has(decNonWritable))
+			b.NonReadable = b.NonReadable && (md.has(decNonReadable) || d.has(decNonReadable))
 		}
 		m.bind(b)
 	}
@@ -344,7 +306,7 @@ func (m *Module) SharedBytes(constants []uint32) uint64 {
 // HasConstant reports whether the shader has a specialisation constant of that id.
 func (m *Module) HasConstant(id uint32) bool {
 	for _, d := range m.dec {
-		if d.has[decSpecID] && d.spec == id {
+		if d.is(decSpecID, id) {
 			return true
 		}
 	}

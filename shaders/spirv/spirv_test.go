@@ -144,7 +144,7 @@ func FuzzParse(f *testing.F) {
 		m.LocalSize([]uint32{3})
 		m.SharedBytes(nil)
 		m.HasConstant(0)
-		m.Subgroup(nil)
+		Subgroup(code, nil)
 		m.Contiguous()
 	})
 }

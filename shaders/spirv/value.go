@@ -2,8 +2,8 @@ package spirv
 
 // value is a scalar constant as 32 bits; 0 for what is none.
 func (m *Module) value(id uint32, constants []uint32) uint32 {
-	if d := m.dec[id]; d.has[decSpecID] && int(d.spec) < len(constants) {
-		return constants[d.spec]
+	if d := m.dec[id]; d.has(decSpecID) && int(d[decSpecID]) < len(constants) {
+		return constants[d[decSpecID]]
 	}
 	switch c := m.defs[id]; c.op {
 	case opConstant, opSpecConstant:
@@ -90,7 +90,7 @@ func (m *Module) size(id uint32, constants []uint32) uint64 {
 		return m.size(t.args[1], constants) * uint64(t.args[2])
 	case opTypeArray:
 		each := m.size(t.args[1], constants)
-		if s := m.dec[id].stride; s != 0 {
+		if s := m.dec[id][decArrayStride]; s != 0 {
 			each = uint64(s)
 		}
 		return each * uint64(m.value(t.args[2], constants))
@@ -99,8 +99,8 @@ func (m *Module) size(id uint32, constants []uint32) uint64 {
 		for i, member := range t.args[1:] {
 			size := m.size(member, constants)
 			d := m.member[[2]uint32{id, uint32(i)}]
-			if d.has[decOffset] {
-				end = max(end, uint64(d.offset)+size)
+			if d.has(decOffset) {
+				end = max(end, uint64(d[decOffset])+size)
 			} else {
 				end += size
 			}

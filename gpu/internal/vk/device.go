@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"unsafe"
 
@@ -244,17 +245,10 @@ func (c *Commands) Submit(parts []Part) error {
 	return err
 }
 
-// Wait waits for the last submission, at most the given nanoseconds, and reports whether it ended.
-func (c *Commands) Wait(nanoseconds uint64) (bool, error) {
+// Wait waits for the last submission, however long it takes.
+func (c *Commands) Wait() error {
 	raw := c.c
-	switch r := C.shim_wait(c.d.c, &raw, C.uint64_t(nanoseconds)); r {
-	case 0:
-		return true, nil
-	case 2: // VK_TIMEOUT
-		return false, nil
-	default:
-		return false, Result(r)
-	}
+	return check(C.shim_wait(c.d.c, &raw, C.uint64_t(math.MaxUint64)))
 }
 
 // Ticks are the timestamps before and after the last submission, which has ended.

@@ -82,13 +82,6 @@ func hasLayer() bool {
 	return C.shim_has_layer(name) != 0
 }
 
-// HasValidation reports whether the Khronos validation layer is installed.
-func HasValidation() bool {
-	startup.Lock()
-	defer startup.Unlock()
-	return load() == nil && hasLayer()
-}
-
 // Instance is a connection to the drivers.
 type Instance struct {
 	vk        vulkan.Instance

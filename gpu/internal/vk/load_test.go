@@ -28,6 +28,13 @@ func without(t *testing.T, names ...string) {
 	})
 }
 
+// hasValidation reports whether the Khronos validation layer is installed.
+func hasValidation() bool {
+	startup.Lock()
+	defer startup.Unlock()
+	return load() == nil && hasLayer()
+}
+
 // TestNoLoader: without a loader, or with a library that is none, Open says in one line what is missing.
 func TestNoLoader(t *testing.T) {
 	for names, words := range map[string]string{
@@ -42,7 +49,7 @@ func TestNoLoader(t *testing.T) {
 				t.Errorf("%s: %v, want Missing with %q", names, err, words)
 			}
 		}
-		if HasValidation() {
+		if hasValidation() {
 			t.Error("a layer without a loader")
 		}
 	}

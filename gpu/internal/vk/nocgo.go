@@ -27,9 +27,6 @@ var errNoCgo = Missing{"this program was built without cgo (CGO_ENABLED=0), whic
 // Open returns an error: Vulkan is called through cgo.
 func Open(Config) (*Instance, error) { return nil, errNoCgo }
 
-// HasValidation reports false: there is no loader to ask.
-func HasValidation() bool { return false }
-
 // The methods below complete the types; no value of them exists for which they could be called.
 
 func (*Instance) Physicals() ([]Physical, error)              { return nil, errNoCgo }
@@ -59,7 +56,7 @@ func (*Compiler) Statistics([]byte, Handle, []uint32, uint32, bool) ([]Figure, e
 func (*Commands) Sets([]Handle, []uint64, []uint64) error { return errNoCgo }
 func (*Commands) Record([]uint64, []uint64) error         { return errNoCgo }
 func (*Commands) Submit([]Part) error                     { return errNoCgo }
-func (*Commands) Wait(uint64) (bool, error)               { return false, errNoCgo }
+func (*Commands) Wait() error                             { return errNoCgo }
 func (*Commands) Ticks() (uint64, uint64, error)          { return 0, 0, errNoCgo }
 func (*Commands) Stamps([]uint64) error                   { return errNoCgo }
 func (*Commands) Close()                                  {}

@@ -1,7 +1,7 @@
 #version 450
-// resident_walk_backward: backpropagation through all steps of one direction of an LSTM layer in one dispatch, with the recurrent
+// resident_direction_backward: backpropagation through all steps of one direction of an LSTM layer in one dispatch, with the recurrent
 // weights in registers. A workgroup of 4·HP threads takes the windows g, g + W, … of R. dz replaces the factors that
-// resident_walk_forward left:
+// resident_direction_forward left:
 //   dz = factor·(p == 3 ? dh : dc),  dc = dh·o(1 − tanh²c) + carry,  carry = dc·f,  dh of the step before = dz·recurrent_kernelᵀ,
 // and what flows in from the layer above is added to dh of each valid step. Masked steps, whose factors are 0, pass dh and carry on.
 // LG lanes (4, 8 or 16, at most the smallest subgroup) share sums over the 4·HP elements of dz. One barrier per valid step.
@@ -13,14 +13,14 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "dispatch.glsl"
 layout(local_size_x = 64, local_size_x_id = 0) in; // 4·HP
-layout(constant_id = 1) const uint HP = 16u;       // as for resident_walk_forward
+layout(constant_id = 1) const uint HP = 16u;       // as for resident_direction_forward
 layout(constant_id = 2) const uint LG = 4u;
 layout(push_constant) uniform Dims { uint K, R, T, W, H, P, offset, reverse, flows; }; // as there; flows: 0 or 1
 layout(binding = 0) readonly buffer ParamsBuf { float params[]; }; // params[K][P]
 layout(binding = 1) readonly buffer MaskBuf { uint mask[]; };      // mask[K][T][R], 1 = valid
 layout(binding = 2) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o: factors in, dz out
 layout(binding = 3) readonly buffer PairBuf { vec2 pairs[]; };     // pairs[K][T][R][H]: o(1 − tanh²c), f
-layout(binding = 4) readonly buffer DHiddenBuf { float dh[]; };    // dh[K][R][H], by h behind the last step; not read with flows
+layout(binding = 4) readonly buffer DHiddenBuf { float dh[]; };    // dh[K][R][H], by h after the last step; not read with flows
 layout(binding = 5) readonly buffer FlowBuf { float flow[]; };     // dout[K][T][R][H], by the output of each step; read with flows only
 
 const uint G = 4u * HP;

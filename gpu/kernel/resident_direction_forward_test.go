@@ -11,13 +11,13 @@ import (
 )
 
 // forward makes the kernel; what it writes holds canaries.
-func (c *walkCase) forward(tb testing.TB, d *gpu.Device, w kernel.ResidentWalk, train bool) kernel.ResidentWalkForward {
+func (c *directionCase) forward(tb testing.TB, d *gpu.Device, w kernel.ResidentDirection, train bool) kernel.ResidentDirectionForward {
 	w.Gates, w.Pairs = put(tb, d, "gates", c.z), blank[float32](tb, d, "pairs", c.K*c.T*c.R*2*c.H)
-	return kernel.ResidentWalkForward{ResidentWalk: w, Hidden: blank[float32](tb, d, "h", c.K*(c.T+1)*c.R*c.H), Train: train}
+	return kernel.ResidentDirectionForward{ResidentDirection: w, Hidden: blank[float32](tb, d, "h", c.K*(c.T+1)*c.R*c.H), Train: train}
 }
 
-// walked are the values of a walk by name: those of valid steps, but h, which masked steps have too.
-func (c *walkCase) walked(factors, pairs, h func(k int) []float64) map[string][]float64 {
+// named are the values of a direction by name: those of valid time steps, and h, which masked time steps have too.
+func (c *directionCase) named(factors, pairs, h func(k int) []float64) map[string][]float64 {
 	out := map[string][]float64{}
 	for k := range c.K {
 		f, p := factors(k), pairs(k)
@@ -28,7 +28,7 @@ func (c *walkCase) walked(factors, pairs, h func(k int) []float64) map[string][]
 				}
 			}
 		}
-		first, last := c.R*c.H, (c.T+1)*c.R*c.H // all slots but the one where the walk begins
+		first, last := c.R*c.H, (c.T+1)*c.R*c.H // all slots but the one where the direction begins
 		if c.reverse {
 			first, last = 0, c.T*c.R*c.H
 		}
@@ -37,27 +37,27 @@ func (c *walkCase) walked(factors, pairs, h func(k int) []float64) map[string][]
 	return out
 }
 
-func (c *walkCase) forwardSpread() spread {
+func (c *directionCase) forwardSpread() spread {
 	return newSpread(func(r *reference.Rounding) map[string][]float64 {
 		var f, p, h [][]float64
 		for k := range c.K {
-			a, b, d := reference.ResidentWalkForward(r, c.of(c.z, k), c.valid(k), wide(c.kernel(k)), c.reverse)
+			a, b, d := reference.ResidentDirectionForward(r, c.of(c.z, k), c.valid(k), wide(c.kernel(k)), c.reverse)
 			f, p, h = append(f, a), append(p, b), append(h, d)
 		}
-		return c.walked(func(k int) []float64 { return f[k] }, func(k int) []float64 { return p[k] }, func(k int) []float64 { return h[k] })
+		return c.named(func(k int) []float64 { return f[k] }, func(k int) []float64 { return p[k] }, func(k int) []float64 { return h[k] })
 	})
 }
 
-func TestResidentWalkForward(t *testing.T) {
-	forWalks(t, func(t *testing.T, d *gpu.Device, c walkCase, w kernel.ResidentWalk) {
+func TestResidentDirectionForward(t *testing.T) {
+	forDirections(t, func(t *testing.T, d *gpu.Device, c directionCase, w kernel.ResidentDirection) {
 		want := c.forwardSpread()
 		for _, train := range []bool{true, false} {
 			k := c.forward(t, d, w, train)
 			run(t, d, k)
 			gates, pairs, h := get(t, k.Gates), get(t, k.Pairs), get(t, k.Hidden)
-			got := c.walked(func(k int) []float64 { return c.of(gates, k) }, func(k int) []float64 { return c.of(pairs, k) }, func(k int) []float64 { return c.of(h, k) })
+			got := c.named(func(k int) []float64 { return c.of(gates, k) }, func(k int) []float64 { return c.of(pairs, k) }, func(k int) []float64 { return c.of(h, k) })
 			want.check(t, "h", narrow(got["h"]))
-			for m := range c.K { // the slot where the walk begins is read by others, and stays
+			for m := range c.K { // the slot where the direction begins is read by others, and stays
 				begin := m * (c.T + 1) * c.R * c.H
 				if c.reverse {
 					begin += c.T * c.R * c.H
@@ -88,13 +88,13 @@ func TestResidentWalkForward(t *testing.T) {
 	})
 }
 
-// TestResidentWalkForwardGroups: the number of workgroups decides who computes, not what.
-func TestResidentWalkForwardGroups(t *testing.T) {
+// TestResidentDirectionForwardGroups: the number of workgroups decides who computes, not what.
+func TestResidentDirectionForwardGroups(t *testing.T) {
 	d := gputest.Device(t)
 	if d.Limits().SubgroupSmallest == 0 {
 		t.Skip("the device does not promise full subgroups")
 	}
-	c := walkCases()[3]
+	c := directionCase{K: 1, R: 7, T: 9, H: 15, masked: 0.4, reverse: true}
 	w := c.build(source(t), d)
 	w.Params, w.Mask = put(t, d, "params", c.params), put(t, d, "mask", c.mask)
 	var want []float32
@@ -110,12 +110,12 @@ func TestResidentWalkForwardGroups(t *testing.T) {
 	}
 }
 
-func BenchmarkResidentWalkForward(b *testing.B) {
+func BenchmarkResidentDirectionForward(b *testing.B) {
 	for _, batch := range []int{32, 256} {
 		for _, train := range []bool{true, false} {
 			b.Run(fmt.Sprintf("B=%d/T=60/H=64/train=%v", batch, train), func(b *testing.B) {
 				d := gputest.Device(b)
-				c, w := benchWalk(b, d, batch)
+				c, w := benchDirection(b, d, batch)
 				bench(b, d, 2*float64(batch*60*256*64), 4*float64(batch*60*64*11), c.forward(b, d, w, train))
 			})
 		}

@@ -74,10 +74,11 @@ func TestStackTuning(t *testing.T) {
 	}
 }
 
-// setGroups changes how many workgroups a layer's walk has at once.
+// setGroups changes how many workgroups a layer's direction has at once.
 func (e *Engine) setGroups(n int) {
-	for i := range e.walkers {
-		e.walkers[i].groups = n
+	layers := e.path.(*layered).layers
+	for i := range layers {
+		layers[i].groups = n
 	}
 }
 
@@ -96,16 +97,16 @@ func TestStackDispatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		did := dev.Submitted().Minus(before)
-		for _, name := range []string{"resident_walk_forward", "resident_walk_backward"} {
+		for _, name := range []string{"resident_direction_forward", "resident_direction_backward"} {
 			if n := did.Kernels[name].Dispatches; n != 4*p.Steps() {
 				t.Errorf("T %d: %d dispatches of %s in %d steps, want 4 each", T, n, name, p.Steps())
 			}
 		}
 		counts[T] = did
-		// A layer is two products, one for each direction, and two walks: a barrier begins it, and one stands between the two pairs.
+		// A layer is two products, one for each direction, and a dispatch through time for each: a barrier begins it, and one stands between the two pairs.
 		rec := dev.NewRecording("layer")
 		defer rec.Free()
-		e.train.recordLayer(rec, 0, true)
+		e.train.pass.(*layersPass).recordLayer(rec, 0, true)
 		before = dev.Submitted()
 		if err := rec.Run(); err != nil {
 			t.Fatal(err)
@@ -143,7 +144,7 @@ func TestStackPath(t *testing.T) {
 		{"too wide for Intel", with(func(i *gpu.Info) { i.Vendor = "Intel" }), nil, []int{81, 32}, false, "81 units want"},
 		{"too wide, asked for", nvidia, []Setting{Path(PathResident)}, []int{32, 97}, true, "it was asked for"},
 		{"129 units, asked for", nvidia, []Setting{Path(PathResident)}, []int{32, 129}, false, "the resident path cannot be taken: 129 units"},
-		{"no quads", with(func(i *gpu.Info) { i.Limits.SubgroupOps &^= 0x80 }), nil, []int{64, 32}, false, "quad"},
+		{"no quads", with(func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), nil, []int{64, 32}, false, "quad"},
 		{"no shared memory", with(func(i *gpu.Info) { i.Limits.SharedMemory = 2047 }), nil, []int{64}, false, "2048 bytes of shared memory"},
 		{"mixed precision", mixed, []Setting{Mixed()}, []int{64, 32}, false, "matrices of 16 × 16 × 16), because mixed precision is the general path's"},
 		{"mixed precision of some", mixed, []Setting{Mixed()}, []int{64, 30}, false, "where a layer's units are a multiple of 4"},

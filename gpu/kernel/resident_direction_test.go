@@ -9,8 +9,8 @@ import (
 	"vklstm/gpu/kernel"
 )
 
-// walkCase is one direction of an LSTM layer of K models on R windows.
-type walkCase struct {
+// directionCase is one direction of an LSTM layer of K models on R windows.
+type directionCase struct {
 	name           string
 	K, R, T, H     int
 	groups, lanes  int // workgroups of a model; lanes 0: as many as the device allows
@@ -21,12 +21,12 @@ type walkCase struct {
 	z, params     []float32
 	mask          []uint32
 	dh, flow      []float32
-	factors, pair []float32 // as ResidentWalkForward leaves them, for the way back alone
+	factors, pair []float32 // as ResidentDirectionForward leaves them, for the way back alone
 }
 
-// walkCases are the walks that both kernels are tested on; the windows of all but the first have masks of every kind.
-func walkCases() []walkCase {
-	return []walkCase{
+// directionCases are the directions that both kernels are tested on; the windows of all but the first have masks of every kind.
+func directionCases() []directionCase {
+	return []directionCase{
 		{name: "one of everything", K: 1, R: 1, T: 1, H: 1, groups: 1},
 		{name: "one masked step", K: 1, R: 2, T: 1, H: 3, groups: 1, masked: 1},
 		{name: "15 units, one group for all windows", K: 1, R: 7, T: 9, H: 15, groups: 1, masked: 0.4},
@@ -40,7 +40,7 @@ func walkCases() []walkCase {
 }
 
 // build fills a case. What must not be read is NaN: other parameters, z of masked steps, what flows into those, and dh with flow.
-func (c *walkCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentWalk {
+func (c *directionCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentDirection {
 	l := d.Limits()
 	hp := (c.H + 15) / 16 * 16
 	for l.SubgroupLargest > 0 && 4*hp%int(l.SubgroupLargest) != 0 {
@@ -73,15 +73,15 @@ func (c *walkCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentWalk {
 	} else {
 		c.flow = nil
 	}
-	return kernel.ResidentWalk{
+	return kernel.ResidentDirection{
 		K: c.K, R: c.R, T: c.T, W: c.groups, H: c.H, P: c.P, HP: hp, KernelOffset: c.offset, Reverse: c.reverse,
 	}
 }
 
-func (c *walkCase) kernel(k int) []float32 { return c.params[k*c.P+c.offset:][:4*c.H*c.H] }
+func (c *directionCase) kernel(k int) []float32 { return c.params[k*c.P+c.offset:][:4*c.H*c.H] }
 
 // valid is the mask of model k.
-func (c *walkCase) valid(k int) [][]bool {
+func (c *directionCase) valid(k int) [][]bool {
 	var out [][]bool
 	for t := range c.T {
 		row := make([]bool, c.R)
@@ -94,18 +94,18 @@ func (c *walkCase) valid(k int) [][]bool {
 }
 
 // of is model k's part of values that all models have as many of.
-func (c *walkCase) of(values []float32, k int) []float64 {
+func (c *directionCase) of(values []float32, k int) []float64 {
 	n := len(values) / c.K
 	return wide(values[k*n : (k+1)*n])
 }
 
-// forWalks runs f on every case, on both devices; a device without full subgroups takes no resident path.
-func forWalks(t *testing.T, f func(t *testing.T, d *gpu.Device, c walkCase, w kernel.ResidentWalk)) {
+// forDirections runs f on every case, on both devices; a device without full subgroups takes no resident path.
+func forDirections(t *testing.T, f func(t *testing.T, d *gpu.Device, c directionCase, w kernel.ResidentDirection)) {
 	devices(t, func(t *testing.T, d *gpu.Device) {
 		if d.Limits().SubgroupSmallest == 0 {
 			t.Skip("the device does not promise full subgroups")
 		}
-		for _, c := range walkCases() {
+		for _, c := range directionCases() {
 			t.Run(c.name, func(t *testing.T) {
 				w := c.build(source(t), d)
 				if 4*w.HP > int(d.Limits().MaxInvocations) {
@@ -118,12 +118,12 @@ func forWalks(t *testing.T, f func(t *testing.T, d *gpu.Device, c walkCase, w ke
 	})
 }
 
-// benchWalk is a walk of the production shape, without masks.
-func benchWalk(b *testing.B, d *gpu.Device, batch int) (walkCase, kernel.ResidentWalk) {
+// benchDirection is a direction of the production shape, without masks.
+func benchDirection(b *testing.B, d *gpu.Device, batch int) (directionCase, kernel.ResidentDirection) {
 	if d.Limits().SubgroupSmallest == 0 {
 		b.Skip("the device does not promise full subgroups")
 	}
-	c := walkCase{K: 1, R: batch, T: 60, H: 64, groups: min(batch, 264)}
+	c := directionCase{K: 1, R: batch, T: 60, H: 64, groups: min(batch, 264)}
 	w := c.build(source(b), d)
 	w.Params, w.Mask = put(b, d, "params", c.params), put(b, d, "mask", c.mask)
 	w.Pairs = put(b, d, "pairs", c.pair)

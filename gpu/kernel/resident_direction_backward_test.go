@@ -10,18 +10,18 @@ import (
 	"vklstm/model/reference"
 )
 
-// backward makes the kernel, behind factors and pairs that need not be a walk's.
-func (c *walkCase) backward(tb testing.TB, d *gpu.Device, w kernel.ResidentWalk) kernel.ResidentWalkBackward {
+// backward makes the kernel, after factors and pairs that need not come from a forward pass.
+func (c *directionCase) backward(tb testing.TB, d *gpu.Device, w kernel.ResidentDirection) kernel.ResidentDirectionBackward {
 	w.Gates, w.Pairs = put(tb, d, "gates", c.factors), put(tb, d, "pairs", c.pair)
-	k := kernel.ResidentWalkBackward{ResidentWalk: w, DHidden: put(tb, d, "dh", c.dh), LG: c.lanes}
+	k := kernel.ResidentDirectionBackward{ResidentDirection: w, DHidden: put(tb, d, "dh", c.dh), LG: c.lanes}
 	if c.flows {
 		k.Flow = put(tb, d, "flow", c.flow)
 	}
 	return k
 }
 
-func TestResidentWalkBackward(t *testing.T) {
-	forWalks(t, func(t *testing.T, d *gpu.Device, c walkCase, w kernel.ResidentWalk) {
+func TestResidentDirectionBackward(t *testing.T) {
+	forDirections(t, func(t *testing.T, d *gpu.Device, c directionCase, w kernel.ResidentDirection) {
 		want := newSpread(func(r *reference.Rounding) map[string][]float64 {
 			var dz []float64
 			for k := range c.K {
@@ -31,7 +31,7 @@ func TestResidentWalkBackward(t *testing.T) {
 				} else {
 					dh = c.of(c.dh, k)
 				}
-				dz = append(dz, reference.ResidentWalkBackward(r, c.of(c.factors, k), c.of(c.pair, k), c.valid(k), wide(c.kernel(k)), dh, flow, c.reverse)...)
+				dz = append(dz, reference.ResidentDirectionBackward(r, c.of(c.factors, k), c.of(c.pair, k), c.valid(k), wide(c.kernel(k)), dh, flow, c.reverse)...)
 			}
 			return map[string][]float64{"dz": dz}
 		})
@@ -47,13 +47,13 @@ func TestResidentWalkBackward(t *testing.T) {
 	})
 }
 
-// TestResidentWalkBackwardGroups: the number of workgroups decides who computes, not what.
-func TestResidentWalkBackwardGroups(t *testing.T) {
+// TestResidentDirectionBackwardGroups: the number of workgroups decides who computes, not what.
+func TestResidentDirectionBackwardGroups(t *testing.T) {
 	d := gputest.Device(t)
 	if d.Limits().SubgroupSmallest == 0 {
 		t.Skip("the device does not promise full subgroups")
 	}
-	c := walkCases()[3]
+	c := directionCase{K: 1, R: 7, T: 9, H: 15, masked: 0.4, reverse: true}
 	w := c.build(source(t), d)
 	w.Params, w.Mask = put(t, d, "params", c.params), put(t, d, "mask", c.mask)
 	var want []float32
@@ -69,11 +69,11 @@ func TestResidentWalkBackwardGroups(t *testing.T) {
 	}
 }
 
-func BenchmarkResidentWalkBackward(b *testing.B) {
+func BenchmarkResidentDirectionBackward(b *testing.B) {
 	for _, batch := range []int{32, 256} {
 		b.Run(fmt.Sprintf("B=%d/T=60/H=64", batch), func(b *testing.B) {
 			d := gputest.Device(b)
-			c, w := benchWalk(b, d, batch)
+			c, w := benchDirection(b, d, batch)
 			bench(b, d, 2*float64(batch*60*256*64), 4*float64(batch*60*64*10), c.backward(b, d, w))
 		})
 	}

@@ -1,5 +1,5 @@
 #version 450
-// resident_walk_forward: all steps of one direction of an LSTM layer in one dispatch, with the recurrent weights in registers.
+// resident_direction_forward: all steps of one direction of an LSTM layer in one dispatch, with the recurrent weights in registers.
 // A workgroup of 4·HP threads takes the windows g, g + W, … of R. Four neighbouring lanes, a quad, serve a unit: lane p has gate p
 // (i f c o), and holds 1/4 of the rows of all four gates of its unit, as in resident_lstm. z = z of the input + h·recurrent_kernel.
 // With TRAIN what BPTT multiplies dh and dc with replaces z, and pairs, as resident_lstm has them:
@@ -20,7 +20,7 @@ layout(push_constant) uniform Dims { uint K, R, T, W, H, P, offset, reverse; }; 
 layout(binding = 0) readonly buffer ParamsBuf { float params[]; }; // params[K][P]
 layout(binding = 1) readonly buffer MaskBuf { uint mask[]; };      // mask[K][T][R], 1 = valid
 layout(binding = 2) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o: z in, factors out
-layout(binding = 3) writeonly buffer HiddenBuf { float h[]; };     // h[K][T+1][R][H]; behind step t in slot t+1, in reverse in slot t
+layout(binding = 3) writeonly buffer HiddenBuf { float h[]; };     // h[K][T+1][R][H]; after step t in slot t+1, in reverse in slot t
 layout(binding = 4) writeonly buffer PairBuf { vec2 pairs[]; };    // pairs[K][T][R][H]: o(1 − tanh²c), f
 
 const uint G = 4u * HP;
@@ -55,7 +55,7 @@ void main() {
         uint valid = mask[row];
         barrier();
         for (uint s = 0u; s < T; s++) {
-            uint at = row * 4u * H + mine, to = row + (k + 1u - reverse) * R; // row of h[K][T+1][R] behind the step
+            uint at = row * 4u * H + mine, to = row + (k + 1u - reverse) * R; // row of h[K][T+1][R] after the step
             bool isValid = subgroupBroadcastFirst(valid) != 0u;
             float z = next;
             uint put = row * H + u;

@@ -2,12 +2,12 @@ package reference
 
 import "math"
 
-// ResidentWalkForward is resident_walk_forward.comp: one direction of an LSTM layer over all steps. z[T][R][4H] is the
+// ResidentDirectionForward is resident_direction_forward.comp: one direction of an LSTM layer over all steps. z[T][R][4H] is the
 // pre-activation as far as the input makes it, mask[T][R] says which steps are used, kernel[H][4H] is the recurrent kernel; with
 // reverse, steps are taken from the last to the first. It returns what backpropagation multiplies with, factors[T][R][4H] and
 // pairs[T][R][H][2] (o(1 − tanh²c) and f; 0 in masked steps), and h[T+1][R][H], which behind step t lies in slot t + 1, with
 // reverse in slot t. r imitates float32's rounding; nil: exact.
-func ResidentWalkForward(r *Rounding, z []float64, mask [][]bool, kernel []float64, reverse bool) (factors, pairs, h []float64) {
+func ResidentDirectionForward(r *Rounding, z []float64, mask [][]bool, kernel []float64, reverse bool) (factors, pairs, h []float64) {
 	T, R, z4 := len(mask), len(mask[0]), len(z)/len(mask)/len(mask[0])
 	H, n := z4/4, Network{Rounding: r}
 	factors, pairs, h = make([]float64, len(z)), make([]float64, T*R*2*H), make([]float64, (T+1)*R*H)
