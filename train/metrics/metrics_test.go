@@ -110,8 +110,6 @@ func TestUndefinedMetrics(t *testing.T) {
 	}
 }
 
-func same(a, b float64) bool { return a == b || a != a && b != b }
-
 func TestMetricsPanicOnWrongShape(t *testing.T) {
 	for name, f := range map[string]func(y, p []float32){
 		"ComputeMetrics": func(y, p []float32) { Compute(y, p, 0, .5) },
