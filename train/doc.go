@@ -1,16 +1,14 @@
-// Package train trains and judges sequence classifiers: from a file of windows to a checkpoint, on whatever engine
-// package model's interface hides.
+// Package train trains sequence classifiers: from a Config to a model, its history and its files, on whatever engine package
+// model's interface hides.
 //
-//	data.npz X[N][T][F] y[N] ─ LoadNPZ → Dataset ─ SplitRandom, SplitGroup → Parts ─ Check: refused, or warned about
-//	                                        │                                  │
-//	                                        │     FitScaling, on the training part alone
-//	                                        ▼                                  ▼
-//	                            the engine's Load, once            order of windows, an epoch at a time
-//	                                        └───────────────┬──────────────────┘
-//	                                 one probability per window → ComputeMetrics → callbacks → checkpoint
+//	Config ─ LoadData → data.Dataset ─ data.SplitRandom, SplitGroup → parts ─ data.FitScaling
+//	   │                     ▼                                          ▼
+//	   │        the engine's Load, once              plan: order of windows, an epoch at a time
+//	   ▼                     └────────────────┬─────────────────────────┘
+//	LSTM  ── Pool.Train (fit.go) ── for each epoch: plan → engine → scores → keep the best → callbacks → stop?
 //
 // Models train side by side: a Pool holds the runs of several configurations on one engine, and LSTM is a pool of one.
 //
-// The Dataset keeps what was measured, NaN for a missing value; scaling, masks and augmentation happen in the
-// engine, which is told the numbers. Without a file, Sample makes windows to train on.
+// The rooms below it: saved (a model in files), device (what makes engines), data (windows), report (pictures and tables),
+// progress (the log), metrics (scores). Those above: pool shares models out, crossval and search are its callers.
 package train

@@ -2,9 +2,9 @@
 //
 //	Dataset ─ Stratified, ByRank, Given → Folds ─ Parts: training, inner validation, test of each fold
 //	                                        │
-//	             train.Pool:  folds × series × members side by side, each as it would train alone
+//	             pool.Each → train.Pool: folds × series × members side by side, each as it would train alone
 //	                                        │
-//	        Prediction: one out-of-fold probability per window and series → Report, with intervals over groups
+//	        Series: one out-of-fold probability per window and series → Report, with intervals over groups
 //
 // A group (recording, person) is never on both sides. Folds are those of scikit-learn's StratifiedGroupKFold, without groups
 // those of its StratifiedKFold; all metrics equal scikit-learn's on the probabilities that are saved.

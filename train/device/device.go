@@ -1,3 +1,5 @@
+// Package device opens what models are trained and run on, by the words of --device: auto, cpu, an index or a name. A Device
+// makes engines; nothing above it knows which.
 package device
 
 import (

@@ -1,3 +1,4 @@
+// Package files writes files whole or not at all.
 package files
 
 import (

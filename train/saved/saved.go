@@ -1,3 +1,8 @@
+// Package saved is a trained model in files: load, save, export, predict, evaluate.
+//
+//	m, err := saved.Load("lstm_best.h5")            // or .keras, or .npz; Keras's own files too
+//	_, err = saved.Export("lstm.onnx", m, saved.FormatONNX, model.QuantizeFloat16)
+//	v, err := m.Evaluate(ctx, device.NewEngine, d, nil)
 package saved
 
 import (
