@@ -26,13 +26,7 @@ func (v Variant) String() string {
 
 // Statistic is one figure that a driver's compiler has of a kernel: registers, spills, instructions, what else it counts.
 // Which there are and what they are called is the driver's affair.
-type Statistic struct {
-	Executable string // the part of the pipeline, which has just one on most drivers
-	Subgroup   uint32 // the lanes it was compiled for; 0 where the driver does not say
-	Name       string
-	About      string // the driver's explanation
-	Value      float64
-}
+type Statistic = vk.Figure
 
 // The answers of a Compiler that are no fault of the kernel.
 var (
@@ -143,14 +137,7 @@ func (c *Compiler) statistics(v Variant, subgroup uint32) ([]Statistic, error) {
 	}
 	defer c.vk.Destroy(vk.KindPipelineLayout, layout)
 	figures, err := c.vk.Statistics(code, layout, v.Constants, subgroup, m.SubgroupOps != 0)
-	if err != nil {
-		return nil, translate(err)
-	}
-	list := make([]Statistic, len(figures))
-	for i, f := range figures {
-		list[i] = Statistic{f.Executable, f.Subgroup, f.Name, f.About, f.Value}
-	}
-	return list, nil
+	return figures, translate(err)
 }
 
 // Close frees everything. A second Close does nothing.

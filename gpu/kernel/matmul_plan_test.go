@@ -33,19 +33,19 @@ func TestPlanMatmul(t *testing.T) {
 		tile                string
 		splits              int
 	}{
-		{"one element", 1, 1, 1, 1, true, full, "32×32", 1},
-		{"input at H=64", 1920, 256, 6, 1, false, full, "32×32", 1},
-		{"input at H=64, 4 models", 1920, 256, 6, 4, false, full, "64×64", 1},
-		{"input at H=256", 32768, 1024, 64, 1, false, full, "128×128", 1},
-		{"input at H=256, 128 registers", 32768, 1024, 64, 1, false, intel, "64×64", 1},
-		{"input at H=256, 128 threads", 32768, 1024, 64, 1, false, least, "64×64", 1},
-		{"recurrent gradient at H=64", 64, 256, 1920, 1, true, full, "32×32", 15},
-		{"recurrent gradient at H=64, not cut", 64, 256, 1920, 1, false, full, "32×32", 1},
-		{"recurrent gradient at H=256", 256, 1024, 32768, 1, true, full, "128×128", 8},
-		{"recurrent gradient at H=1024", 1024, 4096, 32768, 1, true, full, "128×128", 1},
-		{"kernel gradient of 6 features", 6, 256, 1920, 1, true, full, "32×32", 15},
-		{"33 rows fill half of a tile of 64", 33, 4096, 64, 64, false, full, "64×64", 1},
-		{"129 rows would waste most of a tile of 128", 129, 4096, 64, 64, false, full, "64×64", 1},
+		{name: "one element", m: 1, n: 1, inner: 1, models: 1, split: true, limits: full, tile: "32×32", splits: 1},
+		{name: "input at H=64", m: 1920, n: 256, inner: 6, models: 1, limits: full, tile: "32×32", splits: 1},
+		{name: "input at H=64, 4 models", m: 1920, n: 256, inner: 6, models: 4, limits: full, tile: "64×64", splits: 1},
+		{name: "input at H=256", m: 32768, n: 1024, inner: 64, models: 1, limits: full, tile: "128×128", splits: 1},
+		{name: "input at H=256, 128 registers", m: 32768, n: 1024, inner: 64, models: 1, limits: intel, tile: "64×64", splits: 1},
+		{name: "input at H=256, 128 threads", m: 32768, n: 1024, inner: 64, models: 1, limits: least, tile: "64×64", splits: 1},
+		{name: "recurrent gradient at H=64", m: 64, n: 256, inner: 1920, models: 1, split: true, limits: full, tile: "32×32", splits: 15},
+		{name: "recurrent gradient at H=64, not cut", m: 64, n: 256, inner: 1920, models: 1, limits: full, tile: "32×32", splits: 1},
+		{name: "recurrent gradient at H=256", m: 256, n: 1024, inner: 32768, models: 1, split: true, limits: full, tile: "128×128", splits: 8},
+		{name: "recurrent gradient at H=1024", m: 1024, n: 4096, inner: 32768, models: 1, split: true, limits: full, tile: "128×128", splits: 1},
+		{name: "kernel gradient of 6 features", m: 6, n: 256, inner: 1920, models: 1, split: true, limits: full, tile: "32×32", splits: 15},
+		{name: "33 rows fill half of a tile of 64", m: 33, n: 4096, inner: 64, models: 64, limits: full, tile: "64×64", splits: 1},
+		{name: "129 rows would waste most of a tile of 128", m: 129, n: 4096, inner: 64, models: 64, limits: full, tile: "64×64", splits: 1},
 	} {
 		p := planMatmul(tc.m, tc.n, tc.inner, tc.models, tc.split, tc.limits)
 		if fmt.Sprintf("%d×%d", p.rows(), p.columns()) != tc.tile || p.splits != tc.splits {

@@ -135,21 +135,21 @@ func TestStackPath(t *testing.T) {
 		resident bool
 		words    string // of String or the error
 	}{
-		{"usual", nvidia, nil, []int{64, 32}, true, "resident path (LSTM layers of 2 × 64 and 2 × 32 units, float32), because the weights fit the registers"},
-		{"one layer", nvidia, nil, []int{64}, true, "resident path (2 × 64 units"},
-		{"asked for general", nvidia, []Setting{Path(PathGeneral)}, []int{64, 32}, false, "general path (LSTM layers of 2 × 64 and 2 × 32 units, float32), because it was asked for"},
-		{"one layer too wide", nvidia, nil, []int{32, 97}, false, "97 units want more registers than a multiprocessor has"},
-		{"as wide as can be", nvidia, nil, []int{32, 96}, true, "the weights fit the registers"},
-		{"as wide as can be on Intel", with(func(i *gpu.Info) { i.Vendor = "Intel" }), nil, []int{80, 32}, true, "the weights fit the registers"},
-		{"too wide for Intel", with(func(i *gpu.Info) { i.Vendor = "Intel" }), nil, []int{81, 32}, false, "81 units want"},
-		{"too wide, asked for", nvidia, []Setting{Path(PathResident)}, []int{32, 97}, true, "it was asked for"},
-		{"129 units, asked for", nvidia, []Setting{Path(PathResident)}, []int{32, 129}, false, "the resident path cannot be taken: 129 units"},
-		{"no quads", with(func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), nil, []int{64, 32}, false, "quad"},
-		{"no shared memory", with(func(i *gpu.Info) { i.Limits.SharedMemory = 2047 }), nil, []int{64}, false, "2048 bytes of shared memory"},
-		{"mixed precision", mixed, []Setting{Mixed()}, []int{64, 32}, false, "matrices of 16 × 16 × 16), because mixed precision is the general path's"},
-		{"mixed precision of some", mixed, []Setting{Mixed()}, []int{64, 30}, false, "where a layer's units are a multiple of 4"},
-		{"mixed precision of none", mixed, []Setting{Mixed()}, []int{30, 31}, false, "no faster than float32"},
-		{"mixed precision, asked for", mixed, []Setting{Mixed(), Path(PathResident)}, []int{64, 32}, false, "cannot be taken: mixed precision"},
+		{name: "usual", info: nvidia, units: []int{64, 32}, resident: true, words: "resident path (LSTM layers of 2 × 64 and 2 × 32 units, float32), because the weights fit the registers"},
+		{name: "one layer", info: nvidia, units: []int{64}, resident: true, words: "resident path (2 × 64 units"},
+		{name: "asked for general", info: nvidia, settings: []Setting{Path(PathGeneral)}, units: []int{64, 32}, words: "general path (LSTM layers of 2 × 64 and 2 × 32 units, float32), because it was asked for"},
+		{name: "one layer too wide", info: nvidia, units: []int{32, 97}, words: "97 units want more registers than a multiprocessor has"},
+		{name: "as wide as can be", info: nvidia, units: []int{32, 96}, resident: true, words: "the weights fit the registers"},
+		{name: "as wide as can be on Intel", info: with(func(i *gpu.Info) { i.Vendor = "Intel" }), units: []int{80, 32}, resident: true, words: "the weights fit the registers"},
+		{name: "too wide for Intel", info: with(func(i *gpu.Info) { i.Vendor = "Intel" }), units: []int{81, 32}, words: "81 units want"},
+		{name: "too wide, asked for", info: nvidia, settings: []Setting{Path(PathResident)}, units: []int{32, 97}, resident: true, words: "it was asked for"},
+		{name: "129 units, asked for", info: nvidia, settings: []Setting{Path(PathResident)}, units: []int{32, 129}, words: "the resident path cannot be taken: 129 units"},
+		{name: "no quads", info: with(func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), units: []int{64, 32}, words: "quad"},
+		{name: "no shared memory", info: with(func(i *gpu.Info) { i.Limits.SharedMemory = 2047 }), units: []int{64}, words: "2048 bytes of shared memory"},
+		{name: "mixed precision", info: mixed, settings: []Setting{Mixed()}, units: []int{64, 32}, words: "matrices of 16 × 16 × 16), because mixed precision is the general path's"},
+		{name: "mixed precision of some", info: mixed, settings: []Setting{Mixed()}, units: []int{64, 30}, words: "where a layer's units are a multiple of 4"},
+		{name: "mixed precision of none", info: mixed, settings: []Setting{Mixed()}, units: []int{30, 31}, words: "no faster than float32"},
+		{name: "mixed precision, asked for", info: mixed, settings: []Setting{Mixed(), Path(PathResident)}, units: []int{64, 32}, words: "cannot be taken: mixed precision"},
 	} {
 		dev := gpu.Simulate(tc.info)
 		e, err := New(dev, model.Stack(60, 6, tc.units, true, 0, 32), []model.Options{{Loss: model.Focal(), Optimizer: model.DefaultAdam()}}, tc.settings...)

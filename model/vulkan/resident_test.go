@@ -221,28 +221,28 @@ func TestChoosePath(t *testing.T) {
 		resident bool
 		words    string // of String or the error
 	}{
-		{"production", nvidia, PathAuto, 6, 64, 32, true, "the weights fit the registers"},
-		{"asked for general", nvidia, PathGeneral, 6, 64, 32, false, "it was asked for"},
-		{"63 features", nvidia, PathAuto, 63, 64, 32, true, "fit the registers"},
-		{"64 features", nvidia, PathAuto, 64, 64, 32, false, "do not fit the registers"},
-		{"65 units, 15 features", nvidia, PathAuto, 15, 65, 32, true, "320 threads, 64 at once"},
-		{"65 units, 16 features", nvidia, PathAuto, 16, 65, 32, false, "do not fit the registers"},
-		{"96 units, 7 features", nvidia, PathAuto, 7, 96, 32, true, "384 threads, 64 at once"},
-		{"96 units, 8 features", nvidia, PathAuto, 8, 96, 32, false, "do not fit the registers"},
-		{"97 units", nvidia, PathAuto, 6, 97, 32, false, "more registers than a multiprocessor has"},
-		{"97 units, asked for", nvidia, PathResident, 6, 97, 32, true, "it was asked for"},
-		{"129 units, asked for", nvidia, PathResident, 6, 129, 32, false, "129 units"},
-		{"129 units", nvidia, PathAuto, 6, 129, 32, false, "129 units"},
-		{"100 units on RDNA", with(nvidia, func(i *gpu.Info) { i.Vendor = "AMD"; i.Limits.SubgroupLargest = 64 }), PathAuto, 6, 100, 32, true, "fit the registers"},
-		{"16 features on another vendor's", with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), PathAuto, 16, 64, 32, true, "fit the registers"},
-		{"17 features on another vendor's", with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), PathAuto, 17, 64, 32, false, "do not fit"},
-		{"no full subgroups", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupSmallest, i.Limits.SubgroupLargest = 0, 0 }), PathAuto, 6, 64, 32, false, "full subgroups"},
-		{"no quads", with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), PathAuto, 6, 64, 32, false, "quad"},
-		{"128 threads", with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), PathAuto, 6, 64, 32, false, "256 threads"},
-		{"128 threads, 32 units", with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), PathAuto, 6, 32, 32, true, "fit the registers"},
-		{"too many dense units for shared memory", nvidia, PathAuto, 6, 64, 20000, false, "shared memory"},
-		{"12 buffers", with(nvidia, func(i *gpu.Info) { i.Limits.StorageBuffers = 12 }), PathAuto, 6, 64, 32, false, "13 buffers"},
-		{"unknown", nvidia, "short", 6, 64, 32, false, "unknown path"},
+		{name: "production", info: nvidia, path: PathAuto, F: 6, H: 64, D: 32, resident: true, words: "the weights fit the registers"},
+		{name: "asked for general", info: nvidia, path: PathGeneral, F: 6, H: 64, D: 32, words: "it was asked for"},
+		{name: "63 features", info: nvidia, path: PathAuto, F: 63, H: 64, D: 32, resident: true, words: "fit the registers"},
+		{name: "64 features", info: nvidia, path: PathAuto, F: 64, H: 64, D: 32, words: "do not fit the registers"},
+		{name: "65 units, 15 features", info: nvidia, path: PathAuto, F: 15, H: 65, D: 32, resident: true, words: "320 threads, 64 at once"},
+		{name: "65 units, 16 features", info: nvidia, path: PathAuto, F: 16, H: 65, D: 32, words: "do not fit the registers"},
+		{name: "96 units, 7 features", info: nvidia, path: PathAuto, F: 7, H: 96, D: 32, resident: true, words: "384 threads, 64 at once"},
+		{name: "96 units, 8 features", info: nvidia, path: PathAuto, F: 8, H: 96, D: 32, words: "do not fit the registers"},
+		{name: "97 units", info: nvidia, path: PathAuto, F: 6, H: 97, D: 32, words: "more registers than a multiprocessor has"},
+		{name: "97 units, asked for", info: nvidia, path: PathResident, F: 6, H: 97, D: 32, resident: true, words: "it was asked for"},
+		{name: "129 units, asked for", info: nvidia, path: PathResident, F: 6, H: 129, D: 32, words: "129 units"},
+		{name: "129 units", info: nvidia, path: PathAuto, F: 6, H: 129, D: 32, words: "129 units"},
+		{name: "100 units on RDNA", info: with(nvidia, func(i *gpu.Info) { i.Vendor = "AMD"; i.Limits.SubgroupLargest = 64 }), path: PathAuto, F: 6, H: 100, D: 32, resident: true, words: "fit the registers"},
+		{name: "16 features on another vendor's", info: with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), path: PathAuto, F: 16, H: 64, D: 32, resident: true, words: "fit the registers"},
+		{name: "17 features on another vendor's", info: with(nvidia, func(i *gpu.Info) { i.Vendor = "Intel"; i.Limits.SubgroupSmallest = 8 }), path: PathAuto, F: 17, H: 64, D: 32, words: "do not fit"},
+		{name: "no full subgroups", info: with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupSmallest, i.Limits.SubgroupLargest = 0, 0 }), path: PathAuto, F: 6, H: 64, D: 32, words: "full subgroups"},
+		{name: "no quads", info: with(nvidia, func(i *gpu.Info) { i.Limits.SubgroupOps &^= gpu.SubgroupFeatureQuad }), path: PathAuto, F: 6, H: 64, D: 32, words: "quad"},
+		{name: "128 threads", info: with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), path: PathAuto, F: 6, H: 64, D: 32, words: "256 threads"},
+		{name: "128 threads, 32 units", info: with(nvidia, func(i *gpu.Info) { i.Limits.MaxInvocations = 128 }), path: PathAuto, F: 6, H: 32, D: 32, resident: true, words: "fit the registers"},
+		{name: "too many dense units for shared memory", info: nvidia, path: PathAuto, F: 6, H: 64, D: 20000, words: "shared memory"},
+		{name: "12 buffers", info: with(nvidia, func(i *gpu.Info) { i.Limits.StorageBuffers = 12 }), path: PathAuto, F: 6, H: 64, D: 32, words: "13 buffers"},
+		{name: "unknown", info: nvidia, path: "short", F: 6, H: 64, D: 32, words: "unknown path"},
 	} {
 		dev := gpu.Simulate(tc.info)
 		e, err := New(dev, model.Classifier(60, tc.F, tc.H, 0, tc.D), []model.Options{{Loss: model.Focal(), Optimizer: model.DefaultAdam()}}, Path(tc.path))
@@ -298,7 +298,7 @@ func TestDeviceMemory(t *testing.T) {
 		for _, tc := range []struct {
 			n, models, batch, H, eval int
 			stack                     []int
-		}{{300, 1, 32, 20, 100, nil}, {40, 3, 7, 12, 0, nil}, {1200, 1, 400, 9, 1100, nil}, {300, 2, 32, 0, 100, []int{16, 9}}} {
+		}{{n: 300, models: 1, batch: 32, H: 20, eval: 100}, {n: 40, models: 3, batch: 7, H: 12, eval: 0}, {n: 1200, models: 1, batch: 400, H: 9, eval: 1100}, {n: 300, models: 2, batch: 32, H: 0, eval: 100, stack: []int{16, 9}}} {
 			t.Run(fmt.Sprintf("%s/%+v", path, tc), func(t *testing.T) {
 				dev, err := gpu.Open(shared.Info().Name)
 				if err != nil {

@@ -38,11 +38,11 @@ func TestResidentVariants(t *testing.T) {
 		units, wide int // the largest model, and the most values of a step of one of 64 units
 		stacked     int // the largest layer of a stack
 	}{
-		{"RDNA", rdna, 128, 56, 128},
-		{"GCN", gcn, 64, 48, 64},
-		{"NVIDIA", nvidia, 96, 64, 96},
-		{"Intel", intel, 64, 20, 80},
-		{"no subgroups", Info{}, 0, 0, 0},
+		{name: "RDNA", info: rdna, units: 128, wide: 56, stacked: 128},
+		{name: "GCN", info: gcn, units: 64, wide: 48, stacked: 64},
+		{name: "NVIDIA", info: nvidia, units: 96, wide: 64, stacked: 96},
+		{name: "Intel", info: intel, units: 64, wide: 20, stacked: 80},
+		{name: "no subgroups", info: Info{}, units: 0, wide: 0, stacked: 0},
 	} {
 		units, wide, stacked := 0, 0, 0
 		for _, v := range Variants(tc.info) {

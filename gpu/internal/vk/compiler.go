@@ -90,7 +90,7 @@ func (c *Compiler) Statistics(code []byte, layout Handle, constants []uint32, su
 	figures := make([]Figure, out.count)
 	for i := range figures {
 		f := &out.figure[i]
-		figures[i] = Figure{C.GoString(&f.executable[0]), C.GoString(&f.name[0]), C.GoString(&f.description[0]), uint32(f.subgroup), float64(f.value)}
+		figures[i] = Figure{C.GoString(&f.executable[0]), uint32(f.subgroup), C.GoString(&f.name[0]), C.GoString(&f.description[0]), float64(f.value)}
 	}
 	return figures, nil
 }

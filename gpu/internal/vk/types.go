@@ -74,9 +74,11 @@ var ErrNoStatistics = errors.New("the driver has no VK_KHR_pipeline_executable_p
 
 // Figure is one number that a driver has of a compiled kernel.
 type Figure struct {
-	Executable, Name, About string
-	Subgroup                uint32 // lanes it was compiled for
-	Value                   float64
+	Executable string // the part of the pipeline, which has just one on most drivers
+	Subgroup   uint32 // the lanes it was compiled for; 0 where the driver does not say
+	Name       string
+	About      string // the driver's explanation
+	Value      float64
 }
 
 // Config says how an Instance is made.
