@@ -130,7 +130,7 @@ type Outcome struct {
 // LossKind says which loss is taken.
 type LossKind string
 
-// The losses. Both are taken from the logit z, p = sigmoid(z), as Keras does behind a sigmoid layer, without
+// The losses. Both are taken from the logit z, p = sigmoid(z), as Keras does after a sigmoid layer, without
 // clipping; with l = log(1 + exp(−s·z)), s = 2y − 1, which is −log of the probability of the true class:
 const (
 	BinaryCrossentropy LossKind = "binary_crossentropy"       // l

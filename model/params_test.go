@@ -73,7 +73,7 @@ func TestDims(t *testing.T) {
 		{func(s *model.Spec) { s.Layers = s.Layers[:4] }, "4 layers, and none where Dense is expected"},
 		{func(s *model.Spec) { s.Layers = s.Layers[:1] }, "1 layers, and none where LSTM is expected"},
 		{func(s *model.Spec) { s.Layers = nil }, "0 layers, and none where Masking is expected"},
-		{func(s *model.Spec) { s.Layers = append(s.Layers, model.Layer{Kind: model.Dense, Name: "more"}) }, `"more", Dense, stands behind the last one`},
+		{func(s *model.Spec) { s.Layers = append(s.Layers, model.Layer{Kind: model.Dense, Name: "more"}) }, `"more", Dense, stands after the last one`},
 		{func(s *model.Spec) { s.Layers[2].Kind = model.Dense }, `"dropout", Dense, stands where Dropout is expected`},
 		{func(s *model.Spec) { s.Layers[2].Kind = model.LSTM }, `"dense", Dense, stands where Dropout is expected`},
 		{func(s *model.Spec) { s.Layers[1].Kind = model.Dropout }, `"lstm", Dropout, stands where LSTM is expected`},

@@ -11,7 +11,7 @@ type Kind string
 // The layers that a Spec may hold.
 const (
 	Masking Kind = "Masking" // a step whose features all equal 0 is skipped
-	LSTM    Kind = "LSTM"    // returns all outputs to an LSTM behind it, else its last one
+	LSTM    Kind = "LSTM"    // returns all outputs to an LSTM after it, else its last one
 	Dropout Kind = "Dropout" // inverted, in training only
 	Dense   Kind = "Dense"
 )
@@ -25,7 +25,7 @@ type Layer struct {
 	Rate       float64 `json:"rate,omitempty"`       // Dropout: share of units dropped, in [0,1)
 
 	// Bidirectional has an LSTM walk the steps in both directions, with parameters of its own each, and put the two
-	// outputs one behind the other, forward first (Keras's Bidirectional with merge_mode "concat"; Schuster and Paliwal
+	// outputs one after the other, forward first (Keras's Bidirectional with merge_mode "concat"; Schuster and Paliwal
 	// 1997, doi 10.1109/78.650093). Masked steps are skipped in both. Name is then Bidirectional's.
 	Bidirectional bool `json:"bidirectional,omitempty"`
 }
@@ -136,7 +136,7 @@ func (s Spec) Chain() (Chain, error) {
 	}
 	for i, l := range s.Layers {
 		if i >= len(want) {
-			return Chain{}, fmt.Errorf("model: layer %q, %s, stands behind the last one; %s", l.Name, l.Kind, supported)
+			return Chain{}, fmt.Errorf("model: layer %q, %s, stands after the last one; %s", l.Name, l.Kind, supported)
 		}
 		if l.Kind != want[i] {
 			return Chain{}, fmt.Errorf("model: layer %q, %s, stands where %s is expected; %s", l.Name, l.Kind, want[i], supported)

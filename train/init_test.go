@@ -69,7 +69,7 @@ func TestInit(t *testing.T) {
 		t.Errorf("the log says nothing of what was lost:\n%s", log.String())
 	}
 	if after.State.Step != m.State.Step+(len(after.Parts.Train)+31)/32 {
-		t.Errorf("step %d behind %d", after.State.Step, m.State.Step)
+		t.Errorf("step %d after %d", after.State.Step, m.State.Step)
 	}
 	if reflect.DeepEqual(after.State.Params, m.State.Params) {
 		t.Error("nothing was trained")

@@ -225,7 +225,7 @@ func TestTrainOnVal(t *testing.T) {
 	cfg, dir := InFolder(t, QuietConfig(f.factory))
 	cfg.EarlyStopping, cfg.TrainOnVal = false, true
 	cfg.Parts.Val = append(slices.Clone(cfg.Parts.Val), cfg.Parts.Train[15:]...)
-	backing := append(slices.Clone(cfg.Parts.Train), make([]int32, 40)...) // with room behind the training part
+	backing := append(slices.Clone(cfg.Parts.Train), make([]int32, 40)...) // with room after the training part
 	cfg.Parts.Train = backing[:15]
 	before := slices.Clone(backing)
 	res, err := LSTM(context.Background(), cfg)

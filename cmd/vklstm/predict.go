@@ -33,7 +33,7 @@ func predictCommand() *cobra.Command {
 --data is read a few windows at a time, so that it may be larger than memory. By its ending, or --data-format, it is
   npz    X (N,T,F)
   csv    a window a line, T·F values, frame by frame; or, with a column "window" in the
-         heading, a frame a line, lines of one window behind each other
+         heading, a frame a line, lines of one window one after another
   jsonl  a window a line: {"x": [[…], …], "window": "name"}, or [[…], …]
 Empty cells, NaN and null are missing values; windows with fewer than T frames are filled up
 with masked ones. - is standard input, csv or jsonl; what came through a pipe is answered before
@@ -148,7 +148,7 @@ func source(dataPath, format string) (data.Source, error) {
 }
 
 // predictFile writes the probabilities of the windows of a source to w, in a format of newPredictions. What is written for
-// the windows of a batch goes out at once: behind a pipe, someone may wait for it.
+// the windows of a batch goes out at once: after a pipe, someone may wait for it.
 func predictFile(ctx context.Context, m *saved.Model, p *saved.Predictor, s data.Source, keys data.Keys, w io.Writer, format string) error {
 	buffered := bufio.NewWriterSize(w, 1<<16)
 	out := newPredictions(buffered, format, m.Decision())

@@ -257,7 +257,7 @@ func TestShift(t *testing.T) {
 }
 
 // A triplet with a missing value is enlarged, but not turned; zeros stay zeros, in a masked step and beside a triplet that is not
-// zero; features behind the triplets do not turn.
+// zero; features after the triplets do not turn.
 func TestMoveEdges(t *testing.T) {
 	window := input(4, 7, model.Options{Augment: model.Augment{MoveProb: 1, Magnitude: 0.5, Rotate: 180, Triplets: 2}, Seed: 26})
 	x := []float32{

@@ -17,8 +17,8 @@ static void derivatives(const vk_layer *L, float *G, int64_t panel, const float 
 		}
 }
 
-// receive adds to dh of the active rows the gradient by what direction d of layer l puts out behind step s, which the layer
-// behind has left where it came in.
+// receive adds to dh of the active rows the gradient by what direction d of layer l puts out after step s, which the layer
+// after has left where it came in.
 static void receive(const vk_net *L, const block *B, int64_t l, int64_t d, int64_t s, int64_t act, float *dh) {
 	const vk_layer *Y = L->layer + l, *U = Y + 1;
 	for (int64_t e = 0; e < U->directions; e++)

@@ -1,9 +1,9 @@
 // Part of generic.h: the working memory of a block, and its rows.
 
 // track is the working memory of one walk over a block's rows: a direction of an LSTM layer. Without train only the last
-// two steps are kept, but for what a layer behind the first takes in, which lies in a whole.
+// two steps are kept, but for what a layer after the first takes in, which lies in a whole.
 typedef struct {
-	float *a;             // [N][KA]: h before the step, what comes in, 1; behind the weight gradient, that by what came in
+	float *a;             // [N][KA]: h before the step, what comes in, 1; after the weight gradient, that by what came in
 	float *g;             // [J][N][4][VL]: z, activated gates, then dz
 	float *c, *tc;        // [n+N][H]: cell state, the first n rows 0; [N][H]: its tanh
 } track;
@@ -20,7 +20,7 @@ typedef struct {
 	track walk[VK_LAYERS][2];
 	float *h, *dh;        // [n][out of the layer at hand]
 	float *dc;            // [n][H]
-	float *keep, *hd;     // [out]: dropout of a row, and h behind it
+	float *keep, *hd;     // [out]: dropout of a row, and h after it
 	float *dense, *dd;    // [D]
 } block;
 

@@ -22,6 +22,6 @@
 //	z[N][4H] = [h | x | 1][N][H+In+1] · [recurrent_kernel; kernel; bias][H+In+1][4H]
 //
 // so a tile's sums are what the cell needs, dz replaces the gates in place, and is then the right operand of the gradient.
-// x of a layer behind another is what that puts out, which its walks write there as they go; behind the weight
+// x of a layer after another is what that puts out, which its walks write there as they go; after the weight
 // gradient dz · kernelᵀ, the gradient by x, takes its place, where the walks of the layer before find it on their way back.
 package cpu

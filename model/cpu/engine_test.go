@@ -67,7 +67,7 @@ func TestSizes(t *testing.T) {
 				size(7, 9, 3, 8, 4), size(8, 8, 3, 8, 4), size(8, 9, 3, 8, 4), // 63 or fewer, 64, 72 row-steps of a block
 				size(513, 2, 2, 5, 3), size(1031, 2, 2, 5, 3), // more blocks than lanes
 				stack(3, 4, false, 15, 16), stack(3, 4, false, 16, 17), stack(3, 4, true, 16, 15), stack(3, 4, true, 17, 32), stack(3, 4, true, 33, 3),
-				stack(3, 3, false, 47, 48), stack(3, 3, true, 24, 47), // 97 rows of a panel behind
+				stack(3, 3, false, 47, 48), stack(3, 3, true, 24, 47), // 97 rows of a panel after
 				stack(3, 3, false, 95, 96), stack(3, 3, false, 96, 97), stack(3, 3, true, 48, 96), // 193, 201 or 209
 				stack(2, 2, true, 97, 190),                                                  // 385 and more
 				stack(8, 8, true, 5, 6), stack(8, 9, true, 5, 6), stack(16, 17, true, 5, 6), // row-steps

@@ -49,7 +49,7 @@ INL void cells(const int train, const vk_layer *L, float *G, int64_t panel, cons
 		}
 }
 
-// inputs writes x and 1 behind h of the active rows: step s of the walk in direction d.
+// inputs writes x and 1 beside h of the active rows: step s of the walk in direction d.
 INL void inputs(const vk_net *L, const vk_job *J, const int32_t *src, const block *B, int64_t d, int64_t s, int64_t act, float *a) {
 	int64_t F = L->F, T = L->T, H = L->layer->H, KA = L->layer->KA;
 	for (int64_t r = 0; r < act; r++) {
@@ -66,7 +66,7 @@ INL void inputs(const vk_net *L, const vk_job *J, const int32_t *src, const bloc
 	}
 }
 
-// hand gives h behind step s of direction d of layer l to the layer behind, and writes 1 behind what that takes in. h of
+// hand gives h after step s of direction d of layer l to the next layer, and writes 1 beside what that takes in. h of
 // rows that go on is in then, of others in the block's h.
 static void hand(const vk_net *L, const block *B, int64_t l, int64_t d, int64_t s, int64_t act, int64_t next, const float *then) {
 	const vk_layer *Y = L->layer + l, *U = Y + 1;

@@ -23,7 +23,7 @@ typedef struct {
 	float *kt;              // kernel transposed, in the same way; NULL in the first layer
 } vk_walk;
 
-// vk_layer is one LSTM layer. It puts out the units of both directions side by side, and the layer behind takes them in.
+// vk_layer is one LSTM layer. It puts out the units of both directions side by side, and the layer after takes them in.
 typedef struct {
 	int64_t directions;     // 2: walk[1] goes from the last step to the first
 	int64_t in, H, out;     // what comes in; units of a direction; of all: padded, but for the first layer's features
@@ -112,6 +112,6 @@ typedef struct {
 	double (*peak)(int64_t rounds);  // runs 2*rounds*that many floating-point operations on registers alone
 } vk_isa;
 
-const vk_isa *vk_isa_get(int i); // best first; NULL behind the last
+const vk_isa *vk_isa_get(int i); // best first; NULL after the last
 void vk_work(const vk_isa *, vk_run *, int32_t thread, float *scratch);
 #endif

@@ -150,7 +150,7 @@ static void train(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
 				if (clipped(J, s)) I->update(J->net, 0, J->alpha[s], J->decay[s], thread, R->threads);
 			}
 		}
-		// One thread looks whether to stop, before the barrier behind which the others see it.
+		// One thread looks whether to stop, before the barrier after which the others see it.
 		if (thread == 0) {
 			R->done = s + 1;
 			if (R->count) __atomic_fetch_add(R->count, 1, __ATOMIC_RELAXED);

@@ -252,7 +252,7 @@ func (p *problem) flat(prefix string) []float64 {
 	return out
 }
 
-// state returns the state behind step k of an optimizer case; k = 0: the start.
+// state returns the state after step k of an optimizer case; k = 0: the start.
 func (p *problem) state(k int) *reference.State {
 	s := reference.NewState(p.layout.Size)
 	s.Params, s.Step = slices.Clone(p.start), k

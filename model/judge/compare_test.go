@@ -99,7 +99,7 @@ func engine(spec model.Spec, options []model.Options) (model.Engine, error) {
 	return reference.New(spec, options)
 }
 
-// The reference behind its float32 face, and the engine of the sabotage test without a fault, pass as engines.
+// The reference after its float32 face, and the engine of the sabotage test without a fault, pass as engines.
 func TestCheckEngine(t *testing.T) {
 	for _, c := range slices.Concat(Embedded().Cases, Own()) {
 		for name, f := range map[string]Factory{"reference": engine, "faultless": newFaulty("")} {
@@ -159,8 +159,8 @@ func TestSabotage(t *testing.T) {
 		{"no L2", "adam_l2: step 1 m"},
 		{"half of L2", "adam_l2: step 1 m"},
 		{"L2 on biases", "adam_l2: step 1 m"},
-		{"L2 behind clipping", "adam_l2_clipnorm: step 1 m"},
-		{"L2 behind clipping", "adamw_l2_global_clipnorm_stack: step 1 m"},
+		{"L2 after clipping", "adam_l2_clipnorm: step 1 m"},
+		{"L2 after clipping", "adamw_l2_global_clipnorm_stack: step 1 m"},
 		{"no weight decay", "adamw_global_clipnorm_stack: step 1 parameters"},
 		{"no clipping", "adam_clipnorm_stack: step 1 m"},
 		{"the epoch's first learning rate", "trajectory_cosine: final parameters"},

@@ -5,7 +5,7 @@
 // them in float64. Three kinds of case there are:
 //
 //	gradient     one batch: hidden states, probability, loss, the gradient by every parameter and by the input
-//	optimizer    a few steps of Adam: parameters and both moments behind each
+//	optimizer    a few steps of Adam: parameters and both moments after each
 //	trajectory   some epochs of fit: every probability, the history, the final parameters
 //
 // Open reads a folder, Embedded the small set inside the program, and Own returns cases of what Keras has no numbers

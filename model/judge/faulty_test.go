@@ -414,7 +414,7 @@ func (e *faulty) Epoch(_ context.Context, plans []model.Plan) ([]model.Outcome, 
 						}
 					}
 				}
-			case "L2 behind clipping":
+			case "L2 after clipping":
 				squares := make([]float64, len(e.layout.Variables))
 				for i := range squares {
 					for _, x := range e.variable(g, i) {

@@ -137,7 +137,7 @@ func TestEnsembleConfig(t *testing.T) {
 		{"another rate", `"rate":0.25`, `"rate":0.5`, nil, ""},
 		{"a member less in the mean", `,["member_3",0,0,{}]`, ``, ErrUnsupported, "averages"},
 		{"a member twice in the mean", `["member_3",0,0,{}]`, `["member_2",0,0,{}]`, ErrUnsupported, "averages"},
-		{"a member behind another", input, `"name":"member_2","inbound_nodes":[[["member_1",0,0,{}]]]`, ErrUnsupported, `"member_2" does not read its input alone`},
+		{"a member after another", input, `"name":"member_2","inbound_nodes":[[["member_1",0,0,{}]]]`, ErrUnsupported, `"member_2" does not read its input alone`},
 		{"a member used twice", input, `"name":"member_2","inbound_nodes":[[["input_layer",0,0,{}]],[["input_layer",0,0,{}]]]`, ErrUnsupported, `"member_2" does not read its input alone`},
 		{"another output", `"output_layers":[["average",0,0]]`, `"output_layers":[["member_1",0,0]]`, ErrUnsupported, "its output is"},
 		{"two outputs", `"output_layers":[["average",0,0]]`, `"output_layers":[["average",0,0],["member_1",0,0]]`, ErrUnsupported, "its output is"},

@@ -139,7 +139,7 @@ func (p *parser) layer(i int, o object) error {
 	switch o.Class {
 	case "InputLayer":
 		if i > 0 {
-			return unsupported("%s stands behind other layers; supported is one input", where)
+			return unsupported("%s stands after other layers; supported is one input", where)
 		}
 		return nil
 	case "Masking":
@@ -242,7 +242,7 @@ func truth(on bool) string {
 
 // bidirectional checks that a Bidirectional layer is two LSTMs of the same size, one in each direction, whose outputs
 // are concatenated. Keras 2 names the forward one alone, and makes the backward one like it. Their
-// zero_output_for_mask does not count: Keras sets it to return_sequences, and what an LSTM behind gets in a masked step
+// zero_output_for_mask does not count: Keras sets it to return_sequences, and what an LSTM after gets in a masked step
 // it does not use.
 func (p *parser) bidirectional(where string, s settings) (cell, error) {
 	mode := "null"
@@ -282,7 +282,7 @@ func (p *parser) bidirectional(where string, s settings) (cell, error) {
 	return forward, nil
 }
 
-// checkSequences checks that the LSTMs hand on what the layers behind them take: all but the last their output at each
+// checkSequences checks that the LSTMs hand on what the layers after them take: all but the last their output at each
 // step, the last its last one.
 func (p *parser) checkSequences() error {
 	for i, l := range p.layers {
@@ -340,7 +340,7 @@ func activation(where string, s settings, name, missing string) (string, error) 
 	return "", unsupported("%s has the %s %.60s, which is none of Keras's names", where, name, raw)
 }
 
-// withDropout returns the layers with a Dropout of rate 0 behind the last LSTM if a Dense layer stands there.
+// withDropout returns the layers with a Dropout of rate 0 after the last LSTM if a Dense layer stands there.
 func (p *parser) withDropout() []model.Layer {
 	var out []model.Layer
 	for i, l := range p.layers {

@@ -121,7 +121,7 @@ func inbound(raw json.RawMessage) ([]string, bool) {
 	return references(nodes[0], 3)
 }
 
-// references returns the names in a tensor ["name", 0, 0], with or without call settings behind, or in a list of such,
+// references returns the names in a tensor ["name", 0, 0], with or without call settings after, or in a list of such,
 // or of lists or objects around them, of so many levels.
 func references(raw json.RawMessage, levels int) ([]string, bool) {
 	var tensor struct {

@@ -95,7 +95,7 @@ func forwardOne(spec model.Spec, params []float32, x []float32) []float64 {
 
 func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
 
-// lstm walks over steps[][In], none of them masked, and returns h behind each and behind the last, zeros without steps.
+// lstm walks over steps[][In], none of them masked, and returns h after each and after the last, zeros without steps.
 func lstm(steps [][]float64, units int, name string, array func(string) func(row, column int) float64) (all [][]float64, last []float64) {
 	kernel, recurrent, bias := array(name+"/kernel"), array(name+"/recurrent_kernel"), array(name+"/bias")
 	h, c := make([]float64, units), make([]float64, units)
@@ -159,7 +159,7 @@ func readExpected(t *testing.T) (e expected, x []float32) {
 	return readExpectedOf(t, "expected.json")
 }
 
-// readExpectedOf reads a file of testdata like expected.json, and its windows one behind the other.
+// readExpectedOf reads a file of testdata like expected.json, and its windows one after the other.
 func readExpectedOf(t *testing.T, name string) (e expected, x []float32) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name)

@@ -25,7 +25,7 @@ type resumed struct {
 	Out         string        `json:"out"`
 }
 
-// resumeTolerance is how far a parameter may be from the reference behind one step. Keras computes in float32; a gradient
+// resumeTolerance is how far a parameter may be from the reference after one step. Keras computes in float32; a gradient
 // errs by some 1e-6 of its array's largest, and moves m/√v of a parameter whose gradients are a hundredth of that by
 // some 1e-4, times the learning rate of 2e-3.
 const resumeTolerance = 1e-6
@@ -232,7 +232,7 @@ func resumeData() ([][][]float32, []float32, reference.Batch) {
 	return windows, labels, reference.Batch{X: x, Mask: mask, Y: y}
 }
 
-// sameStep fails the test unless parameters behind a step are within tolerance.
+// sameStep fails the test unless parameters after a step are within tolerance.
 func sameStep(t *testing.T, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	worst := 0.0

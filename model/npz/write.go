@@ -26,7 +26,7 @@ func Write(w io.Writer, method uint16, arrays ...Array) error {
 	return WriteRepeated(w, method, 1, arrays...)
 }
 
-// WriteRepeated is Write of arrays whose data stands n times, one behind the other, in the slowest dimension, which takes no
+// WriteRepeated is Write of arrays whose data stands n times, one after the other, in the slowest dimension, which takes no
 // more memory.
 func WriteRepeated(w io.Writer, method uint16, n int, arrays ...Array) error {
 	z := zip.NewWriter(w)

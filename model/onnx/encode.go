@@ -9,7 +9,7 @@ import (
 	"vklstm/model"
 )
 
-// Encode returns t as an ONNX file, the kernels kept as q says: float16 behind Cast, int8 with a scale per unit behind
+// Encode returns t as an ONNX file, the kernels kept as q says: float16 after Cast, int8 with a scale per unit after
 // DequantizeLinear; either way runtimes compute in float32. The same t gives the same bytes. The error says what of t
 // cannot be written.
 func Encode(t model.Trained, q model.Quantization) ([]byte, error) {

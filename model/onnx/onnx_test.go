@@ -50,7 +50,7 @@ func TestRuntime(t *testing.T) {
 				}
 				for i, p := range answer.Batches["1"] {
 					if back := answer.Batches["-1"][i]; math.Float64bits(p) != math.Float64bits(back) && !(math.IsNaN(p) && math.IsNaN(back)) {
-						t.Errorf("window %d is %v, and %v behind other windows", i, p, back)
+						t.Errorf("window %d is %v, and %v after other windows", i, p, back)
 					}
 				}
 				if got := answer.Metadata["threshold"]; got != "0.5" {

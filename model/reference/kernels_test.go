@@ -114,7 +114,7 @@ func TestDropout(t *testing.T) {
 	if d := math.Abs(float64(kept) - n*(1-rate)); d > 4*math.Sqrt(n*rate*(1-rate)) {
 		t.Errorf("%d of %v kept", kept, n)
 	}
-	equal(t, "rows behind row 100", Dropout(x[:H], H, 100, 7, key, rate), out[100*H:101*H], 0)
+	equal(t, "rows after row 100", Dropout(x[:H], H, 100, 7, key, rate), out[100*H:101*H], 0)
 	if slices.Equal(Dropout(x, H, 0, 8, key, rate), out) || slices.Equal(Dropout(x, H, 0, 7, philox.Key(98), rate), out) {
 		t.Error("another step or seed drops the same")
 	}

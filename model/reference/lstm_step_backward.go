@@ -3,7 +3,7 @@ package reference
 import "math"
 
 // LSTMStepBackward is lstm_step_backward.comp: one LSTM step of backpropagation through time. dzNext[R][4H] is what it gave
-// for the step behind, nil at the last one, kernel[H][4H] the recurrent kernel; all else is as for LSTMCellBackward.
+// for the step after, nil at the last one, kernel[H][4H] the recurrent kernel; all else is as for LSTMCellBackward.
 func LSTMStepBackward(gates, cPrev, c []float64, mask []bool, dzNext, kernel, dh, dc []float64) (dz, dhOut, dcOut []float64) {
 	H := len(dh) / len(mask)
 	whole := append([]float64(nil), dh...)
@@ -16,8 +16,8 @@ func LSTMStepBackward(gates, cPrev, c []float64, mask []bool, dzNext, kernel, dh
 }
 
 // LSTMCellBackward is one LSTM step of backpropagation through time without its matmul. gates[R][4H] are those
-// that LSTMCellForward returned, cPrev and c [R][H] the cell state before and behind the step, dh and dc [R][H] the
-// gradients by the states behind it. It returns dz[R][4H], and the gradients by the states before the step as far as
+// that LSTMCellForward returned, cPrev and c [R][H] the cell state before and after the step, dh and dc [R][H] the
+// gradients by the states after it. It returns dz[R][4H], and the gradients by the states before the step as far as
 // they are known here: dhOut[R][H] is 0, because dz·recurrent_kernelᵀ is still to be added, and dcOut[R][H]. A masked
 // row has dz = 0 and passes dh and dc on.
 func LSTMCellBackward(gates, cPrev, c []float64, mask []bool, dh, dc []float64) (dz, dhOut, dcOut []float64) {

@@ -14,7 +14,7 @@ func LSTMStepForward(z []float64, mask []bool, kernel, hPrev, cPrev []float64) (
 }
 
 // LSTMCellForward is one LSTM step after the matmuls. z[R][4H] is the pre-activation, blocks i|f|c|o; mask[R] says which rows use the step; hPrev and cPrev [R][H] are the states before it. It returns the
-// activated gates[R][4H] and the states behind the step, h and c [R][H]. A masked row keeps its states, and its gates
+// activated gates[R][4H] and the states after the step, h and c [R][H]. A masked row keeps its states, and its gates
 // are 0.
 func LSTMCellForward(z []float64, mask []bool, hPrev, cPrev []float64) (gates, h, c []float64) {
 	H := len(hPrev) / len(mask)

@@ -3,7 +3,7 @@ package reference
 import "math"
 
 // ResidentDirectionBackward is resident_direction_backward.comp: backpropagation through all steps of one direction of an LSTM layer, with
-// the factors and pairs that ResidentDirectionForward returned. dh[R][H] is the gradient by h behind the last step that the direction
+// the factors and pairs that ResidentDirectionForward returned. dh[R][H] is the gradient by h after the last step that the direction
 // takes, flow[T][R][H] that by the output of each step, nil: none; all else is as there. It returns dz[T][R][4H], 0 in masked steps.
 func ResidentDirectionBackward(r *Rounding, factors, pairs []float64, mask [][]bool, kernel, dh, flow []float64, reverse bool) []float64 {
 	T, R, z4 := len(mask), len(mask[0]), len(factors)/len(mask)/len(mask[0])

@@ -5,7 +5,7 @@ import "math"
 // ResidentDirectionForward is resident_direction_forward.comp: one direction of an LSTM layer over all steps. z[T][R][4H] is the
 // pre-activation as far as the input makes it, mask[T][R] says which steps are used, kernel[H][4H] is the recurrent kernel; with
 // reverse, steps are taken from the last to the first. It returns what backpropagation multiplies with, factors[T][R][4H] and
-// pairs[T][R][H][2] (o(1 − tanh²c) and f; 0 in masked steps), and h[T+1][R][H], which behind step t lies in slot t + 1, with
+// pairs[T][R][H][2] (o(1 − tanh²c) and f; 0 in masked steps), and h[T+1][R][H], which after step t lies in slot t + 1, with
 // reverse in slot t. r imitates float32's rounding; nil: exact.
 func ResidentDirectionForward(r *Rounding, z []float64, mask [][]bool, kernel []float64, reverse bool) (factors, pairs, h []float64) {
 	T, R, z4 := len(mask), len(mask[0]), len(z)/len(mask)/len(mask[0])
@@ -13,9 +13,9 @@ func ResidentDirectionForward(r *Rounding, z []float64, mask [][]bool, kernel []
 	factors, pairs, h = make([]float64, len(z)), make([]float64, T*R*2*H), make([]float64, (T+1)*R*H)
 	hPrev, c := make([]float64, R*H), make([]float64, R*H)
 	for s := range T {
-		t, behind := s, s+1
+		t, after := s, s+1
 		if reverse {
-			t, behind = T-1-s, T-1-s
+			t, after = T-1-s, T-1-s
 		}
 		zt := append([]float64(nil), slot(z, t, R*z4)...)
 		n.matMulAdd(false, false, R, z4, H, hPrev, kernel, zt)
@@ -40,7 +40,7 @@ func ResidentDirectionForward(r *Rounding, z []float64, mask [][]bool, kernel []
 			}
 		}
 		r.store(slot(factors, t, R*z4))
-		copy(slot(h, behind, R*H), hNext)
+		copy(slot(h, after, R*H), hNext)
 		hPrev, c = hNext, cNext
 	}
 	return factors, pairs, h

@@ -4,7 +4,7 @@ import "math"
 
 // TimeWarp is time_warp.comp for one window and a time factor that makes m points of its T: each feature of x[T][F]
 // is resampled from T points to m that span the same time, and back. Between points it is linear; over missing
-// values (NaN) the line goes from the valid one before to the one behind, and beyond the first and the last it is
+// values (NaN) the line goes from the valid one before to the one after, and beyond the first and the last it is
 // constant, as numpy.interp has it. Cells that are missing stay so. With less than 2 points on either side it is x.
 func TimeWarp(x []float64, f, m int) []float64 {
 	T := len(x) / f

@@ -6,14 +6,14 @@
 // c = 0·c + 0·g = 0 and h = o·tanh(0) = 0, whatever was there before. The valid steps are moved, in order, to the end of
 // T + 1 rows, and the rows in front, of which there is always one, are such reset rows:
 //
-//	forward:   row(t) = T − valid steps behind t        backward:  row(t) = T − valid steps in front of t
+//	forward:   row(t) = T − valid steps after t        backward:  row(t) = T − valid steps in front of t
 //
 // For the backward direction the steps lie in reverse, so that every walk ends in row T. Where another layer reads both
 // directions' outputs, one is brought into the other's order by GATHER.
 //
 // The weight of r is the largest of its kernel, with which int8, one scale per kernel, loses nothing; where all are smaller
 // than what float16 holds in full, it is that. A step is masked when all its features are 0, subnormal or missing (NaN), as measured;
-// other missing values are 0 behind the scaling. A window with an infinity gives NaN, and what enters the LSTM is bounded,
+// other missing values are 0 after the scaling. A window with an infinity gives NaN, and what enters the LSTM is bounded,
 // so that no NaN stays in its state.
 //
 // The slots of the tables are those of schema.fbs, version 3, as LiteRT 2.3 reads it.

@@ -9,7 +9,7 @@ import (
 	"vklstm/model"
 )
 
-// Encode returns t as a TFLite file, the kernels kept as q says: float16 behind DEQUANTIZE, int8 with one scale per
+// Encode returns t as a TFLite file, the kernels kept as q says: float16 after DEQUANTIZE, int8 with one scale per
 // kernel as the operators' hybrid form reads it. The same t gives the same bytes. The error says what of t cannot be
 // written.
 func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
@@ -42,7 +42,7 @@ type writer struct {
 // closed is what the input of a gate is at most in a reset row: exp(−110) is 0 in float32.
 const closed = 110
 
-// network writes everything behind x and returns the output.
+// network writes everything after x and returns the output.
 func (w *writer) network(t model.Trained, x int) int {
 	T, F := w.chain.T, w.chain.F
 	cells, column := []int{1, T, F}, []int{1, T, 1}
@@ -128,7 +128,7 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 	row := func(width int) []int { return []int{1, T + 1, width} }
 
 	// The first layer's rows, by direction: moved steps with r = 0, reset rows with r = R.
-	var below [2]int // what the layer reads, in the order of each direction, with r behind
+	var below [2]int // what the layer reads, in the order of each direction, with r after
 	r := w.op(opSelect, []int{valid, w.scalar(-closing), w.scalar(0)}, tFloat, []int{1, T, 1})
 	joined := w.op(opConcatenation, []int{scaled, r}, tFloat, []int{1, T, c.F + 1}, slot{0, int32(2)})
 	base := make([]float32, c.F+1)
@@ -178,7 +178,7 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 	return w.op(opLogistic, []int{x}, tFloat, []int{1, 1})
 }
 
-// last returns row T of each direction's outputs, one behind the other: [1][Out].
+// last returns row T of each direction's outputs, one after the other: [1][Out].
 func (w *writer) last(out []int, layer model.Recurrent) int {
 	T, H := w.chain.T, layer.Units
 	v := func(list ...int) int { return w.ints(list, 3) }

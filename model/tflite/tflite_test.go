@@ -75,7 +75,7 @@ func TestHybrid(t *testing.T) {
 	}
 }
 
-// ask returns what LiteRT says of each window alone, and fails the test unless that is the same to the bit behind others.
+// ask returns what LiteRT says of each window alone, and fails the test unless that is the same to the bit after others.
 func ask(t *testing.T, c exporttest.Case, q model.Quantization) exporttest.Answer {
 	t.Helper()
 	file, err := Encode(c.Trained, q)
@@ -86,7 +86,7 @@ func ask(t *testing.T, c exporttest.Case, q model.Quantization) exporttest.Answe
 	for i, p := range answer.Batches["1"] {
 		for _, order := range []string{"in order", "-1"} {
 			if after := answer.Batches[order][i]; math.Float64bits(p) != math.Float64bits(after) && !(math.IsNaN(p) && math.IsNaN(after)) {
-				t.Errorf("window %d is %v alone, and %v behind others (%s)", i, p, after, order)
+				t.Errorf("window %d is %v alone, and %v after others (%s)", i, p, after, order)
 			}
 		}
 	}

@@ -79,7 +79,7 @@ type Series struct {
 	Shuffle           *uint32 // what drew the folds; nil: they follow from the data
 	Folds             Folds
 	Thresholds        []float64 // of each fold, by Config.Threshold: of its model, or of its members' mean
-	Models            []Model   // fold by fold, the members of each one behind the other
+	Models            []Model   // fold by fold, the members of each one after the other
 }
 
 // Model is how one model of a series was trained.

@@ -340,7 +340,7 @@ func FuzzNPZ(f *testing.F) {
 	})
 }
 
-// FuzzArrays is FuzzNPZ for what is inside the file, behind the zip's checksums: X, y and a group as .npy files.
+// FuzzArrays is FuzzNPZ for what is inside the file, after the zip's checksums: X, y and a group as .npy files.
 func FuzzArrays(f *testing.F) {
 	npy := func(e entry) []byte {
 		z, err := zip.NewReader(bytes.NewReader(npzBytes(f, e)), int64(len(npzBytes(f, e))))

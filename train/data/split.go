@@ -15,7 +15,7 @@ type Parts struct {
 	Train, Val, Test []int32
 }
 
-// withoutValidation returns the parts with the validation windows behind the training ones.
+// withoutValidation returns the parts with the validation windows after the training ones.
 func (p Parts) WithoutValidation() Parts {
 	return Parts{Train: append(slices.Clip(p.Train), p.Val...), Test: p.Test}
 }

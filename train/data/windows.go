@@ -62,11 +62,11 @@ type Source struct {
 //
 //	npz    as LoadWindows reads it
 //	csv    a window a line, t·f values, frame by frame; or, with a column "window" in the heading, a frame a line, of
-//	       which lines with the same "window" one behind the other belong together
+//	       which lines with the same "window" one after the other belong together
 //	jsonl  a window a line, {"x": [[…], …], "window": …}, or [[…], …] alone
 //
 // In csv and jsonl, labels and groups are columns or fields; an empty cell, NaN and null are missing values; a window
-// with fewer than t frames is filled up behind with missing ones, which are masked. What comes through a pipe is handed on
+// with fewer than t frames is filled up after with missing ones, which are masked. What comes through a pipe is handed on
 // before there is a wait for more. The error is a sentence that begins with the path and names the line, or each's own; it is
 // ctx's when that ends.
 func EachBatch(ctx context.Context, s Source, k Keys, t, f int, each func(Batch) error) error {

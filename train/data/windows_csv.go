@@ -42,7 +42,7 @@ func (g *gathered) csv(r io.Reader) error {
 		var bad *csv.ParseError
 		switch {
 		case errors.Is(err, errAllowance):
-			return fmt.Errorf("%s: what begins behind line %d has more than %d bytes; a record is one window or frame, and a quote must be closed", g.path, at, g.longest())
+			return fmt.Errorf("%s: what begins after line %d has more than %d bytes; a record is one window or frame, and a quote must be closed", g.path, at, g.longest())
 		case errors.As(err, &bad):
 			return fmt.Errorf("%s: line %d: %w", g.path, bad.Line, bad.Err)
 		case err != nil:

@@ -29,7 +29,7 @@ func gather(t *testing.T, name, text string, k Keys) (string, error) {
 	n := 0
 	err := EachBatch(t.Context(), Source{Path: path}, k, 2, 3, func(batch Batch) error {
 		if batch.First != n {
-			t.Errorf("batch from window %d behind %d", batch.First, n)
+			t.Errorf("batch from window %d after %d", batch.First, n)
 		}
 		for i := range len(batch.X) / 6 {
 			if batch.ID != nil {
@@ -95,7 +95,7 @@ func TestEachBatch(t *testing.T) {
 		{"a.csv", "a,b,c,d,e,f,who\n1,2,3,4,5,6\n", Keys{Group: "who"}, "line 2: 6 columns; the first line has 7"},
 		{"a.csv", "0,1,2,3,4,5\n1,2,3,4,5,6\n", Keys{}, "header=False"},
 		{"a.csv", "a,b,c,d,e,f\n1,2,3,4,5,6\n", Keys{X: "a"}, "--x-key a"},
-		{"a.csv", "1,2,3,4,5,6\n\"" + strings.Repeat("1\n", 1<<22), Keys{}, "behind line 1"},
+		{"a.csv", "1,2,3,4,5,6\n\"" + strings.Repeat("1\n", 1<<22), Keys{}, "after line 1"},
 		{"a.jsonl", `{"x": [[1,2,3]]}`, Keys{X: "z"}, `no field "z"`},
 		{"a.jsonl", `[[1,2,3]]`, Keys{X: "z"}, `no field "z"`},
 		{"a.csv", "1,2,3,4,5,6\n1,2,3,4,5,x\n", Keys{}, `line 2: "x" is no number`},
@@ -163,7 +163,7 @@ func TestEachBatchOfNPZ(t *testing.T) {
 	parts := 0
 	if err := EachBatch(t.Context(), Source{Path: path}, Keys{Y: "y", Group: "subject"}, d.T, d.F, func(b Batch) error {
 		if b.First != len(y) || b.ID != nil {
-			t.Errorf("batch from %d behind %d windows, names %v", b.First, len(y), b.ID)
+			t.Errorf("batch from %d after %d windows, names %v", b.First, len(y), b.ID)
 		}
 		x, y, group, parts = append(x, b.X...), append(y, b.Y...), append(group, b.Group...), parts+1
 		return nil

@@ -11,7 +11,7 @@ type Timing struct {
 }
 
 // Events is how a model judges recordings. A recording is positive when any of its windows is, and detected when any of them
-// fires. An alarm is a run of windows of one recording, behind each other without a gap, that fire; it is false when none of
+// fires. An alarm is a run of windows of one recording, one after another without a gap, that fire; it is false when none of
 // them is labelled positive.
 type Events struct {
 	Precision   Number    `json:"precision"`

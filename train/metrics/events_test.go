@@ -12,13 +12,13 @@ func TestScoreEvents(t *testing.T) {
 	event := []string{"fall", "fall", "fall", "miss", "quiet", "quiet", "noisy", "noisy", "noisy", "noisy", "noisy"}
 	y := []float32{0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0}
 	p := []float32{.9, .9, .1, .5, .2, .5, .8, .7, .1, .9, .9}
-	start := []float64{0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 10} // noisy's last window stands behind a gap
+	start := []float64{0, 1, 2, 0, 0, 1, 0, 1, 2, 3, 10} // noisy's last window stands after a gap
 	e := ScoreAt(y, p, 0.5)
 	v := ScoreEvents(e, event, "video", 50, &Timing{Rate: 25, Start: start})
 	if m := v.Confusion; m.TP != 1 || m.FN != 1 || m.FP != 1 || m.TN != 1 || v.N != 4 || v.Precision != .5 || v.Recall != .5 || v.F1 != .5 {
 		t.Errorf("%+v", v)
 	}
-	// noisy: .8 and .7 are one alarm, .9 another, .9 behind the gap a third; fall's alarm has a positive window.
+	// noisy: .8 and .7 are one alarm, .9 another, .9 after the gap a third; fall's alarm has a positive window.
 	if seconds := float64(v.Hours) * 3600; v.FalseAlarms != 3 || math.Abs(seconds-(4+2+3+7)) > 1e-9 || math.Abs(float64(v.PerHour)-3*3600/16.) > 1e-6 {
 		t.Errorf("%d false alarms in %v s, %v an hour", v.FalseAlarms, seconds, v.PerHour)
 	}
@@ -26,7 +26,7 @@ func TestScoreEvents(t *testing.T) {
 	next := ScoreEvents(ScoreAt([]float32{0, 0}, []float32{.9, .9}, 0.5), []string{"a", "a"}, "video", 60,
 		&Timing{Rate: 25, Start: []float64{0, float64(float32(2.4))}})
 	if next.FalseAlarms != 1 || math.Abs(float64(next.Hours)*3600-4.8) > 1e-6 {
-		t.Errorf("behind each other: %+v", next)
+		t.Errorf("one after another: %+v", next)
 	}
 	// Without starts, neighbours in the file are neighbours, and every window counts whole.
 	v = ScoreEvents(e, event, "video", 50, &Timing{Rate: 25})

@@ -43,7 +43,7 @@ func Model(w io.Writer, spec model.Spec) error {
 			out *= 2
 		}
 		switch {
-		case l.Kind == model.LSTM && spec.Layers[i+1].Kind == model.LSTM: // behind each step
+		case l.Kind == model.LSTM && spec.Layers[i+1].Kind == model.LSTM: // after each step
 			shape = fmt.Sprintf("(None, %d, %d)", spec.Timesteps, out)
 		case out > 0:
 			shape = fmt.Sprintf("(None, %d)", out)

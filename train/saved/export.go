@@ -101,7 +101,7 @@ type archive struct {
 	about
 }
 
-// arrayName returns the name of a variable's array: Keras's, behind the member's number from the second on.
+// arrayName returns the name of a variable's array: Keras's, after the member's number from the second on.
 func arrayName(member int, v model.Variable) string {
 	if member == 0 {
 		return v.Name

@@ -16,7 +16,7 @@ import (
 const maxYAML = 1 << 20
 
 // ReadSpace reads a space from a YAML file: a mapping from flags to what is tried of each, which is a list, a text as
-// ParseTry has it behind the =, or a mapping {min, max, log, count}:
+// ParseTry has it after the =, or a mapping {min, max, log, count}:
 //
 //	lr: {min: 1e-4, max: 1e-2, log: true}
 //	lstm-units: [32, 64, "64,32"]

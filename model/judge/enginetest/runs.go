@@ -157,13 +157,13 @@ func (s suite) continued(t *testing.T) {
 				mine.Params[i], mine.M[i], mine.V[i] = 9, 9, 9
 			}
 			mine.Step = 9
-			sameState(t, "state behind a copy", state(t, fresh, 0), state(t, whole, 0))
+			sameState(t, "state after a copy", state(t, fresh, 0), state(t, whole, 0))
 			given := state(t, whole, 0)
 			if err := fresh.SetState(0, given); err != nil {
 				t.Fatal(err)
 			}
 			given.Params[0] = 9
-			sameState(t, "state behind what was given", state(t, fresh, 0), state(t, whole, 0))
+			sameState(t, "state after what was given", state(t, fresh, 0), state(t, whole, 0))
 		})
 	}
 }

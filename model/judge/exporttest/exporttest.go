@@ -123,7 +123,7 @@ var kinds = []string{"none", "right", "left", "holes", "mostly holes", "all mask
 	"missing steps", "zero cells", "negative zero", "subnormal", "large", "raw", "immense", "huge", "infinite", "negative infinite", "none"}
 
 // Windows returns 57 windows with every kind of mask, missing values, large ones and infinities. A window without any of
-// these stands behind each that has infinities, so that a state kept between calls shows.
+// these stands after each that has infinities, so that a state kept between calls shows.
 func Windows(rng *rand.Rand, t, f int) []float32 {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	var x []float32
