@@ -11,7 +11,7 @@ type Update struct {
 	Params    f32 // params[K][P], in place
 	Grads     f32 // grads[K][P]
 	Squares   f32 // squares[K][V], of the gradient with its penalty (GradientNorm)
-	Starts    u32 // starts[V+1]: where each variable begins, with words.Matrix where the L2 penalty acts on it, and the end of the last
+	Starts    u32 // starts[V+1], as GradientNorm has it
 	Options   u32 // options[K][32]
 	Schedule  u32 // schedule[S][K][4]
 	Cursor    u32 // cursor[1]

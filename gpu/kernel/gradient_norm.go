@@ -5,11 +5,13 @@ import (
 	"vklstm/shaders/words"
 )
 
-// GradientNorm is gradient_norm.comp: the sum of squares of each variable's gradient, that of the L2 penalty with it.
+// GradientNorm is gradient_norm.comp: the sum of squares of each variable's gradient, that of the L2 penalty with it. Starts says where
+// the variables lie in a model's parameters, and which of them the penalty acts on. For a kernel of 24 elements and a bias of 4 it is
+// 0|words.Matrix, 24, 28: the beginning of each, and the end of the last.
 type GradientNorm struct {
 	Grads     f32 // grads[K][P]
 	Params    f32 // params[K][P]
-	Starts    u32 // starts[V+1]: where each variable begins, with words.Matrix where the L2 penalty acts on it, and the end of the last
+	Starts    u32 // starts[V+1]
 	Options   u32 // options[K][32]
 	Squares   f32 // squares[K][V]
 	K, P      int

@@ -52,7 +52,7 @@ type fixedBuffers struct {
 	grads   f32 // [K][P]
 	m, v    f32 // [K][P], Adam's moments
 	squares f32 // [K][V], of each variable's gradient
-	starts  u32 // [V+1], where each variable begins, with words.Matrix, and the end of the last
+	starts  u32 // [V+1], as kernel.GradientNorm has it
 	options u32 // [K][32]
 	scaling f32 // [K][4][F]
 	tables  tables
