@@ -32,10 +32,10 @@ type Engine interface {
 	SetState(k int, s *State) error
 	// Epoch trains each model k by plans[k], then evaluates plans[k].Eval with the parameters then reached.
 	// len(plans) is Models(); a plan without windows leaves its model alone. When ctx ends, Epoch stops after the
-	// step at hand, skips the evaluation and returns what was done with ctx's error: the State is whole, and
+	// current step, skips the evaluation and returns what was done with ctx's error: the State is whole, and
 	// Outcome.Steps says how far each model got.
 	Epoch(ctx context.Context, plans []Plan) ([]Outcome, error)
-	// Progress returns how many training steps of the epoch at hand, or of the last one, are done, and of how many, the
+	// Progress returns how many training steps of the current epoch, or of the last one, are done, and of how many, the
 	// longest plan's. Any goroutine may call it while Epoch runs; it costs Epoch nothing.
 	Progress() (done, of int)
 	// Gradient computes the first step of plan for model k without taking it: the gradient of the step's loss
@@ -52,7 +52,7 @@ type Engine interface {
 // counted none of none.
 type StepCount struct{ done, of atomic.Int64 }
 
-// Begin starts an epoch of so many steps.
+// Begin starts an epoch of `of` steps.
 func (c *StepCount) Begin(of int) {
 	c.done.Store(0)
 	c.of.Store(int64(of))

@@ -19,7 +19,7 @@ const (
 // augments are the presets' names.
 var augments = []string{AugmentNone, AugmentModerate, AugmentStrong, AugmentIMU}
 
-// AugmentPreset returns the numbers behind a preset's name for windows of so many features. Of AugmentIMU, the features in
+// AugmentPreset returns the numbers behind a preset's name for windows of that number of features. Of AugmentIMU, the features in
 // threes are vectors of a sensor that turn together: the first triplets of them, or all with 0. The error lists the names,
 // or says which number of triplets would do.
 func AugmentPreset(name string, features, triplets int) (model.Augment, error) {
@@ -37,7 +37,7 @@ func AugmentPreset(name string, features, triplets int) (model.Augment, error) {
 	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s", words.Short(name), strings.Join(augments, ", "))
 }
 
-// turning returns how many triplets of features turn, when so many are asked for.
+// turning returns how many triplets of features turn, when `triplets` are asked for.
 func turning(features, triplets int) (int, error) {
 	most := features / 3
 	switch {

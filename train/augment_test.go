@@ -11,7 +11,7 @@ import (
 	"vklstm/train/data"
 )
 
-// dataOf returns windows with d's labels and so many features.
+// dataOf returns windows with d's labels and f features.
 func dataOf(d *data.Dataset, features int) *data.Dataset {
 	out := *d
 	out.F, out.X = features, make([]float32, d.N*d.T*features)

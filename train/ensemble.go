@@ -128,7 +128,7 @@ func (p *Pool) save(path string, m saved.Model) error {
 	return nil
 }
 
-// canSave returns an error, before hours of training, when so many members do not fit a file.
+// canSave returns an error, before hours of training, when the members are too many for a file.
 func (p *Pool) canSave(path string) error {
 	m := p.Runs[0].Model()
 	for i, r := range p.Runs {

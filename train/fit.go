@@ -13,7 +13,7 @@ import (
 	"vklstm/train/metrics"
 )
 
-// Train trains until each run has so many epochs in its history or has ended: by its last epoch, a callback's Stop, a
+// Train trains until each run has that number of epochs in its history or has ended: by its last epoch, a callback's Stop, a
 // loss that is not finite, an error of its own (Run.Err), or with ctx. A run that has ended gets its best weights back;
 // one that has not can go on by another call, or elsewhere from its Snapshot. A model without an epoch to train rests
 // while the others train.
@@ -36,7 +36,7 @@ func (p *Pool) Train(ctx context.Context, epochs int) error {
 	return err
 }
 
-// fit is the loop: it trains epoch after epoch until each run has so many in its history or has stopped.
+// fit is the loop: it trains epoch after epoch until each run has `until` of them in its history or has stopped.
 func (p *Pool) fit(ctx context.Context, until int) error {
 	engine := overlapped{pool: p}
 	defer engine.abandon()

@@ -38,7 +38,7 @@ type Result struct {
 // epoch or until validation F1 no longer gets better, puts the best weights back, and scores the test part with
 // them.
 //
-// When ctx ends, the step at hand is finished, and all else happens as if training had ended by itself; that is no
+// When ctx ends, the current step is finished, and all else happens as if training had ended by itself; that is no
 // error, Result.Stopped tells. A context that ends before the first step is one: its own. After any other error the
 // Result, if it is not nil, holds what was reached; its Model has a State, and its Test is set, as far as they could
 // be saved.

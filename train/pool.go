@@ -224,7 +224,7 @@ func (p *Pool) Evaluate(ctx context.Context, k int, windows []int32) (*metrics.E
 	return saved.Score(ctx, predict, p.Runs[k].Dataset, windows, p.Runs[k].Decision().Threshold)
 }
 
-// Progress returns how many steps of the epoch at hand are done, and of how many, the longest of all models'. Any goroutine
+// Progress returns how many steps of the current epoch are done, and of how many, the longest of all models'. Any goroutine
 // may call it while Train runs.
 func (p *Pool) Progress() (done, of int) { return p.engine.Progress() }
 

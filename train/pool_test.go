@@ -67,7 +67,7 @@ func (f *fakeGroup) Predict(ctx context.Context, k int, x []float32) ([]float32,
 	return f.models[k].Predict(ctx, 0, x)
 }
 
-// cpuEngineOf returns an EngineFactory of the CPU engine with so many threads.
+// cpuEngineOf returns an device.Factory of the CPU engine with a number of threads.
 func cpuEngineOf(threads int) device.Factory {
 	return func(spec model.Spec, opts []model.Options) (model.Engine, error) { return cpu.New(spec, opts, threads) }
 }

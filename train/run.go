@@ -59,7 +59,7 @@ type Run struct {
 	err       error // the first that happened to this run
 }
 
-// Stop ends training after the epoch at hand. The first call counts.
+// Stop ends training after the current epoch. The first call counts.
 func (r *Run) Stop(how Stop, reason string) {
 	if r.Stopped == "" {
 		r.Stopped, r.Reason = how, reason

@@ -34,7 +34,7 @@ func DefaultSchedule() Schedule {
 	return Schedule{Kind: ScheduleConstant, Factor: 0.1, Patience: 5, MinDelta: 1e-4}
 }
 
-// warmupSteps returns how many steps Warmup takes, of so many steps an epoch, rounded to the nearest.
+// warmupSteps returns how many steps Warmup takes, of `epochSteps` steps an epoch, rounded to the nearest.
 func (s Schedule) warmupSteps(epochSteps int) int {
 	return int(math.Round(s.Warmup * float64(epochSteps)))
 }

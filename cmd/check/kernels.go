@@ -228,7 +228,7 @@ func (c *checker) radv(family string) driver {
 	return d
 }
 
-// errOtherMesa is the answer where the table cannot be held against the driver at hand.
+// errOtherMesa is the answer where the table cannot be held against this driver.
 var errOtherMesa = errors.New("only " + tableMesa + " can be held against the table")
 
 // count compiles every pipeline for the given families, two at a time, by a program that was built from

@@ -16,7 +16,7 @@ import (
 	"vklstm/train/saved"
 )
 
-// latency times one window on the CPU engine, on one thread, on the device at hand where that is another, and in the
+// latency times one window on the CPU engine, on one thread, on this machine's device where that is another, and in the
 // runtimes that --python has.
 func (m *measurement) latency(ctx context.Context) error {
 	spec := model.Classifier(m.w.Time, m.w.Features, m.w.Units, m.w.Dropout, m.w.Dense)

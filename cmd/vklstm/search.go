@@ -53,7 +53,7 @@ func searchCommand() *cobra.Command {
 
 tries 20 settings drawn at random. VALUES is a list A,B,C (with ; between them
 where a value has commas), a range LO:HI, or LO:HI:log, drawn by logarithm; with
-a count, LO:HI:5, it is so many evenly spaced values. All else is as in
+a count, LO:HI:5, it is that number of evenly spaced values. All else is as in
 'vklstm train'. The model of the best setting is written as train writes it.
 
 A search that was ended, however, goes on when the same command is given again.`,

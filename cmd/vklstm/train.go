@@ -20,7 +20,7 @@ func trainCommand() *cobra.Command {
 metrics.
 
 Without --data it trains on a sample that it makes itself. Ctrl-C once finishes
-the step at hand, keeps the best weights and writes everything; twice stops at
+the current step, keeps the best weights and writes everything; twice stops at
 once.
 
 A recipe is a set of flags and nothing more:` + recipeHelp(),

@@ -18,7 +18,7 @@ typedef struct {
 	int32_t *length;      // [n], by row
 	int32_t *order;       // [n]
 	track walk[VK_LAYERS][2];
-	float *h, *dh;        // [n][out of the layer at hand]
+	float *h, *dh;        // [n][out of the current layer]
 	float *dc;            // [n][H]
 	float *keep, *hd;     // [out]: dropout of a row, and h after it
 	float *dense, *dd;    // [D]
@@ -47,7 +47,7 @@ static void tracks(block *B, const vk_net *L, int train, memory *m) {
 		out = L->layer[l].out > out ? L->layer[l].out : out;
 	}
 	track both = {0};
-	if (!train) { // of the step at hand, whichever walk's it is
+	if (!train) { // of the current step, whichever walk's it is
 		both.g = take(m, n * 4 * H);
 		both.c = take(m, 3 * n * H);
 	}

@@ -43,9 +43,9 @@ type Engine struct {
 	data    loadedWindows
 	used    []int32 // [N], steps of each window that are not masked
 	workers []*worker
-	varied  []float32 // windows of the run at hand that its epoch varies
+	varied  []float32 // windows of the current run that its epoch varies
 
-	done *atomic.Int64 // steps of the epoch at hand, counted by C
+	done *atomic.Int64 // steps of the current epoch, counted by C
 	of   atomic.Int64
 }
 
@@ -186,7 +186,7 @@ func (e *Engine) input(w *worker, k int) *augment.Input {
 	return w.inputs[k]
 }
 
-// need makes room in so many workers for blocks of so many rows.
+// need makes room in n workers for blocks of `rows` rows.
 func (e *Engine) need(rows int, train bool, threads int) error {
 	n := e.nets[0].scratch(rows, train)
 	for _, w := range e.workers[:threads] {

@@ -146,7 +146,7 @@ func notMissing(x []float32, f int) int32 {
 	return n
 }
 
-// cut appends blocks of at most so many rows, as even as possible: the rows are order, counted from a. What the job says of
+// cut appends blocks of at most n rows, as even as possible: the rows are order, counted from a. What the job says of
 // these rows, from a on, takes the blocks' order; used are their numbers of used steps.
 func (j *job) cut(order, used []int32, T int32, a, most int) {
 	n := len(order)

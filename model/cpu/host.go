@@ -37,7 +37,7 @@ func begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int
 // maxBlockBytes bounds the working memory of one thread.
 const maxBlockBytes = 1 << 36
 
-// fits returns an error when blocks of so many rows need more memory than a core is given: of each step a walk keeps its
+// fits returns an error when blocks of `rows` rows need more memory than a core is given: of each step a walk keeps its
 // input twice (where it comes from and beside h, or the gradient by it), h, the gates, the cell state and its tanh.
 func fits(c model.Chain, rows int) error {
 	width := 0.0

@@ -88,7 +88,7 @@ typedef struct {
 	int32_t update;         // 0: leave the gradient summed in lane 0
 	int32_t threads;
 	int64_t done;           // steps ended
-	const int32_t *stop;    // set from outside, perhaps after the run has ended: end after the step at hand
+	const int32_t *stop;    // set from outside, perhaps after the run has ended: end after the current step
 	int64_t *count;         // counts steps for others, who may read it after the run has ended; or NULL
 	_Alignas(64) int32_t arrived; // threads at the barrier
 	int32_t asleep;         // threads that wait for turn without spinning

@@ -218,7 +218,7 @@ func (n *net) setState(s *model.State) {
 	C.derive(n.isa, n.c)
 }
 
-// needGradients makes room for the gradients of steps of at most so many blocks.
+// needGradients makes room for the gradients of steps of at most n blocks.
 func (n *net) needGradients(blocks int) error {
 	lanes, np := min(blocks, int(n.c.lanes)), int(n.c.np)
 	if len(n.grad) >= lanes*np {
@@ -234,7 +234,7 @@ func (n *net) needGradients(blocks int) error {
 	return nil
 }
 
-// scratch returns the floats that a thread needs for blocks of so many rows.
+// scratch returns the floats that a thread needs for blocks of n rows.
 func (n *net) scratch(rows int, train bool) int {
 	t := C.int(0)
 	if train {

@@ -42,7 +42,7 @@ const (
 	gradients              // one step; the gradient stays in the first lane
 )
 
-// run lets up to so many threads do the jobs, one call of C each. It returns the number of steps that were done, which is
+// run lets at most `threads` threads do the jobs, one call of C each. It returns the number of steps that were done, which is
 // less than the jobs have when ctx ended.
 func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (int, error) {
 	rows, most := 1, 0

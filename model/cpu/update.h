@@ -7,7 +7,7 @@ typedef struct {
 	int64_t d, first;      // direction; place of its recurrent_kernel among the variables
 	int64_t j, k;          // panel and first row
 } piece;
-#define PIECE 16 // rows of a panel in a piece, or so many vectors of the head
+#define PIECE 16 // rows of a panel in a piece, or vectors of the head
 INL int64_t per(const vk_layer *Y) { return (Y->K + PIECE - 1) / PIECE; }
 INL int64_t pieces(const vk_net *L) {
 	int64_t n = (L->np - L->head + PIECE * W4 - 1) / (PIECE * W4);

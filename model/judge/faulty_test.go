@@ -318,7 +318,7 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 		}
 		return part
 	}
-	var dOut [][]float64 // [T], by the outputs of the layer at hand; nil for the last
+	var dOut [][]float64 // [T], by the outputs of the current layer; nil for the last
 	for i := len(layers) - 1; i >= 0; i-- {
 		dIn := make([][]float64, T)
 		for d, w := range layers[i] {

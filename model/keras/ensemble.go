@@ -122,7 +122,7 @@ func inbound(raw json.RawMessage) ([]string, bool) {
 }
 
 // references returns the names in a tensor ["name", 0, 0], with or without call settings after, or in a list of such,
-// or of lists or objects around them, of so many levels.
+// or of lists or objects around them, `depth` levels deep.
 func references(raw json.RawMessage, levels int) ([]string, bool) {
 	var tensor struct {
 		Class  string `json:"class_name"`

@@ -214,7 +214,7 @@ func npz(t *testing.T, path, key string) []float32 {
 	return a
 }
 
-// TestGolden predicts with every Keras file at hand what Keras predicts with it.
+// TestGolden predicts with every Keras file in testdata what Keras predicts with it.
 func TestGolden(t *testing.T) {
 	dir := shared(t)
 	cases := map[string]string{ // file: predictions; "" where Keras's are not stored

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Rows hands the named array of numbers, in C order, to each: so many rows of its slowest dimension at a time, the last
+// Rows hands the named array of numbers, in C order, to each: `rows` rows of its slowest dimension at a time, the last
 // time maybe fewer, in a slice that is overwritten afterwards. Values are those of Float32. An array in Fortran
 // order, whose rows lie all over it, is read again for each passValues of them. Where the file is damaged, each may have been
 // called before the error.

@@ -217,7 +217,7 @@ func inOrder[E any](a []E, n int, reverse bool) []E {
 	return out
 }
 
-// beside puts matrices of so many rows side by side.
+// beside puts matrices of `rows` rows side by side.
 func beside(parts [][]float64, rows int) []float64 {
 	if len(parts) == 1 {
 		return parts[0]

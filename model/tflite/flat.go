@@ -129,7 +129,7 @@ func (g *graph) ints(v []int, shape ...int) int {
 	return g.constant(tInt32, data, 0, shape...)
 }
 
-// table writes a table of so many slots.
+// table writes a table of n slots.
 func (g *graph) table(n int, slots ...slot) flatbuffers.UOffsetT {
 	b := g.b
 	b.StartObject(n)

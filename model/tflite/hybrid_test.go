@@ -85,7 +85,7 @@ func kept(a []float32, columns, from, to int) (k matrix) {
 	return k
 }
 
-// product returns row x times column u of a kernel of so many columns. The multiples are summed up exactly, as integers.
+// product returns row x times column u of a kernel of `columns` columns. The multiples are summed up exactly, as integers.
 func product(x []float64, step float64, kernel matrix, columns, u int) float64 {
 	sum := 0.0
 	for i, v := range x {

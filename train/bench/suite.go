@@ -46,7 +46,7 @@ func (p *Pace) measured(r Row) {
 	}
 }
 
-// tooLong says why so many operations are not begun; "" when they may be.
+// tooLong says why n operations are not begun; "" when they may be.
 func (p *Pace) tooLong(flop float64) string {
 	if p.rate == 0 || p.Budget == 0 {
 		return ""

@@ -89,7 +89,7 @@ func LoadBase(path string, d *data.Dataset) (*Base, error) {
 }
 
 // Compare scores both on the same Resamples resamples of groups: what an interval without 0 shows is no chance of the
-// groups at hand. How much the seeds matter, only several series on each side tell.
+// groups that happen to be there. How much the seeds matter, only several series on each side tell.
 func (o *Outcome) Compare(b *Base) *Difference {
 	_, group := o.Dataset.Groups()
 	mean := func(series []metrics.Predicted) metrics.Scores {

@@ -44,7 +44,7 @@ func (g *gathered) jsonLines(r io.Reader) error {
 	}
 }
 
-// readJSONLine returns a line of at most so many bytes.
+// readJSONLine returns a line of at most `most` bytes.
 func readJSONLine(r *bufio.Reader, most int) ([]byte, error) {
 	var long []byte
 	for {

@@ -59,7 +59,7 @@ func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *T
 			})
 		}
 		positive, detected := false, false
-		firing, justified := false, false // the alarm at hand, and whether one of its windows is positive
+		firing, justified := false, false // the current alarm, and whether one of its windows is positive
 		end := func() {
 			if firing && !justified {
 				v.FalseAlarms++

@@ -204,7 +204,7 @@ func percentile(sorted []float64, q float64) float64 {
 	return sorted[i] + float64((at-float64(i))*(sorted[j]-sorted[i]))
 }
 
-// resampler scores one series with each group's windows counted so many times.
+// resampler scores one series with each group's windows counted as often as it was drawn.
 type resampler struct {
 	counts []Confusion // of each group
 	steps  []step      // windows by probability, the highest first

@@ -8,7 +8,7 @@ import (
 	"vklstm/train/device"
 )
 
-// Each hands the jobs to train in their order, at most so many at once; 0: all. Where the device's memory is too small for
+// Each hands the jobs to train in their order, at most `most` of them at once; 0: all. Where the device's memory is too small for
 // them, it notes so and goes on with half as many. It returns how many were trained at once in the end, 0 for all, and
 // train's first other error.
 func Each[Job any](jobs []Job, most int, note func(format string, args ...any), train func(jobs []Job) error) (int, error) {

@@ -127,7 +127,7 @@ func (l *Log) SetBars(can bool) { l.out.terminal = can }
 // epochSteps is how many steps of the bar an epoch has.
 const epochSteps = 1000
 
-// StartBar draws a bar of so many epochs, if bars can be drawn. Ten times a second it asks how many steps of the current epoch
+// StartBar draws a bar of n epochs, if bars can be drawn. Ten times a second it asks how many steps of the current epoch
 // are done.
 func (l *Log) StartBar(epochs int, text string, steps func() (done, of int)) {
 	if !l.Bars() {
@@ -144,7 +144,7 @@ func (l *Log) StartBar(epochs int, text string, steps func() (done, of int)) {
 	go l.out.follow(b, steps)
 }
 
-// ShowBar moves the bar to so many whole epochs, never back: an epoch's end may be heard of when the next one is under way.
+// ShowBar moves the bar to n whole epochs, never back: an epoch's end may be heard of when the next one is under way.
 func (l *Log) ShowBar(epochs int, text string) {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
@@ -227,7 +227,7 @@ type bar struct {
 	stop, stopped chan struct{}
 }
 
-// show moves the bar to so many of its steps, never back.
+// show moves the bar to step n, never back.
 func (b *bar) show(steps int) {
 	if steps > b.shown {
 		b.shown = steps

@@ -39,7 +39,7 @@ type Search struct {
 	log     *progress.Log
 	results map[key]Result
 	leader  int  // the best trial so far of those through the last rung, which keeps its weights; −1: none
-	done    int  // trainings through the rung at hand
+	done    int  // trainings through the current rung
 	of      int  // trainings of that rung
 	told    bool // on which device they are
 }
@@ -125,7 +125,7 @@ func (s *Search) at(rung, trial int) []Result {
 	return list
 }
 
-// rung takes the trials that are left to so many epochs.
+// rung takes the trials that are left to a rung's epochs.
 func (s *Search) rung(ctx context.Context, rung, epochs int, alive []int) error {
 	var jobs []job
 	var ended []Result
@@ -208,7 +208,7 @@ const (
 	atOnceSize    = 1 << 25 // parameters of all of them; a model needs about ten times the memory of its parameters
 )
 
-// atOnce returns how many models with so many parameters are trained at once.
+// atOnce returns how many models of `size` parameters are trained at once.
 func (s *Search) atOnce(size int) int {
 	if s.SideBySide > 0 {
 		return s.SideBySide

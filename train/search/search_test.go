@@ -285,7 +285,7 @@ func TestEndsTheSame(t *testing.T) {
 					if gotFile != file {
 						t.Errorf("the files differ: %s", firstDifference(gotFile, file))
 					}
-					// An interruption loses the epoch at hand and, where nothing was saved, the others of these models.
+					// An interruption loses the current epoch and, where nothing was saved, the others of these models.
 					if most := alone + stops*4*(study.Epochs+1); count.total() > most {
 						t.Errorf("%d epochs were trained with %d interruptions, %d alone", count.total(), stops, alone)
 					}
@@ -394,7 +394,7 @@ func TestTrialsAreTrain(t *testing.T) {
 	}
 }
 
-// TestHalving checks each rung against whole trainings: its trials have the best F1 of so many epochs, and the best half go
+// TestHalving checks each rung against whole trainings: its trials have the best F1 of its epochs, and the best half go
 // on.
 func TestHalving(t *testing.T) {
 	study := small(t, halved)

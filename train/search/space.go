@@ -58,7 +58,7 @@ const (
 )
 
 // ParseTry reads NAME=VALUES, the text of --try. VALUES is a list a,b,c (separated by ; where a value has commas), or a range
-// LO:HI, to which :log and :COUNT may be added; a range with a count is the list of so many evenly spaced numbers. One value
+// LO:HI, to which :log and :COUNT may be added; a range with a count is the list of that number of evenly spaced values. One value
 // with commas alone ends in ;.
 func ParseTry(text string, flags Flags) (Dimension, error) {
 	name, values, ok := strings.Cut(text, "=")

@@ -15,7 +15,7 @@ import (
 // saveEvery is how often a training that goes on is saved, so that no more is lost when the search is killed.
 var saveEvery = 20 * time.Second
 
-// train takes jobs to so many epochs, side by side, and saves them. Where a device's memory is too small for all of them
+// train takes jobs to a rung's epochs, side by side, and saves them. Where a device's memory is too small for all of them
 // it takes half as many at a time, here and from then on.
 func (s *Search) train(ctx context.Context, rung, epochs int, jobs []job) (err error) {
 	s.SideBySide, err = pool.Each(jobs, s.SideBySide, s.log.Note, func(jobs []job) error {

@@ -70,7 +70,7 @@ func HostRefuses(t *testing.T, make func(spec model.Spec, opts []model.Options, 
 	}
 }
 
-// HostPredictDoesNotGrow holds that working memory belongs to the blocks in flight, of so many rows: predicting many windows
+// HostPredictDoesNotGrow holds that working memory belongs to the blocks in flight, of `rows` rows: predicting many windows
 // allocates their probabilities, and no more.
 func HostPredictDoesNotGrow(t *testing.T, new NewThreads, rows int) {
 	spec := model.Classifier(10, 2, 16, 0, 4)

@@ -8,7 +8,7 @@ import (
 	"vklstm/model"
 )
 
-// trained returns the outcomes and states of two epochs of two models of spec on so many threads.
+// trained returns the outcomes and states of two epochs of two models of spec on a number of threads.
 func trained(t *testing.T, new NewThreads, spec model.Spec, threads int) ([]model.Outcome, []*model.State) {
 	const n = 203
 	T, F := spec.Timesteps, spec.Features
@@ -58,7 +58,7 @@ func trained(t *testing.T, new NewThreads, spec model.Spec, threads int) ([]mode
 	return outcomes, states
 }
 
-// NewThreads makes an engine that uses so many threads.
+// NewThreads makes an engine that uses a number of threads.
 type NewThreads = func(t *testing.T, spec model.Spec, opts []model.Options, threads int) model.Engine
 
 // AnyThreads trains two models side by side on 1, 2, 3 and 7 threads, augmented and with masks: the same bits come out, of

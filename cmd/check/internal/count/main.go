@@ -1,4 +1,4 @@
-// Command count compiles every pipeline that package model/vulkan makes on the device at hand and prints what the driver's
+// Command count compiles every pipeline that package model/vulkan makes on this machine's device and prints what the driver's
 // compiler counted: one line per kernel, constants and size of subgroup. It is made for RADV, AMD's open driver, which
 // compiles with no GPU present; the command check runs it once per family of GPUs, and reads its lines:
 //

@@ -5,7 +5,7 @@
 // variable-length strings. Written: superblock 0, symbol tables, version 1 headers, contiguous little-endian float32,
 // fixed-length strings; what the HDF5 library itself writes under its oldest, most widely read settings.
 //
-// A file is input from anywhere. Every offset is checked against the bytes at hand before it is followed, every size
+// A file is input from anywhere. Every offset is checked against the bytes that are there before it is followed, every size
 // before it is allocated, and two budgets, proportional to the file's length, bound all steps and all decoded bytes,
 // so that cycles, shared pieces and compression bombs end in an error. There are Go modules that read more of HDF5;
 // the one that reads Keras's files (github.com/scigolib/hdf5 v0.14.1) allocates what a file declares, and a process
