@@ -24,7 +24,7 @@ type Layer struct {
 	Activation string  `json:"activation,omitempty"` // Dense: "relu" or "sigmoid"
 	Rate       float64 `json:"rate,omitempty"`       // Dropout: share of units dropped, in [0,1)
 
-	// Bidirectional has an LSTM walk the steps in both directions, with parameters of its own each, and put the two
+	// Bidirectional has an LSTM take the time steps in both directions, with parameters of its own each, and put the two
 	// outputs one after the other, forward first (Keras's Bidirectional with merge_mode "concat"; Schuster and Paliwal
 	// 1997, doi 10.1109/78.650093). Masked steps are skipped in both. Name is then Bidirectional's.
 	Bidirectional bool `json:"bidirectional,omitempty"`

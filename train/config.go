@@ -52,7 +52,7 @@ type Config struct {
 	Seed    uint32        // of the split, the initial parameters, the order of windows, dropout and augmentation
 
 	Units         []int   // of each LSTM layer, from the input on
-	Bidirectional bool    // every LSTM layer walks the steps in both directions
+	Bidirectional bool    // every LSTM layer takes the time steps in both directions
 	Dropout       float64 // share of LSTM outputs dropped in training, in [0,1)
 	DenseUnits    int     // of the hidden dense layer
 

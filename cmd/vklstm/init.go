@@ -30,7 +30,7 @@ func (t *trainFlags) init(path string) error {
 		cfg.Bidirectional = c.LSTMs[0].Bidirectional
 		for _, l := range c.LSTMs {
 			if l.Bidirectional != cfg.Bidirectional {
-				return fmt.Errorf("--init %s: some of its LSTM layers walk both directions and some one; training needs all alike", path)
+				return fmt.Errorf("--init %s: some of its LSTM layers have both directions and some one; training needs all alike", path)
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 	})
 	grouped(f, groupNetwork, func() {
 		f.Var((*unitsValue)(&cfg.Units), "lstm-units", "units of the LSTM; 64,32 stacks a second one with 32 on the first")
-		f.BoolVar(&cfg.Bidirectional, "bidirectional", false, "every LSTM walks the steps in both directions")
+		f.BoolVar(&cfg.Bidirectional, "bidirectional", false, "every LSTM takes the time steps in both directions")
 		f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout, "share of LSTM outputs dropped in training")
 		f.IntVar(&cfg.DenseUnits, "dense-units", cfg.DenseUnits, "units of the dense layer")
 	})

@@ -23,7 +23,7 @@ static void receive(const vk_net *L, const block *B, int64_t l, int64_t d, int64
 	const vk_layer *Y = L->layer + l, *U = Y + 1;
 	for (int64_t e = 0; e < U->directions; e++)
 		for (int64_t r = 0; r < act; r++) {
-			const float *from = B->walk[l + 1][e].a + place(B, r, s, d, e) * U->KA + U->H + d * Y->H;
+			const float *from = B->direction[l + 1][e].a + place(B, r, s, d, e) * U->KA + U->H + d * Y->H;
 			float *to = dh + r * Y->out;
 			for (int64_t u = 0; u < Y->H; u += VL) st(to + u, ld(to + u) + ld(from + u));
 		}
@@ -47,11 +47,11 @@ static void transposed(const vk_layer *L, float *to, int64_t stride, int64_t col
 	}
 }
 
-// walkBackward runs direction d of layer l back from dh, the gradient by each row's last h. It writes the gradient of the
-// walk's panels to G, or adds it with add set, and that by what came in, where a layer put it out, in place of it.
-static void walkBackward(const vk_net *L, const block *B, int64_t l, int64_t d, float *G, int add) {
+// directionBackward runs direction d of layer l back from dh, the gradient by each row's last h. It writes the gradient of the
+// direction's panels to G, or adds it with add set, and that by what came in, where a layer put it out, in place of it.
+static void directionBackward(const vk_net *L, const block *B, int64_t l, int64_t d, float *G, int add) {
 	const vk_layer *Y = L->layer + l;
-	const track *W = &B->walk[l][d];
+	const track *W = &B->direction[l][d];
 	int64_t H = Y->H, KA = Y->KA, panel = B->N * W4;
 	float *dh = B->dh + d * H;
 	memset(B->dc, 0, sizeof(float) * (size_t)(B->n * H));
@@ -60,7 +60,7 @@ static void walkBackward(const vk_net *L, const block *B, int64_t l, int64_t d, 
 		float *dz = W->g + B->off[s] * W4;
 		if (l + 1 < L->layers) receive(L, B, l, d, s, act, dh);
 		derivatives(Y, dz, panel, W->c + before * H, W->tc + B->off[s] * H, dh, B->dc, act);
-		if (s > 0) transposed(Y, dh, Y->out, H, Y->walk[d].ut, dz, panel, act);
+		if (s > 0) transposed(Y, dh, Y->out, H, Y->direction[d].ut, dz, panel, act);
 	}
 	for (int64_t n0 = 0; n0 < B->N; n0 += NC) {
 		int64_t n = n0 + NC < B->N ? NC : B->N - n0;
@@ -71,7 +71,7 @@ static void walkBackward(const vk_net *L, const block *B, int64_t l, int64_t d, 
 				TILES(R1, GO)
 #undef GO
 			}
-		if (l > 0) transposed(Y, W->a + n0 * KA + H, KA, Y->in, Y->walk[d].kt, W->g + n0 * W4, panel, n);
+		if (l > 0) transposed(Y, W->a + n0 * KA + H, KA, Y->in, Y->direction[d].kt, W->g + n0 * W4, panel, n);
 	}
 }
 
@@ -83,6 +83,6 @@ static void backward(const vk_net *L, block *B, float *G, int add) {
 	}
 	for (int64_t l = L->layers - 1; l >= 0; l--) {
 		if (l + 1 < L->layers) memset(B->dh, 0, sizeof(float) * (size_t)(B->n * L->layer[l].out));
-		for (int64_t d = 0; d < L->layer[l].directions; d++) walkBackward(L, B, l, d, G + L->layer[l].walk[d].at, add);
+		for (int64_t d = 0; d < L->layer[l].directions; d++) directionBackward(L, B, l, d, G + L->layer[l].direction[d].at, add);
 	}
 }

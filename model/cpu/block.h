@@ -1,6 +1,6 @@
 // Part of generic.h: the working memory of a block, and its rows.
 
-// track is the working memory of one walk over a block's rows: a direction of an LSTM layer. Without train only the last
+// track is the working memory of one direction over a block's rows, of an LSTM layer. Without train only the last
 // two steps are kept, but for what a layer after the first takes in, which lies in a whole.
 typedef struct {
 	float *a;             // [N][KA]: h before the step, what comes in, 1; after the weight gradient, that by what came in
@@ -9,7 +9,7 @@ typedef struct {
 } track;
 
 // block is the working memory of one block of n rows. Rows are sorted by their number of used steps, longest first;
-// position r is row order[r]. A walk's step s is its s-th used step of a row, from the first or from the last: on rows are
+// position r is row order[r]. A direction's step s is its s-th used step of a row, from the first or from the last: on rows are
 // active at s, and their states begin at off[s]; N of them in all.
 typedef struct {
 	int64_t n, N, steps;
@@ -17,7 +17,7 @@ typedef struct {
 	int32_t *used;        // [n][T], by row
 	int32_t *length;      // [n], by row
 	int32_t *order;       // [n]
-	track walk[VK_LAYERS][2];
+	track direction[VK_LAYERS][2];
 	float *h, *dh;        // [n][out of the current layer]
 	float *dc;            // [n][H]
 	float *keep, *hd;     // [out]: dropout of a row, and h after it
@@ -47,14 +47,14 @@ static void tracks(block *B, const vk_net *L, int train, memory *m) {
 		out = L->layer[l].out > out ? L->layer[l].out : out;
 	}
 	track both = {0};
-	if (!train) { // of the current step, whichever walk's it is
+	if (!train) { // of the current step, whichever direction's it is
 		both.g = take(m, n * 4 * H);
 		both.c = take(m, 3 * n * H);
 	}
 	for (int64_t l = 0; l < L->layers; l++)
 		for (int64_t d = 0; d < L->layer[l].directions; d++) {
 			const vk_layer *Y = L->layer + l;
-			track *W = &B->walk[l][d];
+			track *W = &B->direction[l][d];
 			*W = both;
 			W->a = take(m, (train || l > 0 ? B->N : 2 * n) * Y->KA);
 			if (!train) continue;
@@ -118,8 +118,8 @@ static void layout(block *B, const vk_net *L, const vk_job *J, const int32_t *sr
 	tracks(B, L, train, &m);
 }
 
-// place returns where the states of a row's used step lie in the walk in direction e, when they are those of step s of the
-// walk in direction d at row r.
+// place returns where the states of a row's used step lie in direction e, when they are those of step s of the
+// direction d at row r.
 INL int64_t place(const block *B, int64_t r, int64_t s, int64_t d, int64_t e) {
 	return B->off[d == e ? s : B->length[B->order[r]] - 1 - s] + r;
 }

@@ -13,7 +13,7 @@
 //	                         loss → backward → gradient                 → the forms that products need
 //
 // Masked steps cost nothing: a row is the sequence of its used steps, moved together, which is what carrying h and c over
-// the others comes to, and the rows of a block that still run are a prefix. Each direction of each LSTM layer is a walk
+// the others comes to, and the rows of a block that still run are a prefix. Each direction of each LSTM layer goes
 // over these steps; the backward one takes a row's last used step first, so that the same rows run at a step of both.
 //
 // One product in registers serves all three passes (product.h, tile). Parameters lie in panels that hold all four gates
@@ -22,6 +22,6 @@
 //	z[N][4H] = [h | x | 1][N][H+In+1] · [recurrent_kernel; kernel; bias][H+In+1][4H]
 //
 // so a tile's sums are what the cell needs, dz replaces the gates in place, and is then the right operand of the gradient.
-// x of a layer after another is what that puts out, which its walks write there as they go; after the weight
-// gradient dz · kernelᵀ, the gradient by x, takes its place, where the walks of the layer before find it on their way back.
+// x of a layer after another is what that puts out, which its directions write there as they go; after the weight
+// gradient dz · kernelᵀ, the gradient by x, takes its place, where the directions of the layer before find it on their way back.
 package cpu

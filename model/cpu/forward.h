@@ -49,7 +49,7 @@ INL void cells(const int train, const vk_layer *L, float *G, int64_t panel, cons
 		}
 }
 
-// inputs writes x and 1 beside h of the active rows: step s of the walk in direction d.
+// inputs writes x and 1 beside h of the active rows: step s of direction d.
 INL void inputs(const vk_net *L, const vk_job *J, const int32_t *src, const block *B, int64_t d, int64_t s, int64_t act, float *a) {
 	int64_t F = L->F, T = L->T, H = L->layer->H, KA = L->layer->KA;
 	for (int64_t r = 0; r < act; r++) {
@@ -72,16 +72,16 @@ static void hand(const vk_net *L, const block *B, int64_t l, int64_t d, int64_t 
 	const vk_layer *Y = L->layer + l, *U = Y + 1;
 	for (int64_t e = 0; e < U->directions; e++)
 		for (int64_t r = 0; r < act; r++) {
-			float *to = B->walk[l + 1][e].a + place(B, r, s, d, e) * U->KA;
+			float *to = B->direction[l + 1][e].a + place(B, r, s, d, e) * U->KA;
 			memcpy(to + U->H + d * Y->H, r < next ? then + r * Y->KA : B->h + r * Y->out + d * Y->H, sizeof(float) * (size_t)Y->H);
 			to[U->K - 1] = 1;
 		}
 }
 
-// walkForward runs direction d of layer l, and leaves each row's last h in the block's.
-INL void walkForward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B, int64_t l, int64_t d) {
+// directionForward runs direction d of layer l, and leaves each row's last h in the block's.
+INL void directionForward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B, int64_t l, int64_t d) {
 	const vk_layer *Y = L->layer + l;
-	track *W = &B->walk[l][d];
+	track *W = &B->direction[l][d];
 	int64_t n = B->n, H = Y->H, KA = Y->KA;
 	memset(W->c, 0, sizeof(float) * (size_t)(n * H));
 	for (int64_t r = 0; B->steps > 0 && r < B->off[1]; r++) memset(W->a + r * KA, 0, sizeof(float) * (size_t)H);
@@ -92,7 +92,7 @@ INL void walkForward(const int train, const vk_net *L, const vk_job *J, const in
 		float *z = W->g + (train ? at * W4 : 0);
 		float *a = W->a + (l > 0 ? B->off[s] : at) * KA, *aThen = W->a + (l > 0 ? B->off[s + 1] : then) * KA;
 		if (l == 0) inputs(L, J, src, B, d, s, act, a);
-		products(Y, Y->walk[d].w, z, panel, a, act, s & 1);
+		products(Y, Y->direction[d].w, z, panel, a, act, s & 1);
 		cells(train, Y, z, panel, W->c + before * H, W->c + (n + at) * H, W->tc + (train ? at * H : 0), act, next, aThen, B->h + d * H);
 		if (l + 1 < L->layers) hand(L, B, l, d, s, act, next, aThen);
 	}
@@ -101,6 +101,6 @@ INL void walkForward(const int train, const vk_net *L, const vk_job *J, const in
 INL void forward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B) {
 	for (int64_t l = 0; l < L->layers; l++) {
 		memset(B->h, 0, sizeof(float) * (size_t)(B->n * L->layer[l].out));
-		for (int64_t d = 0; d < L->layer[l].directions; d++) walkForward(train, L, J, src, B, l, d);
+		for (int64_t d = 0; d < L->layer[l].directions; d++) directionForward(train, L, J, src, B, l, d);
 	}
 }

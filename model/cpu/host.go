@@ -37,7 +37,7 @@ func begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int
 // maxBlockBytes bounds the working memory of one thread.
 const maxBlockBytes = 1 << 36
 
-// fits returns an error when blocks of `rows` rows need more memory than a core is given: of each step a walk keeps its
+// fits returns an error when blocks of `rows` rows need more memory than a core is given: of each time step a direction keeps its
 // input twice (where it comes from and beside h, or the gradient by it), h, the gates, the cell state and its tanh.
 func fits(c model.Chain, rows int) error {
 	width := 0.0
@@ -51,7 +51,7 @@ func fits(c model.Chain, rows int) error {
 	return nil
 }
 
-// unitsOf says what the LSTM layers are: "64 units", or "2×64, 32 units" when the first walks in both directions.
+// unitsOf says what the LSTM layers are: "64 units", or "2×64, 32 units" when the first has both directions.
 func unitsOf(c model.Chain) string {
 	var s []string
 	for _, l := range c.LSTMs {

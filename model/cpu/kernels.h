@@ -9,7 +9,7 @@
 #define VK_LAYERS 16 // the most LSTM layers of a network
 #define VK_VARIABLES (3 * 2 * VK_LAYERS + 4) // the most variables: recurrent_kernel, kernel and bias of each direction, then the head's four
 
-// vk_walk is one direction of an LSTM layer.
+// vk_direction is one direction of an LSTM layer.
 //
 // Its parameters lie in panels. Panel j holds all four gates of VL units,
 //
@@ -21,17 +21,17 @@ typedef struct {
 	float *w;               // [J][K][4][VL]: the panels, scaled so that 2^z is what an activation needs
 	float *ut;              // recurrent_kernel transposed, [column groups of 4 VL][4H as panels have them][4 VL or less]
 	float *kt;              // kernel transposed, in the same way; NULL in the first layer
-} vk_walk;
+} vk_direction;
 
 // vk_layer is one LSTM layer. It puts out the units of both directions side by side, and the layer after takes them in.
 typedef struct {
-	int64_t directions;     // 2: walk[1] goes from the last step to the first
+	int64_t directions;     // 2: direction[1] goes from the last step to the first
 	int64_t in, H, out;     // what comes in; units of a direction; of all: padded, but for the first layer's features
 	int64_t K, KA, J;       // rows of a panel; K padded; panels
-	vk_walk walk[2];
+	vk_direction direction[2];
 } vk_layer;
 
-// vk_net is one model. Its parameters, moments and gradients lie alike: the panels of each walk, layer by layer, and then
+// vk_net is one model. Its parameters, moments and gradients lie alike: the panels of each direction, layer by layer, and then
 // from head on dense/kernel [out][D], dense/bias [D], dense_1/kernel [D], dense_1/bias [VL, the first counts].
 typedef struct {
 	int64_t F, D, T;        // features; dense units, padded; timesteps

@@ -46,7 +46,7 @@ type padded struct {
 	model.Recurrent
 	in, h, k, panels int   // what comes in, where it is units padded; units, padded; rows of a panel; panels
 	units            []int // of the layer before that come in, of each direction; none in the first
-	walks            []int // where the panels of each direction begin
+	directions       []int // where the panels of each direction begin
 }
 
 // layers returns the padded layers of a chain, and how many floats their panels have.
@@ -62,7 +62,7 @@ func layers(c model.Chain, vl int) ([]padded, int) {
 		}
 		p.k, p.panels = p.h+p.in+1, p.h/vl
 		for range r.Directions() {
-			p.walks = append(p.walks, size)
+			p.directions = append(p.directions, size)
 			size += p.panels * p.k * 4 * vl
 		}
 		list = append(list, p)
@@ -95,14 +95,14 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Chain, o model.Options) (*ne
 	header := get(int(unsafe.Sizeof(C.vk_net{})+3) / 4)
 	n.p, n.m, n.v = get(np), get(np), get(np)
 	kt, scaling := get(dense*out), get(2*d.F)
-	var walks []C.vk_walk
+	var directions []C.vk_direction
 	for i, p := range list {
-		for _, at := range p.walks {
-			w := C.vk_walk{at: C.int64_t(at), w: get(p.panels * p.k * 4 * vl).c(), ut: get(4 * p.h * p.h).c()}
+		for _, at := range p.directions {
+			w := C.vk_direction{at: C.int64_t(at), w: get(p.panels * p.k * 4 * vl).c(), ut: get(4 * p.h * p.h).c()}
 			if i > 0 {
 				w.kt = get(4 * p.h * p.in).c()
 			}
-			walks = append(walks, w)
+			directions = append(directions, w)
 		}
 	}
 	if err != nil {
@@ -131,7 +131,7 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Chain, o model.Options) (*ne
 		l := &n.c.layer[i]
 		l.directions, l.in, l.H, l.out = C.int64_t(p.Directions()), C.int64_t(p.in), C.int64_t(p.h), C.int64_t(p.Directions()*p.h)
 		l.K, l.KA, l.J = C.int64_t(p.k), C.int64_t(roundUp(p.k, 8)), C.int64_t(p.panels)
-		walks = walks[copy(l.walk[:p.Directions()], walks):]
+		directions = directions[copy(l.direction[:p.Directions()], directions):]
 	}
 	if o.Loss.Kind == model.BinaryFocal {
 		n.c.focal = 1
@@ -150,12 +150,12 @@ const _ = uint(C.VK_LAYERS - model.MaxLSTMs)
 func places(d model.Chain, vl int, list []padded, head, dense int) []int32 {
 	var at []int32
 	for _, p := range list {
-		for _, walk := range p.walks {
+		for _, begin := range p.directions {
 			rows := func(first, n int) {
 				for r := first; r < first+n; r++ {
 					for gate := range 4 {
 						for u := range p.Units {
-							at = append(at, int32(walk+((u/vl*p.k+r)*4+gate)*vl+u%vl))
+							at = append(at, int32(begin+((u/vl*p.k+r)*4+gate)*vl+u%vl))
 						}
 					}
 				}

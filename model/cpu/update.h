@@ -25,7 +25,7 @@ static piece pieceOf(const vk_net *L, int64_t i) {
 				P.j = i / per(Y);
 				P.k = i % per(Y) * PIECE;
 				P.n = (P.k + PIECE < Y->K ? PIECE : Y->K - P.k) * W4;
-				P.at = Y->walk[d].at + (P.j * Y->K + P.k) * W4;
+				P.at = Y->direction[d].at + (P.j * Y->K + P.k) * W4;
 				return P;
 			}
 			i -= Y->J * per(Y);
@@ -59,7 +59,7 @@ INL void derived(const vk_net *L, piece P) {
 		}
 		return;
 	}
-	const vk_walk *W = P.layer->walk + P.d;
+	const vk_direction *W = P.layer->direction + P.d;
 	const float *p = L->p + P.at;
 	float *w = W->w + (P.at - W->at);
 	for (int64_t i = 0; i < P.n; i += W4)
@@ -106,7 +106,7 @@ static void CAT(norms, ISA)(vk_net *L) {
 		for (int64_t d = 0; d < L->layer[l].directions; d++, n += 3) {
 			const vk_layer *Y = L->layer + l;
 			for (int64_t j = 0; j < Y->J; j++) {
-				int64_t g = Y->walk[d].at + j * Y->K * W4;
+				int64_t g = Y->direction[d].at + j * Y->K * W4;
 				s[n] += square(L, 1, g, Y->H * W4);
 				s[n + 1] += square(L, 1, g + Y->H * W4, Y->in * W4);
 				s[n + 2] += square(L, 0, g + (Y->K - 1) * W4, W4);

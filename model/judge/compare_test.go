@@ -143,7 +143,7 @@ func TestSabotage(t *testing.T) {
 		{"no clipping", "adam_global_clipnorm: step 1 m"},
 		{"clipped each by itself", "adam_global_clipnorm: step 1 m"},
 		{"directions exchanged", "bidirectional: probability"},
-		{"backward direction walks forward", "bidirectional: probability"},
+		{"backward direction goes forward", "bidirectional: probability"},
 		{"backward direction first", "bidirectional: probability"},
 		{"backward direction's output of the last step", "bidirectional: probability"},
 		{"backward direction's bias forgotten", "bidirectional: probability"},

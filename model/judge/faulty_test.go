@@ -70,8 +70,8 @@ func (e *faulty) variable(flat []float64, i int) []float64 {
 	return flat[v.Offset : v.Offset+v.Size()]
 }
 
-// faultyWalk is one direction of one layer, in the order in which it walks.
-type faultyWalk struct {
+// faultyDirection is one direction of one layer, in the order in which it takes time steps.
+type faultyDirection struct {
 	first       int // of its variables
 	units       int
 	back        bool
@@ -83,7 +83,7 @@ type faultyWalk struct {
 	inputKernel []float64
 }
 
-// order returns a's steps as a direction walks them.
+// order returns a's steps as a direction takes them.
 func order[E any](a []E, back bool) []E {
 	a = slices.Clone(a)
 	if back {
@@ -92,16 +92,16 @@ func order[E any](a []E, back bool) []E {
 	return a
 }
 
-// walk runs one direction over its input x[T][B][In].
-func (e *faulty) walk(params []float64, x [][]float64, masks [][]bool, layer, direction int) faultyWalk {
+// forwardDirection runs one direction over its input x[T][B][In].
+func (e *faulty) forwardDirection(params []float64, x [][]float64, masks [][]bool, layer, direction int) faultyDirection {
 	r := e.chain.LSTMs[layer]
 	H, B := r.Units, len(masks[0])
-	w := faultyWalk{first: r.First + 3*direction, units: H, back: direction == 1, inputs: r.In}
+	w := faultyDirection{first: r.First + 3*direction, units: H, back: direction == 1, inputs: r.In}
 	variables := w.first
 	if e.fault == "directions exchanged" && r.Bidirectional {
 		variables = r.First + 3*(1-direction)
 	}
-	if e.fault == "backward direction walks forward" {
+	if e.fault == "backward direction goes forward" {
 		w.back = false
 	}
 	w.x, w.masks = order(x, w.back), order(masks, w.back)
@@ -153,9 +153,9 @@ func (e *faulty) walk(params []float64, x [][]float64, masks [][]bool, layer, di
 	return w
 }
 
-// walkBack returns, from the gradient by the last h (dh) and by each step's (dSeq, in the walk's order, or nil), that by
-// the input, in the walk's order; add adds to a variable's gradient.
-func (e *faulty) walkBack(w faultyWalk, dh []float64, dSeq [][]float64, add func(int, []float64)) [][]float64 {
+// backwardDirection returns, from the gradient by the last h (dh) and by each step's (dSeq, in the direction's order, or nil), that by
+// the input, in the direction's order; add adds to a variable's gradient.
+func (e *faulty) backwardDirection(w faultyDirection, dh []float64, dSeq [][]float64, add func(int, []float64)) [][]float64 {
 	H, T := w.units, len(w.x)
 	B := len(dh) / H
 	dx := make([][]float64, T)
@@ -220,17 +220,17 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 			masks[t] = append(masks[t], mask[b*T+t])
 		}
 	}
-	var layers [][]faultyWalk
+	var layers [][]faultyDirection
 	for i, r := range e.chain.LSTMs {
-		var walks []faultyWalk
+		var directions []faultyDirection
 		for d := range r.Directions() {
-			walks = append(walks, e.walk(params, in, masks, i, d))
+			directions = append(directions, e.forwardDirection(params, in, masks, i, d))
 		}
-		layers = append(layers, walks)
+		layers = append(layers, directions)
 		in = make([][]float64, T)
 		for t := range T {
 			var parts [][]float64
-			for _, w := range walks {
+			for _, w := range directions {
 				at := t
 				if w.back && e.fault != "backward outputs left in its own order" {
 					at = T - 1 - t
@@ -310,7 +310,7 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 	if e.fault != "no dropout in backward" {
 		dh = drop(dh)
 	}
-	columns := func(a []float64, w faultyWalk, d int) []float64 {
+	columns := func(a []float64, w faultyDirection, d int) []float64 {
 		var part []float64
 		for b := range B {
 			row := a[b*len(a)/B : (b+1)*len(a)/B]
@@ -331,7 +331,7 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 				}
 				dSeq = order(dSeq, w.back)
 			}
-			for t, g := range order(e.walkBack(w, last, dSeq, add), w.back) {
+			for t, g := range order(e.backwardDirection(w, last, dSeq, add), w.back) {
 				switch {
 				case d == 0:
 					dIn[t] = g

@@ -198,7 +198,7 @@ type cell struct {
 	zeros     bool // zero_output_for_mask
 }
 
-// lstm checks that an LSTM layer computes what this program's does, walking backwards where that is asked for.
+// lstm checks that an LSTM layer computes what this program's does, backwards where that is asked for.
 func (p *parser) lstm(where string, s settings, backwards bool) (cell, error) {
 	var c cell
 	for _, a := range [][2]string{{"activation", "tanh"}, {"recurrent_activation", "sigmoid"}} {

@@ -8,7 +8,7 @@
 //
 //	forward:   row(t) = T − valid steps after t        backward:  row(t) = T − valid steps in front of t
 //
-// For the backward direction the steps lie in reverse, so that every walk ends in row T. Where another layer reads both
+// For the backward direction the steps lie in reverse, so that every direction ends in row T. Where another layer reads both
 // directions' outputs, one is brought into the other's order by GATHER.
 //
 // The weight of r is the largest of its kernel, with which int8, one scale per kernel, loses nothing; where all are smaller

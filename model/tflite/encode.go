@@ -90,7 +90,7 @@ func (w *writer) network(t model.Trained, x int) int {
 	return w.op(opSelect, []int{bad, w.scalar(float32(math.NaN())), p}, tFloat, []int{1, 1})
 }
 
-// directions returns 2 if any layer walks backward.
+// directions returns 2 if any layer goes backward.
 func (w *writer) directions() int {
 	n := 1
 	for _, l := range w.chain.LSTMs {
@@ -99,7 +99,7 @@ func (w *writer) directions() int {
 	return n
 }
 
-// bothBelow reports whether a layer reads what both directions of another put out, or walks backward on what one of
+// bothBelow reports whether a layer reads what both directions of another put out, or goes backward on what one of
 // either direction did.
 func (w *writer) bothBelow() bool { return len(w.chain.LSTMs) > 1 && w.directions() == 2 }
 
