@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -33,13 +34,18 @@ const (
 	waitToCommit = 60_000 // for somebody who reads
 )
 
+// waitToRetake is what a search that is between two transactions needs to take its file back; SQLite sleeps at most 100 ms
+// between two tries.
+var waitToRetake = 300 * time.Millisecond
+
 // Store keeps a search in an SQLite file. While it is open a write transaction is open too, which keeps every other search
 // out, whom the system lets in as soon as this process has ended, however it ended; readers are welcome. What is saved
 // together is there whole or not at all.
 type Store struct {
-	path string
-	db   *sql.DB
-	conn *sql.Conn // the only one
+	path    string
+	db      *sql.DB
+	conn    *sql.Conn // the only one
+	version int64     // changes when another connection has written
 }
 
 // Open opens the file of a search, or makes it. The error is a sentence: the file is no search's, another search's, in
@@ -109,7 +115,16 @@ func (s *Store) number(query string) (n int64, err error) {
 // begin takes the file for this search: it makes the tables, or checks that they are a search's, and of this one.
 func (s *Store) begin(study *Study) error {
 	// Schemas in the file are not to be trusted, and every cell is to be checked: the file may be anybody's.
-	if err := s.exec(fmt.Sprintf("PRAGMA busy_timeout=%d; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL; BEGIN IMMEDIATE", waitToOpen)); err != nil {
+	if err := s.exec(fmt.Sprintf("PRAGMA busy_timeout=%d; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; ROLLBACK", waitToOpen)); err != nil {
+		return err
+	}
+	// It may have been free only between two transactions of a search, which takes it back meanwhile.
+	time.Sleep(waitToRetake)
+	if err := s.exec("PRAGMA busy_timeout=0; BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	var err error
+	if s.version, err = s.number("PRAGMA data_version"); err != nil {
 		return err
 	}
 	var have []string
@@ -215,8 +230,7 @@ func statements(text string) []string {
 	return list
 }
 
-// save commits what write does, whole or not at all, and keeps the file taken. Between the two another search could take
-// it, which then has all that was saved, and this one ends with an error.
+// save commits what write does, whole or not at all, and keeps the file taken.
 func (s *Store) save(write func() error) error {
 	err := write()
 	if err == nil {
@@ -225,7 +239,20 @@ func (s *Store) save(write func() error) error {
 	if err != nil {
 		return err
 	}
-	return s.exec("BEGIN IMMEDIATE")
+	return s.retake()
+}
+
+// retake begins the next transaction. The error is for another search that took the file between the two: it has all
+// that was saved, and goes on in place of this one.
+func (s *Store) retake() error {
+	if err := s.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	version, err := s.number("PRAGMA data_version")
+	if err == nil && version != s.version {
+		err = fmt.Errorf("another search has taken %s and goes on from what this one saved; wait until it has ended, or give another file with --db", s.path)
+	}
+	return err
 }
 
 // damaged returns the error for content that no search has written.

@@ -10,11 +10,15 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"vklstm/model"
 	"vklstm/train"
 	"vklstm/train/data"
 )
+
+// Nothing here is between two transactions of another process.
+func init() { waitToRetake = time.Millisecond }
 
 // file opens a new file of a study.
 func file(t testing.TB, study *Study) (*Store, string) {
@@ -141,6 +145,25 @@ func TestOneSearchAtATime(t *testing.T) {
 	defer second.Close()
 	if list, err := second.Results(study, 12); err != nil || len(list) != 1 {
 		t.Errorf("%d results, want 1 (%v)", len(list), err)
+	}
+}
+
+// TestTakenOver lets another search write between two transactions: the first says so, and saves nothing more.
+func TestTakenOver(t *testing.T) {
+	s, path := file(t, small(t, nil))
+	if err := s.exec("COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	other(t, path, "BEGIN IMMEDIATE; ROLLBACK")
+	if err := s.retake(); err != nil {
+		t.Errorf("after another who wrote nothing: %v", err)
+	}
+	if err := s.exec("COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	other(t, path, "INSERT INTO test VALUES ('f1', 1)")
+	if err := s.retake(); err == nil || !strings.Contains(err.Error(), "another search has taken") {
+		t.Errorf("after another who wrote: %v", err)
 	}
 }
 
