@@ -36,6 +36,11 @@ func (h Header) Number() bool {
 	return false
 }
 
+// Column reports whether the shape is (n,) or (n, 1).
+func (h Header) Column(n int) bool {
+	return len(h.Shape) == 1 && h.Shape[0] == n || len(h.Shape) == 2 && h.Shape[0] == n && h.Shape[1] == 1
+}
+
 // ShapeText returns the shape as NumPy prints it: "(624, 60, 6)", "(624,)", "()".
 func (h Header) ShapeText() string {
 	if len(h.Shape) == 1 {

@@ -36,7 +36,7 @@ func (f *File) Labels(name string, n int) (labels []string, numbers bool, err er
 		return nil, false, err
 	}
 	defer r.Close()
-	if !column(h.Shape, n) {
+	if !h.Column(n) {
 		return nil, false, f.errorf(name, "has shape %s; %d windows need (%d,)", h.ShapeText(), n, n)
 	}
 	switch {
@@ -62,11 +62,6 @@ func (f *File) Labels(name string, n int) (labels []string, numbers bool, err er
 		return nil, false, f.errorf(name, "is %s; save it with .astype(str)", h.Type)
 	}
 	return labels, h.Number(), err
-}
-
-// column reports whether shape is (n,) or (n, 1).
-func column(shape []int, n int) bool {
-	return len(shape) == 1 && shape[0] == n || len(shape) == 2 && shape[0] == n && shape[1] == 1
 }
 
 // interned keeps one copy of equal strings: labels repeat.

@@ -19,7 +19,7 @@ import (
 // open opens a file that testdata/make.py made with NumPy.
 func open(t testing.TB, name string) *File {
 	t.Helper()
-	f, err := Open(filepath.Join("..", "..", "train", "testdata", name))
+	f, err := Open(filepath.Join("..", "..", "train", "data", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}

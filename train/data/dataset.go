@@ -17,7 +17,7 @@ import (
 type Dataset struct {
 	Path     string    // of the file, for messages
 	X        []float32 // [N][T][F] as measured; NaN = missing; no infinities, no subnormal numbers
-	Y        []float32 // [N], 0 or 1; nil where LoadWindows was not asked for it
+	Y        []float32 // [N], 0 or 1; nil where it was not asked for
 	Group    []string  // [N], the recording or person of each window; nil: not known
 	GroupKey string    // name of the array that Group came from, "" if from none
 	N, T, F  int
@@ -67,111 +67,92 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 		k.Y = "y"
 	}
 	d := &Dataset{Path: path}
-	if !f.Has(k.Y) {
-		return nil, missingKey(f, path, k.Y, "--y-key")
-	}
-	if err := d.loadX(f, k.X); err != nil {
+	a, err := d.find(f, k)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.loadY(f, k.Y); err != nil {
+	if d.X, _, err = f.Float32(a.x); err != nil {
 		return nil, err
 	}
-	if err := d.loadDivisor(f); err != nil {
-		return nil, err
+	missing, err := d.clean(a.x, d.X, 0)
+	if err == nil && missing == len(d.X) {
+		err = fmt.Errorf("%s: %s holds nothing but NaN (missing values); check how it was made", d.Path, a.x)
 	}
-	return d, d.loadGroup(f, k.Group)
+	if err == nil {
+		err = d.readLabels(f, a)
+	}
+	if err == nil && a.divisor != "" {
+		err = d.readDivisor(f)
+	}
+	return d, err
 }
 
 // divisorKey is the array of what to divide features by.
 const divisorKey = "scale_div"
 
-// loadDivisor reads Divisor. An array of that name that is no row of F numbers is something else.
-func (d *Dataset) loadDivisor(f *npz.File) error {
-	if !f.Has(divisorKey) {
-		return nil
-	}
-	h, err := f.Header(divisorKey)
-	if err != nil {
-		return err
-	}
-	if !h.Number() || len(h.Shape) != 1 || h.Shape[0] != d.F {
-		return nil
-	}
-	v, _, err := f.Float64(divisorKey)
-	if err != nil {
-		return err
-	}
-	for i, x := range v {
-		if !(x > 0 && x <= math.MaxFloat32) {
-			d.divisorProblem = fmt.Errorf("%s: %s holds %v at [%d]; what features are divided by is above 0: save it so, or choose %s or %s", d.Path, divisorKey, x, i, ScaleStandard, ScaleMinMax)
-			return nil
-		}
-	}
-	d.Divisor = v
-	return nil
-}
+// arrays are the names of those arrays of a file that are to be read; "": there is none, or it was not asked for.
+type arrays struct{ x, y, group, divisor string }
 
-// LoadWindows reads windows that need no labels, as LoadNPZ reads its X; Keys.X "" is "X". Y and Group are read too
-// where Keys names them, and nil otherwise.
-func LoadWindows(path string, k Keys) (*Dataset, error) {
-	f, err := npz.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	d := &Dataset{Path: path}
-	if err := d.loadX(f, k.X); err != nil {
-		return nil, err
-	}
+// find is the one place that asks what a file holds: it looks up the arrays that k names, sets N, T and F, and checks
+// that all shapes fit. Labels are looked for where k.Y is not empty; without k.Group the first of GroupKeys is taken
+// that fits.
+func (d *Dataset) find(f *npz.File, k Keys) (a arrays, err error) {
+	var y, x npz.Header
 	if k.Y != "" {
-		if !f.Has(k.Y) {
-			return nil, missingKey(f, path, k.Y, "--y-key")
-		}
-		if err := d.loadY(f, k.Y); err != nil {
-			return nil, err
+		if y, err = header(f, d.Path, k.Y, "--y-key"); err != nil {
+			return a, err
 		}
 	}
-	if k.Group != "" {
-		return d, d.loadGroup(f, k.Group)
+	if k.X == "" {
+		k.X = "X"
 	}
-	return d, nil
-}
-
-func missingKey(f *npz.File, path, key, flag string) error {
-	return fmt.Errorf("%s: no array %q; the file holds %s; choose one with %s", path, key, f.Contents(), flag)
-}
-
-func (d *Dataset) loadX(f *npz.File, key string) error {
-	key, err := d.shapeOfX(f, key)
+	if x, err = header(f, d.Path, k.X, "--x-key"); err == nil {
+		err = d.setShape(k.X, x)
+	}
+	if err == nil && k.Y != "" {
+		err = d.checkLabels(k.Y, y)
+	}
+	if err == nil && k.Group != "" {
+		_, err = header(f, d.Path, k.Group, "--group-key")
+	}
 	if err != nil {
-		return err
+		return a, err
 	}
-	x, _, err := f.Float32(key)
-	if err != nil {
-		return err
+	// A file may hold other things under the names that follow, such as one number, or the list of all videos.
+	fits := func(name string, want func(npz.Header) bool) bool {
+		if err != nil || !f.Has(name) {
+			return false
+		}
+		var h npz.Header
+		h, err = f.Header(name)
+		return err == nil && want(h)
 	}
-	d.X = x
-	missing, err := d.clean(key, x, 0)
-	if err == nil && missing == len(x) {
-		err = fmt.Errorf("%s: %s holds nothing but NaN (missing values); check how it was made", d.Path, key)
+	a = arrays{x: k.X, y: k.Y, group: k.Group}
+	if k.Group == "" {
+		if i := slices.IndexFunc(GroupKeys, func(name string) bool {
+			return fits(name, func(h npz.Header) bool { return h.Column(d.N) })
+		}); i >= 0 {
+			a.group = GroupKeys[i]
+		}
 	}
-	return err
+	if fits(divisorKey, func(h npz.Header) bool { return h.Number() && len(h.Shape) == 1 && h.Shape[0] == d.F }) {
+		a.divisor = divisorKey
+	}
+	return a, err
 }
 
-// shapeOfX sets N, T and F to those of the array that key names, and returns its name.
-func (d *Dataset) shapeOfX(f *npz.File, key string) (string, error) {
-	if key == "" {
-		key = "X"
-	}
+// header returns the header of an array that must be there; flag chooses another.
+func header(f *npz.File, path, key, flag string) (npz.Header, error) {
 	if !f.Has(key) {
-		return "", missingKey(f, d.Path, key, "--x-key")
+		return npz.Header{}, fmt.Errorf("%s: no array %q; the file holds %s; choose one with %s", path, key, f.Contents(), flag)
 	}
-	h, err := f.Header(key)
-	if err != nil {
-		return "", err
-	}
-	bad := func(format string, args ...any) (string, error) {
-		return "", fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
+	return f.Header(key)
+}
+
+// setShape sets N, T and F to those of the windows.
+func (d *Dataset) setShape(key string, h npz.Header) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case h.Kind == 'O':
@@ -186,7 +167,23 @@ func (d *Dataset) shapeOfX(f *npz.File, key string) (string, error) {
 		return bad("has shape %s; at most %d windows of %d steps and %d features are supported", h.ShapeText(), maxWindows, maxSize, maxSize)
 	}
 	d.N, d.T, d.F = h.Shape[0], h.Shape[1], h.Shape[2]
-	return key, nil
+	return nil
+}
+
+// checkLabels returns an error unless the labels can be one number per window.
+func (d *Dataset) checkLabels(key string, h npz.Header) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !h.Number():
+		return bad(`is %s, not numbers; save the labels as 0 and 1, with .astype("int32")`, h.Type)
+	case !(len(h.Shape) == 1 || len(h.Shape) == 2 && h.Shape[1] == 1):
+		return bad("has shape %s; one label for each of the %d windows is needed, (%d,)", h.ShapeText(), d.N, d.N)
+	case h.Shape[0] != d.N:
+		return bad("holds %d labels for %d windows; they must be as many", h.Shape[0], d.N)
+	}
+	return nil
 }
 
 // clean makes subnormal numbers of x, the windows from first on, 0, and returns how many values are missing. The error
@@ -208,65 +205,44 @@ func (d *Dataset) clean(key string, x []float32, first int) (missing int, err er
 	return missing, nil
 }
 
-func (d *Dataset) loadY(f *npz.File, key string) error {
-	h, err := f.Header(key)
-	if err != nil {
-		return err
-	}
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
-	}
-	switch {
-	case !h.Number():
-		return bad(`is %s, not numbers; save the labels as 0 and 1, with .astype("int32")`, h.Type)
-	case !(len(h.Shape) == 1 || len(h.Shape) == 2 && h.Shape[1] == 1):
-		return bad("has shape %s; one label for each of the %d windows is needed, (%d,)", h.ShapeText(), d.N, d.N)
-	case h.Shape[0] != d.N:
-		return bad("holds %d labels for %d windows; they must be as many", h.Shape[0], d.N)
-	}
-	y, _, err := f.Float64(key)
-	if err != nil {
-		return err
-	}
-	d.Y = make([]float32, d.N)
-	for i, v := range y {
-		if v != 0 && v != 1 {
-			return bad("holds %v at [%d]; labels are 0 and 1: save (y == POSITIVE) for the class to be found, or choose another array with --y-key", v, i)
+// readLabels reads Y and Group, those of them that a names.
+func (d *Dataset) readLabels(f *npz.File, a arrays) (err error) {
+	if a.y != "" {
+		y, _, err := f.Float64(a.y)
+		if err != nil {
+			return err
 		}
-		d.Y[i] = float32(v)
-	}
-	return nil
-}
-
-func (d *Dataset) loadGroup(f *npz.File, key string) error {
-	if key == "" {
-		for _, name := range GroupKeys {
-			if !f.Has(name) {
-				continue
+		d.Y = make([]float32, d.N)
+		for i, v := range y {
+			if v != 0 && v != 1 {
+				return fmt.Errorf("%s: %s holds %v at [%d]; labels are 0 and 1: save (y == POSITIVE) for the class to be found, or choose another array with --y-key", d.Path, a.y, v, i)
 			}
-			// A file may hold other things under these names, such as one number, or the list of all videos.
-			h, err := f.Header(name)
-			if err != nil {
-				return err
-			}
-			if len(h.Shape) == 1 && h.Shape[0] == d.N || len(h.Shape) == 2 && h.Shape[0] == d.N && h.Shape[1] == 1 {
-				key = name
-				break
-			}
-		}
-		if key == "" {
-			return nil
+			d.Y[i] = float32(v)
 		}
 	}
-	if !f.Has(key) {
-		return missingKey(f, d.Path, key, "--group-key")
+	if d.GroupKey = a.group; a.group != "" {
+		d.Group, d.groupNumbers, err = f.Labels(a.group, d.N)
 	}
-	group, numbers, err := f.Labels(key, d.N)
-	d.Group, d.GroupKey, d.groupNumbers = group, key, numbers
 	return err
 }
 
-// wrongShape is the error about windows of t × f for a model that reads others.
+// readDivisor reads Divisor.
+func (d *Dataset) readDivisor(f *npz.File) error {
+	v, _, err := f.Float64(divisorKey)
+	if err != nil {
+		return err
+	}
+	for i, x := range v {
+		if !(x > 0 && x <= math.MaxFloat32) {
+			d.divisorProblem = fmt.Errorf("%s: %s holds %v at [%d]; what features are divided by is above 0: save it so, or choose %s or %s", d.Path, divisorKey, x, i, ScaleStandard, ScaleMinMax)
+			return nil
+		}
+	}
+	d.Divisor = v
+	return nil
+}
+
+// WrongShape is the error about windows of t × f for a model that reads others.
 func WrongShape(path string, t, f, wantT, wantF int) error {
 	return fmt.Errorf("train: %s holds windows of %d steps × %d features, the model reads %d × %d; use the data it was trained on, or another --x-key: %w",
 		path, t, f, wantT, wantF, model.ErrShape)

@@ -86,18 +86,6 @@ func TestLoadAsTheOriginalSaves(t *testing.T) {
 			t.Errorf("group %d is %q, want %q", i, d.Group[i], want)
 		}
 	}
-	w, err := LoadWindows(filepath.Join("testdata", "original.npz"), Keys{})
-	if err != nil || w.N != 17 || w.Y != nil || w.Group != nil || len(w.X) != len(d.X) {
-		t.Errorf("LoadWindows: %+v, %v", w, err)
-	}
-	w, err = LoadWindows(filepath.Join("testdata", "original.npz"), Keys{Y: "y", Group: "video_names"})
-	if err != nil || !slices.Equal(w.Y, d.Y) || !slices.Equal(w.Group, d.Group) {
-		t.Errorf("LoadWindows with y and groups: %+v, %v", w, err)
-	}
-	_, err = LoadWindows(filepath.Join("testdata", "original.npz"), Keys{Y: "label"})
-	if err == nil || !strings.Contains(err.Error(), `no array "label"`) {
-		t.Errorf("LoadWindows without such labels: %v", err)
-	}
 }
 
 func TestLoadEveryType(t *testing.T) {
@@ -208,7 +196,7 @@ func TestBadInput(t *testing.T) {
 	if err := os.WriteFile(path, npzBytes(t, goodX, goodY)[:100], 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadWindows(path, Keys{}); err == nil || !strings.Contains(err.Error(), "the zip file is cut off or damaged") {
+	if _, err := LoadNPZ(path, Keys{}); err == nil || !strings.Contains(err.Error(), "the zip file is cut off or damaged") {
 		t.Errorf("cut off: %v", err)
 	}
 }

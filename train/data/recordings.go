@@ -57,8 +57,8 @@ func LoadRecordings(path, key string, n int) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if !f.Has(key) {
-		return nil, missingKey(f, path, key, "--event-key")
+	if _, err := header(f, path, key, "--event-key"); err != nil {
+		return nil, err
 	}
 	names, _, err := f.Labels(key, n)
 	return names, err

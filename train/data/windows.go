@@ -41,7 +41,7 @@ const (
 	JSONL = "jsonl"
 )
 
-// DataFormatOf returns the format of windows that a path's ending asks for, and "" for another ending.
+// FormatOf returns the format of windows that a path's ending asks for, and "" for another ending.
 func FormatOf(path string) string {
 	switch f := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), ".")); f {
 	case NPZ, CSV, JSONL:
@@ -53,14 +53,14 @@ func FormatOf(path string) string {
 // Source is where windows come from.
 type Source struct {
 	Path   string    // of the file; it begins the errors
-	Format string    // DataNPZ, DataCSV or DataJSONL; "": DataFormatOf the path, and DataNPZ where that is ""
-	Reader io.Reader // read in place of a file of that path, such as os.Stdin; nil: none. DataNPZ needs a file.
+	Format string    // NPZ, CSV or JSONL; "": FormatOf the path, and NPZ where that is ""
+	Reader io.Reader // read in place of a file of that path, such as os.Stdin; nil: none. NPZ needs a file.
 }
 
 // EachBatch hands the windows of a source to each, a few at a time, so that memory does not grow with it: windows of
 // t × f, and the labels and groups that k names. By its format the source is
 //
-//	npz    as LoadWindows reads it
+//	npz    as LoadNPZ reads it
 //	csv    a window a line, t·f values, frame by frame; or, with a column "window" in the heading, a frame a line, of
 //	       which lines with the same "window" one after the other belong together
 //	jsonl  a window a line, {"x": [[…], …], "window": …}, or [[…], …] alone
@@ -173,29 +173,20 @@ func eachOfNPZ(path string, k Keys, t, f, n int, each func(Batch) error) error {
 	}
 	defer file.Close()
 	d := &Dataset{Path: path}
-	key, err := d.shapeOfX(file, k.X)
+	a, err := d.find(file, k)
 	if err != nil {
 		return err
 	}
 	if d.T != t || d.F != f {
 		return WrongShape(path, d.T, d.F, t, f)
 	}
-	if k.Y != "" {
-		if !file.Has(k.Y) {
-			return missingKey(file, path, k.Y, "--y-key")
-		}
-		if err := d.loadY(file, k.Y); err != nil {
-			return err
-		}
-	}
-	if k.Group != "" {
-		if err := d.loadGroup(file, k.Group); err != nil {
-			return err
-		}
+	a.group = k.Group // no other was asked for
+	if err := d.readLabels(file, a); err != nil {
+		return err
 	}
 	first := 0
-	return file.Rows(key, n, func(x []float32) error {
-		if _, err := d.clean(key, x, first); err != nil {
+	return file.Rows(a.x, n, func(x []float32) error {
+		if _, err := d.clean(a.x, x, first); err != nil {
 			return err
 		}
 		b := Batch{First: first, X: x}
