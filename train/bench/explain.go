@@ -61,7 +61,7 @@ func Explain(ctx context.Context, g GPU, w Workload, prepare func(*device.Device
 	}
 	e.Engine = engine.String()
 	engine.Close()
-	err = submitted(ctx, d, w, steps, func(s vulkan.Submitted) {
+	err = submitted(ctx, d, w, steps, func(s, _ vulkan.Submitted) {
 		for name, k := range s.Kernels {
 			c := KernelCount{Kernel: name, Dispatches: float64(k.Dispatches) / steps, Flop: k.Flop / steps, Bytes: k.Bytes / steps}
 			c.bound(g)

@@ -2,9 +2,11 @@ package bench
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
+	"vklstm/gpu/gputest"
 	"vklstm/train/device"
 )
 
@@ -67,6 +69,36 @@ func TestKernelsNeedGPU(t *testing.T) {
 	}
 	if _, err := Dispatch(d); err == nil {
 		t.Error("the CPU engine dispatches")
+	}
+}
+
+// Each kernel of a step has a time, also where the steps of an epoch fit into one submission, which has timestamps of its
+// last step alone.
+func TestKernels(t *testing.T) {
+	name, err := gputest.Name()
+	if err != nil {
+		gputest.Missing(t, err)
+	}
+	d, err := device.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.Vulkan().Limits().TimestampPeriod == 0 {
+		t.Skip("the device has no timestamps")
+	}
+	w := Workload{Batch: 2, Time: 3, Features: 2, Units: 4, Dense: 3, Windows: 2, Mask: MaskNone}
+	for path, want := range map[string]string{device.PathResident: "resident_lstm", device.PathGeneral: "matmul"} {
+		if err := d.SetPath(path); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := Kernels(context.Background(), d, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(rows, func(r Row) bool { return strings.HasPrefix(r.Name, want) && r.Device > 0 && r.Count > 0 }) {
+			t.Errorf("%s: no time of %s: %+v", path, want, rows)
+		}
 	}
 }
 

@@ -25,18 +25,22 @@ func Kernels(ctx context.Context, d *device.Device, w Workload) ([]Row, error) {
 	defer v.Profile(false)
 	const steps = 3
 	var rows []Row
-	err := submitted(ctx, d, w, steps, func(s vulkan.Submitted) {
+	err := submitted(ctx, d, w, steps, func(s, longer vulkan.Submitted) {
 		for name, k := range s.Kernels {
-			if k.Timed == 0 {
+			timed := longer.Kernels[name] // the difference of two epochs may hold no timestamp: a submission has those of its last step
+			if timed.Timed == 0 {
 				continue
 			}
 			n := float64(k.Dispatches) / steps
 			rows = append(rows, Row{
 				Group: "kernel", Name: name, Count: int(n + 0.5), Flop: k.Flop / steps, Bytes: k.Bytes / steps,
-				Device: time.Duration(float64(k.Time) / float64(k.Timed) * n),
+				Device: time.Duration(float64(timed.Time) / float64(timed.Timed) * n),
 			})
 		}
 	})
+	if err == nil && len(rows) == 0 {
+		err = fmt.Errorf("bench: %s gave no timestamp of any kernel", v.Info().Name)
+	}
 	slices.SortFunc(rows, func(a, b Row) int {
 		if a.Device != b.Device {
 			return int(b.Device - a.Device)
@@ -46,9 +50,9 @@ func Kernels(ctx context.Context, d *device.Device, w Workload) ([]Row, error) {
 	return rows, err
 }
 
-// submitted hands read what steps training steps of the workload hand to the device: the difference of an epoch with so
-// many more steps, so that what an epoch does once is not in it.
-func submitted(ctx context.Context, d *device.Device, w Workload, steps int, read func(vulkan.Submitted)) error {
+// submitted hands read what n training steps of the workload hand to the device: the difference between epochs of 1+n
+// steps and of 1, so that what an epoch does once is not in it; and all that the longer epoch handed over, with its times.
+func submitted(ctx context.Context, d *device.Device, w Workload, n int, read func(steps, longer vulkan.Submitted)) error {
 	t, err := newTrainer(d.NewEngine, w)
 	if err != nil {
 		return err
@@ -56,17 +60,17 @@ func submitted(ctx context.Context, d *device.Device, w Workload, steps int, rea
 	defer t.e.Close()
 	v := d.Vulkan()
 	var counts [2]vulkan.Submitted
-	if _, _, err := t.many(ctx, 1+steps); err != nil { // warms up
+	if _, _, err := t.many(ctx, 1+n); err != nil { // warms up
 		return err
 	}
-	for i, n := range []int{1, 1 + steps} {
+	for i, steps := range []int{1, 1 + n} {
 		before := v.Submitted()
-		if _, _, err := t.many(ctx, n); err != nil {
+		if _, _, err := t.many(ctx, steps); err != nil {
 			return err
 		}
 		counts[i] = v.Submitted().Minus(before)
 	}
-	read(counts[1].Minus(counts[0]))
+	read(counts[1].Minus(counts[0]), counts[1])
 	return nil
 }
 
