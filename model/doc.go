@@ -6,6 +6,9 @@
 //	model/reference   float64 on gonum, the definition
 //	model/cpu         float32 on the CPU
 //	model/vulkan      float32 on any Vulkan device
+//	model/augment     what they all do to windows before training, from model/philox's random numbers
+//
+// model/judge compares engines with the reference and with Keras; model/keras, npz, tflite and onnx read and write files.
 //
 // The network is
 //

@@ -209,8 +209,8 @@ func (s Scaling) Fill(f int) Scaling {
 	}
 }
 
-// Augment says how training windows are varied. A window is moved in an epoch with probability MoveProb: shifted in
-// time, made larger or smaller, and turned, in this order, as measured, before scaling. It is varied with probability
+// Augment says how training windows are moved and varied. A window is moved in an epoch with probability MoveProb: shifted
+// in time, made larger or smaller, and turned, in this order, as measured, before scaling. It is varied with probability
 // Prob, after scaling, and then all of this happens, in this order: time warp, noise, feature dropout. Package augment
 // is the definition. A triplet of which a value is missing in a step is not turned in that step.
 type Augment struct {
@@ -246,8 +246,8 @@ func (a Augment) Check() error {
 	return nil
 }
 
-// Varies reports whether any training window is moved or varied.
-func (a Augment) Varies() bool { return a.Prob > 0 || a.MoveProb > 0 }
+// Changes reports whether any training window is moved or varied.
+func (a Augment) Changes() bool { return a.Prob > 0 || a.MoveProb > 0 }
 
 // Check returns the first error among the options' parts for a network of f features.
 func (o Options) Check(f int) error {

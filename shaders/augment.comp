@@ -28,7 +28,7 @@ void main() {
     uint epoch = options[o + EPOCH], below = options[o + DROP_BELOW];
     float sigma = uintBitsToFloat(options[o + NOISE]);
     bool chosen = train != 0u && window != NO_WINDOW
-        && philox(uvec4(0u, window, epoch, STREAM_AUGMENT), key).x >> 8 < options[o + GATE_BELOW];
+        && philox(uvec4(0u, window, epoch, STREAM_AUGMENT), key).x >> 8 < options[o + VARY_BELOW];
     uvec4 noise = uvec4(0u), lost = uvec4(0u);
     uint any = 0u;
     for (uint f = 0u; f < F; f++) {

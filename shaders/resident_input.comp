@@ -90,7 +90,6 @@ uint value(uint t) {
     if (lacking) return MISSING;
     uint bits = floatBitsToUint(points >= 2u ? warped(t, points) : cell(t));
     if (isMissing(bits)) return MISSING; // values beyond float32
-    if (isMissing(bits)) return MISSING;
     if (sigma != 0.0) bits = noisy(bits, noise[at % 4u], sigma, scaling[(model * 4u + 2u) * F + feature], scaling[(model * 4u + 3u) * F + feature]);
     return lost[at % 4u] >> 8 < dropBelow ? MISSING : bits;
 }
@@ -121,7 +120,7 @@ void main() {
     firstStep = (window - chunkFirst) * T;
     move = moveOf(model, window, train != 0u);
     uvec4 draw = philox(uvec4(0u, window, epoch, STREAM_AUGMENT), key);
-    chosen = train != 0u && draw.x >> 8 < options[o + GATE_BELOW];
+    chosen = train != 0u && draw.x >> 8 < options[o + VARY_BELOW];
     float warp = uintBitsToFloat(options[o + WARP]);
     points = warp != 0.0 && T >= 2u ? warpPoints(draw.y, warp) : 0u;
 

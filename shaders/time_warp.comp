@@ -35,7 +35,7 @@ void main() {
     }
     uvec4 draw = philox(uvec4(0u, window, options[o + EPOCH], STREAM_AUGMENT), uvec2(options[o + KEY_LOW], options[o + KEY_HIGH]));
     uint m = warpPoints(draw.y, warp);
-    if (draw.x >> 8 >= options[o + GATE_BELOW] || m < 2u) {
+    if (draw.x >> 8 >= options[o + VARY_BELOW] || m < 2u) {
         result[i] = bits;
         return;
     }

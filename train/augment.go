@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"vklstm/model"
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // The presets of Config.Augment.
@@ -34,7 +34,7 @@ func AugmentPreset(name string, features, triplets int) (model.Augment, error) {
 		n, err := turning(features, triplets)
 		return model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, MoveProb: 1, Shift: 0.1, Magnitude: 0.1, Rotate: 90, Triplets: n}, err
 	}
-	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s", words.Short(name), strings.Join(augments, ", "))
+	return model.Augment{}, fmt.Errorf("train: augment is %q; it must be one of %s", wording.Short(name), strings.Join(augments, ", "))
 }
 
 // turning returns how many triplets of features turn, when `triplets` are asked for.

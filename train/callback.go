@@ -136,3 +136,15 @@ func (s *stopwatch) due() bool {
 	s.last = time.Now()
 	return true
 }
+
+// builtIn are the callbacks of the settings: those that end a run or change its learning rate.
+func (c Config) builtIn() []Callback {
+	var list []Callback
+	if c.EarlyStopping {
+		list = append(list, &EarlyStopping{Monitor: monitor, Patience: c.Patience})
+	}
+	if s := c.Schedule; s.Kind == SchedulePlateau {
+		list = append(list, &ReduceLROnPlateau{Monitor: monitor, Factor: s.Factor, Patience: s.Patience, MinDelta: s.MinDelta, Cooldown: s.Cooldown, MinLR: s.MinLR})
+	}
+	return list
+}

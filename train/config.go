@@ -1,19 +1,14 @@
 package train
 
 import (
-	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"vklstm/model"
 	"vklstm/train/data"
 	"vklstm/train/device"
 	"vklstm/train/files"
-	"vklstm/train/internal/words"
 	"vklstm/train/metrics"
 	"vklstm/train/progress"
 	"vklstm/train/saved"
@@ -93,7 +88,7 @@ type Config struct {
 	HistoryDir    string // folder of HistoryFile; empty: not written
 	PlotDir       string // folder of the pictures and TestMetricsFile; empty: not written
 
-	Engine    device.Factory // nil: the best device, as OpenDevice("auto") finds it
+	Engine    device.Factory // nil: the best device, as device.Open("auto") finds it
 	Callbacks []Callback     // called after the built-in ones
 	From      *Snapshot      // go on from here; nil: from initial weights
 	Init      *saved.Model   // start from its weights, its scaling, and its optimizer's moments and step, not from initial weights
@@ -119,58 +114,6 @@ func DefaultConfig() Config {
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
 		Log: os.Stderr, Out: os.Stdout, LogFormat: progress.Text,
 	}
-}
-
-// Validate returns an error, one sentence, for the first setting that makes no sense.
-func (c Config) Validate() error {
-	for _, v := range []struct {
-		what      string
-		n, lo, hi int
-	}{
-		{"epochs", c.Epochs, 1, maxEpochs}, {"batch", c.Batch, 1, maxBatch}, {"patience", c.Patience, 0, math.MaxInt},
-		{"dense-units", c.DenseUnits, 1, 1 << 16},
-	} {
-		switch {
-		case v.n < v.lo:
-			return fmt.Errorf("train: %s is %d; it must be at least %d", v.what, v.n, v.lo)
-		case v.n > v.hi:
-			return fmt.Errorf("train: %s is %d; it must be at most %d", v.what, v.n, v.hi)
-		}
-	}
-	if err := c.checkUnits(); err != nil {
-		return err
-	}
-	switch {
-	case !(c.LearningRate > 0 && c.LearningRate <= 1):
-		return fmt.Errorf("train: lr is %v; the learning rate must be above 0 and at most 1 (0.001 is usual)", c.LearningRate)
-	case !(c.Dropout >= 0 && c.Dropout < 1):
-		return fmt.Errorf("train: dropout is %v; it must be at least 0 and below 1 (0.3 is usual)", c.Dropout)
-	case c.Data != "" && c.Dataset != nil:
-		return fmt.Errorf("train: both a data file and a data set in memory are given; give one")
-	case c.Init != nil && c.From != nil:
-		return fmt.Errorf("train: both a model to start from and a run to go on with are given; give one")
-	case c.SaveBest && c.CheckpointDir == "":
-		return fmt.Errorf("train: the best model is to be saved, but checkpoint-dir is empty; name a folder")
-	}
-	for _, v := range []struct {
-		what, value string
-		known       []string
-	}{
-		{"augment", c.Augment, augments},
-		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
-		{"scale", c.Scale, data.Scales},
-		{"log-format", c.LogFormat, []string{progress.Text, progress.JSON}},
-	} {
-		if !slices.Contains(v.known, v.value) {
-			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, words.Short(v.value), strings.Join(v.known, ", "))
-		}
-	}
-	for _, err := range []error{c.checkLoss(), c.checkOptimizer(), c.checkSchedule(), c.checkStopping(), c.checkTriplets()} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Network returns the network for windows like d's. The error says what of it is too large.

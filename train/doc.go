@@ -7,6 +7,8 @@
 //	   ▼                     └────────────────┬─────────────────────────┘
 //	LSTM  ── Pool.Train (fit.go) ── for each epoch: plan → engine → scores → keep the best → callbacks → stop?
 //
+// What ends a run is listed with the constants of Stop (run.go).
+//
 // Models train side by side: a Pool holds the runs of several configurations on one engine, and LSTM is a pool of one.
 //
 // The rooms below it: saved (a model in files), device (what makes engines), data (windows), report (pictures and tables),

@@ -54,7 +54,7 @@ func (p *Pool) fit(ctx context.Context, until int) error {
 		inParallel(epochs, (*runEpoch).score)
 		for _, e := range epochs {
 			e.run.record(e.epoch) // in the history, and tell the callbacks
-			e.stopAtEnd()
+			e.stopIfOver()
 		}
 		p.tellEpoch(epochs)
 	}
@@ -167,8 +167,8 @@ func (e *runEpoch) score() {
 	e.epoch.Val = scores(y, e.plan.Eval, e.outcome.EvalProbability, e.outcome.EvalLoss)
 }
 
-// stopAtEnd stops the run after its last epoch, and when its loss is no longer a number.
-func (e *runEpoch) stopAtEnd() {
+// stopIfOver stops the run after its last epoch, or when its loss is no longer a number.
+func (e *runEpoch) stopIfOver() {
 	r, s := e.run, e.epoch
 	switch {
 	case r.Stopped == StoppedError:

@@ -35,7 +35,7 @@ type Result struct {
 
 // LSTM trains a classifier as cfg says and writes its files: the twin of `vklstm train`. It reads the data (or takes
 // Config.Dataset, or makes a sample), divides them, fits the scaling on the training part, trains until the last
-// epoch or until validation F1 no longer gets better, puts the best weights back, and scores the test part with
+// epoch, until validation F1 no longer gets better or until the loss is no longer a number, puts the best weights back, and scores the test part with
 // them.
 //
 // When ctx ends, the current step is finished, and all else happens as if training had ended by itself; that is no

@@ -143,7 +143,7 @@ func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 		}
 		return order
 	}
-	r.callbacks = slices.Concat([]Callback{r.log, &warnings{list: r.notes}}, cfg.steering(), cfg.Callbacks)
+	r.callbacks = slices.Concat([]Callback{r.log, &warnings{list: r.notes}}, cfg.builtIn(), cfg.Callbacks)
 	if cfg.From != nil {
 		r.resume(cfg.From)
 	}

@@ -17,7 +17,8 @@ import (
 // Stop says how training ended.
 type Stop string
 
-// The ways in which training ends.
+// The ways in which training ends: early by EarlyStopping (callback.go), interrupted and by error in Pool.Train, the others in
+// runEpoch.stopIfOver (fit.go).
 const (
 	StoppedDone        Stop = "done"        // the last epoch was trained
 	StoppedEarly       Stop = "early"       // validation F1 was not better for Patience epochs
@@ -26,7 +27,7 @@ const (
 	StoppedError       Stop = "error"       // the engine or a callback failed
 )
 
-// monitor is the column of the history that decides about the best weights.
+// monitor is the column of the history that decides about the best weights, early stopping and plateaus.
 const monitor = "val_f1"
 
 // Run is the training of one model of a Pool, as callbacks see it.
@@ -59,7 +60,8 @@ type Run struct {
 	err       error // the first that happened to this run
 }
 
-// Stop ends training after the current epoch. The first call counts.
+// Stop ends training after the current epoch. The first call counts. Where the engine trains ahead, what it has done of the next
+// epoch is thrown away.
 func (r *Run) Stop(how Stop, reason string) {
 	if r.Stopped == "" {
 		r.Stopped, r.Reason = how, reason
@@ -158,7 +160,7 @@ func (r *Run) finish() {
 		r.err = err
 	}
 	if r.err == nil {
-		r.err = r.validate()
+		r.err = r.predictForThreshold()
 	}
 	if why := r.Decision().Problem; r.err == nil && why != "" {
 		r.Warn("%s", why)
@@ -271,9 +273,9 @@ func (r *Run) Decision() metrics.Decision {
 // Validation returns the probabilities of Parts.Val by the best weights so far, not a copy; nil before there are any.
 func (r *Run) Validation() []float32 { return r.val }
 
-// validate predicts the validation part by the weights that are on the device, where the threshold needs it and no epoch
+// predictForThreshold predicts the validation part by the weights that are on the device, where the threshold needs it and no epoch
 // has left it.
-func (r *Run) validate() error {
+func (r *Run) predictForThreshold() error {
 	if r.best == nil || r.Config.Threshold.Kind == metrics.ThresholdFixed {
 		return nil
 	}

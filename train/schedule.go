@@ -73,18 +73,6 @@ func (s Schedule) text(base float64, epochs int) string {
 	return text
 }
 
-// steering are the callbacks that end a run or change its learning rate.
-func (c Config) steering() []Callback {
-	var list []Callback
-	if c.EarlyStopping {
-		list = append(list, &EarlyStopping{Monitor: monitor, Patience: c.Patience})
-	}
-	if s := c.Schedule; s.Kind == SchedulePlateau {
-		list = append(list, &ReduceLROnPlateau{Monitor: monitor, Factor: s.Factor, Patience: s.Patience, MinDelta: s.MinDelta, Cooldown: s.Cooldown, MinLR: s.MinLR})
-	}
-	return list
-}
-
 // optimizing says how the parameters are moved and when that ends, for the log.
 func (r *Run) optimizing() string {
 	c := r.Config

@@ -7,10 +7,64 @@ import (
 	"strings"
 
 	"vklstm/model"
-	"vklstm/train/internal/words"
+	"vklstm/train/data"
+	"vklstm/train/internal/wording"
 	"vklstm/train/metrics"
+	"vklstm/train/progress"
 	"vklstm/train/saved"
 )
+
+// Validate returns an error, one sentence, for the first setting that makes no sense.
+func (c Config) Validate() error {
+	for _, v := range []struct {
+		what      string
+		n, lo, hi int
+	}{
+		{"epochs", c.Epochs, 1, maxEpochs}, {"batch", c.Batch, 1, maxBatch}, {"patience", c.Patience, 0, math.MaxInt},
+		{"dense-units", c.DenseUnits, 1, 1 << 16},
+	} {
+		switch {
+		case v.n < v.lo:
+			return fmt.Errorf("train: %s is %d; it must be at least %d", v.what, v.n, v.lo)
+		case v.n > v.hi:
+			return fmt.Errorf("train: %s is %d; it must be at most %d", v.what, v.n, v.hi)
+		}
+	}
+	if err := c.checkUnits(); err != nil {
+		return err
+	}
+	switch {
+	case !(c.LearningRate > 0 && c.LearningRate <= 1):
+		return fmt.Errorf("train: lr is %v; the learning rate must be above 0 and at most 1 (0.001 is usual)", c.LearningRate)
+	case !(c.Dropout >= 0 && c.Dropout < 1):
+		return fmt.Errorf("train: dropout is %v; it must be at least 0 and below 1 (0.3 is usual)", c.Dropout)
+	case c.Data != "" && c.Dataset != nil:
+		return fmt.Errorf("train: both a data file and a data set in memory are given; give one")
+	case c.Init != nil && c.From != nil:
+		return fmt.Errorf("train: both a model to start from and a run to go on with are given; give one")
+	case c.SaveBest && c.CheckpointDir == "":
+		return fmt.Errorf("train: the best model is to be saved, but checkpoint-dir is empty; name a folder")
+	}
+	for _, v := range []struct {
+		what, value string
+		known       []string
+	}{
+		{"augment", c.Augment, augments},
+		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
+		{"scale", c.Scale, data.Scales},
+		{"log-format", c.LogFormat, []string{progress.Text, progress.JSON}},
+	} {
+		if !slices.Contains(v.known, v.value) {
+			return fmt.Errorf("train: %s is %q; it must be one of %s", v.what, wording.Short(v.value), strings.Join(v.known, ", "))
+		}
+	}
+	for _, err := range []error{c.checkLoss(), c.checkOptimizer(), c.checkSchedule(), c.checkStopping(), c.checkTriplets()} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // The methods below are Config.Validate's, a part of the settings each.
 
@@ -64,7 +118,7 @@ func (c Config) checkOptimizer() error {
 func (c Config) checkSchedule() error {
 	s := c.Schedule
 	if kinds := []string{ScheduleConstant, ScheduleCosine, SchedulePlateau}; !slices.Contains(kinds, s.Kind) {
-		return fmt.Errorf("train: schedule is %q; it must be one of %s", words.Short(s.Kind), strings.Join(kinds, ", "))
+		return fmt.Errorf("train: schedule is %q; it must be one of %s", wording.Short(s.Kind), strings.Join(kinds, ", "))
 	}
 	switch {
 	case !(s.Warmup >= 0 && !math.IsInf(s.Warmup, 0)):

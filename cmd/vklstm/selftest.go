@@ -115,7 +115,7 @@ func judgesFor(want, path string) ([]candidate, error) {
 	return append(list, pathJudges(want, path)...), nil
 }
 
-// pathJudges judges a GPU on one path, or with train.PathAuto on both and in mixed precision.
+// pathJudges judges a GPU on one path, or with device.PathAuto on both and in mixed precision.
 func pathJudges(deviceName, path string) []candidate {
 	if path != device.PathAuto {
 		return []candidate{engineJudge(deviceName, path, device.PrecisionFloat32)}

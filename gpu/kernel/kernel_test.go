@@ -262,7 +262,7 @@ func optionsOf(o model.Options, rate float64, epoch uint32) []uint32 {
 	w := make([]uint32, words.Options)
 	key := philox.Key(o.Seed)
 	w[words.KeyLow], w[words.KeyHigh], w[words.Epoch] = key[0], key[1], epoch
-	w[words.GateBelow], w[words.DropBelow] = philox.Below(o.Augment.Prob), philox.Below(o.Augment.Drop)
+	w[words.VaryBelow], w[words.DropBelow] = philox.Below(o.Augment.Prob), philox.Below(o.Augment.Drop)
 	w[words.DropoutBelow], w[words.MoveBelow] = philox.Below(rate), philox.Below(o.Augment.MoveProb)
 	w[words.Turning] = uint32(augment.Turning(o.Augment))
 	if o.Loss.Kind == model.BinaryFocal {

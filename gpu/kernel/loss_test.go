@@ -129,7 +129,7 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// Logits at the ends of the range: both losses stay finite and keep their gradient, since nothing is clipped.
+// Logits at the ends of the range: the losses stay finite and keep their gradient, since nothing is clipped.
 func TestLossExtremes(t *testing.T) {
 	for _, loss := range losses {
 		c := newLossCase(source(t), 1, 20, 20, 0, []model.Loss{loss}, 1)

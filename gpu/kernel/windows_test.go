@@ -164,7 +164,7 @@ func (w *windows) gathered(train bool) []uint32 {
 				continue
 			}
 			raw := w.values(n)
-			if moved := make([]float32, w.T*w.F); train && in.Varied(moved, raw, n, w.epochs[k]) {
+			if moved := make([]float32, w.T*w.F); train && in.Augmented(moved, raw, n, w.epochs[k]) {
 				for i, b := range bits(moved) {
 					x[((k*w.T+i/w.F)*w.R+r)*w.F+i%w.F] = b
 				}

@@ -69,10 +69,10 @@ func NewInput(t, f int, o model.Options, tables Tables) *Input {
 	return in
 }
 
-// Varied writes the window raw[T][F] with this number, moved, scaled and varied as epoch has it, to x[T][F], missing cells
+// Augmented writes the window raw[T][F] with this number, moved, scaled and varied as epoch has it, to x[T][F], missing cells
 // as NaN: a step is masked when all of its cells are missing. Where the epoch neither moves nor varies the window it
 // returns false and leaves x alone.
-func (in *Input) Varied(x, raw []float32, window, epoch uint32) bool {
+func (in *Input) Augmented(x, raw []float32, window, epoch uint32) bool {
 	m, moved := DrawMove(in.augment, in.t, in.key, window, epoch)
 	chosen := in.chosen(window, epoch)
 	if !moved && !chosen {
@@ -93,7 +93,7 @@ func (in *Input) Varied(x, raw []float32, window, epoch uint32) bool {
 // Window writes the network's input x[T][F] and mask[T] (true = valid) for the measured window raw[T][F]. With
 // train set the window with this number is moved and varied as epoch has it.
 func (in *Input) Window(x []float32, mask []bool, raw []float32, train bool, window, epoch uint32) {
-	if !train || !in.Varied(x, raw, window, epoch) {
+	if !train || !in.Augmented(x, raw, window, epoch) {
 		in.measured(x, raw)
 		in.scale(x)
 	}

@@ -305,7 +305,7 @@ func TestMoveByNothing(t *testing.T) {
 	}
 }
 
-// Varied says that it has done something when a window is only moved, or only varied.
+// Augmented says that it has done something when a window is only moved, or only varied.
 func TestVaried(t *testing.T) {
 	for _, tc := range []struct {
 		a    model.Augment
@@ -318,7 +318,7 @@ func TestVaried(t *testing.T) {
 			o := model.Options{Augment: tc.a, Seed: 28}
 			in := augment.NewInput(3, 3, o, augment.NewTables(3, o.Augment))
 			x, raw := []float32{9, 9, 9, 9, 9, 9, 9, 9, 9}, []float32{1, 2, 3, 4, 5, 6, 7, 8, 10}
-			if got := in.Varied(x, raw, 1, 2); got != tc.want || tc.a.Varies() != tc.want || slices.Equal(x, []float32{9, 9, 9, 9, 9, 9, 9, 9, 9}) == tc.want {
+			if got := in.Augmented(x, raw, 1, 2); got != tc.want || tc.a.Changes() != tc.want || slices.Equal(x, []float32{9, 9, 9, 9, 9, 9, 9, 9, 9}) == tc.want {
 				t.Errorf("Varied returned %v with %v", got, x)
 			}
 		})

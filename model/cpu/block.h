@@ -85,7 +85,7 @@ static void scan(block *B, const vk_net *L, const vk_job *J, const int32_t *src)
 	int64_t F = L->F, T = L->T;
 	const int32_t *whole = J->whole ? J->whole + (src - J->src) : NULL;
 	for (int64_t i = 0; i < B->n; i++) {
-		const float *x = src[i] < 0 ? J->data.varied + (int64_t)~src[i] * T * F : J->data.x + (int64_t)src[i] * T * F;
+		const float *x = src[i] < 0 ? J->data.augmented + (int64_t)~src[i] * T * F : J->data.x + (int64_t)src[i] * T * F;
 		int32_t *used = B->used + i * T, n = 0;
 		if (whole && whole[i])
 			for (; n < T; n++) used[n] = n;

@@ -34,16 +34,16 @@ func rowsOfBlock(c model.Chain) int {
 
 // Engine implements model.Engine on the CPU.
 type Engine struct {
-	isa     *C.vk_isa
-	spec    model.Spec
-	dims    model.Chain
-	opts    []model.Options
-	tables  augment.Tables
-	nets    []*net
-	data    loadedWindows
-	used    []int32 // [N], steps of each window that are not masked
-	workers []*worker
-	varied  []float32 // windows of the current run that its epoch varies
+	isa       *C.vk_isa
+	spec      model.Spec
+	dims      model.Chain
+	opts      []model.Options
+	tables    augment.Tables
+	nets      []*net
+	data      loadedWindows
+	used      []int32 // [N], steps of each window that are not masked
+	workers   []*worker
+	augmented []float32 // windows of the current run that its epoch moves or varies
 
 	done *atomic.Int64 // steps of the current epoch, counted by C
 	of   atomic.Int64
@@ -175,7 +175,7 @@ func (e *Engine) free() {
 		w.scratch = nil
 	}
 	e.data.forget()
-	e.nets, e.used, e.varied = nil, nil, nil
+	e.nets, e.used, e.augmented = nil, nil, nil
 }
 
 // input returns the worker's input for model k.

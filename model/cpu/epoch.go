@@ -11,9 +11,9 @@ import (
 	"vklstm/model"
 )
 
-// variedWindows is how many windows of a run may be moved or varied by augmentation, which Go does before C runs: few, so that
+// augmentedWindows is how many windows of a run may be moved or varied by augmentation, which Go does before C runs: few, so that
 // they need little memory and a run ends soon, and enough to make its start cheap.
-const variedWindows = 1024
+const augmentedWindows = 1024
 
 // Epoch implements model.Engine. Models take their steps side by side: a step's blocks are those of all models.
 func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome, error) {
@@ -25,13 +25,13 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 	for k, p := range plans {
 		outcomes[k].Probability, outcomes[k].Loss = make([]float32, len(p.Train)), make([]float32, len(p.Train))
 		steps = max(steps, p.Steps())
-		if e.opts[k].Augment.Varies() {
+		if e.opts[k].Augment.Changes() {
 			perRun += p.Batch
 		}
 	}
 	run := steps // steps in one run
 	if perRun > 0 {
-		run = max(1, variedWindows/perRun)
+		run = max(1, augmentedWindows/perRun)
 	}
 	e.done.Store(0)
 	e.of.Store(int64(steps))
@@ -90,12 +90,12 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 			j.alpha = append(j.alpha, float32(e.opts[k].Optimizer.Alpha(lr, e.nets[k].step+s-first+1)))
 			j.decay = append(j.decay, float32(e.opts[k].Optimizer.Decay(lr)))
 		}
-		if e.opts[k].Augment.Varies() {
+		if e.opts[k].Augment.Changes() {
 			slots += to - from
 		}
 		jobs = append(jobs, j)
 	}
-	e.varied = slices.Grow(e.varied[:0], slots*e.data.size())[:slots*e.data.size()]
+	e.augmented = slices.Grow(e.augmented[:0], slots*e.data.size())[:slots*e.data.size()]
 	slot := 0
 	for i := range jobs {
 		j := &jobs[i]
@@ -106,9 +106,9 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		for i, w := range windows {
 			used[i] = e.used[w]
 		}
-		if e.opts[j.k].Augment.Varies() {
-			e.vary(j, windows, used, uint32(p.Epoch), slot)
-			j.varied = e.varied
+		if e.opts[j.k].Augment.Changes() {
+			e.augment(j, windows, used, uint32(p.Epoch), slot)
+			j.augmented = e.augmented
 			slot += len(windows)
 		}
 		var s sorter
@@ -121,14 +121,14 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 	return jobs
 }
 
-// vary fills the varied windows of a job, from the given slot on, on all threads.
-func (e *Engine) vary(j *job, windows, used []int32, epoch uint32, slot int) {
+// augment fills the augmented windows of a job, from the given slot on, on all threads.
+func (e *Engine) augment(j *job, windows, used []int32, epoch uint32, slot int) {
 	const at = 16 // windows at a time
 	eachOn(e.workers, (len(windows)+at-1)/at, func(w *worker, part int) {
 		in := e.input(w, j.k)
 		for i := part * at; i < min(part*at+at, len(windows)); i++ {
-			x := e.varied[(slot+i)*e.data.size() : (slot+i+1)*e.data.size()]
-			if in.Varied(x, e.data.window(windows[i]), uint32(windows[i]), epoch) {
+			x := e.augmented[(slot+i)*e.data.size() : (slot+i+1)*e.data.size()]
+			if in.Augmented(x, e.data.window(windows[i]), uint32(windows[i]), epoch) {
 				j.src[i], used[i] = int32(^(slot + i)), notMissing(x, e.dims.F)
 			}
 		}

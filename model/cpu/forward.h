@@ -56,7 +56,7 @@ INL void inputs(const vk_net *L, const vk_job *J, const int32_t *src, const bloc
 		int64_t i = B->order[r], t = B->used[i * T + (d == 0 ? s : B->length[i] - 1 - s)];
 		float *to = a + r * KA + H;
 		if (src[i] < 0) {
-			const float *x = J->data.varied + ((int64_t)~src[i] * T + t) * F;
+			const float *x = J->data.augmented + ((int64_t)~src[i] * T + t) * F;
 			for (int64_t f = 0; f < F; f++) to[f] = x[f] == x[f] ? x[f] : 0;
 		} else {
 			const float *x = J->data.x + ((int64_t)src[i] * T + t) * F;

@@ -54,11 +54,11 @@ typedef struct {
 	vk_layer layer[VK_LAYERS];
 } vk_net;
 
-// vk_data are windows in the caller's memory. A step of x is used when any feature is neither 0 nor NaN; of varied
+// vk_data are windows in the caller's memory. A step of x is used when any feature is neither 0 nor NaN; of augmented
 // windows, which are scaled already, when any feature is not NaN. NaN becomes 0.
 typedef struct {
 	const float *x;         // [N][T][F]
-	const float *varied;    // [n][T][F]
+	const float *augmented; // [n][T][F]
 } vk_data;
 
 // vk_job is one model's share of a run, all in the caller's memory. Rows are in blocks, blocks in steps.
@@ -68,7 +68,7 @@ typedef struct {
 	int64_t steps;
 	const int64_t *block;   // [steps+1], first block of each step
 	const int64_t *row;     // [blocks+1], first row of each block
-	const int32_t *src;     // [rows], window: below 0 it is ~src of data.varied
+	const int32_t *src;     // [rows], window: below 0 it is ~src of data.augmented
 	const int32_t *at;      // [rows], the row's place in what follows
 	const int32_t *whole;   // [rows], not 0: no step of the row is masked; NULL: not known
 	const float *label;     // [places], or NULL: logits are wanted in place of probabilities

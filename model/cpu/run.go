@@ -19,7 +19,7 @@ import (
 // job is one model's share of a run: see vk_job in kernels.h.
 type job struct {
 	k                 int
-	x, varied         []float32
+	x, augmented      []float32
 	block, row        []int64
 	src, at           []int32
 	whole             []int32   // 1: no step of the row is masked; nil: not known
@@ -82,7 +82,7 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 	for i, j := range jobs {
 		list[i] = C.vk_job{
 			net:   e.nets[j.k].c,
-			data:  C.vk_data{x: floatsOf(&pin, j.x), varied: floatsOf(&pin, j.varied)},
+			data:  C.vk_data{x: floatsOf(&pin, j.x), augmented: floatsOf(&pin, j.augmented)},
 			steps: C.int64_t(j.steps()), block: (*C.int64_t)(pinned(&pin, j.block)), row: (*C.int64_t)(pinned(&pin, j.row)),
 			src: (*C.int32_t)(pinned(&pin, j.src)), at: (*C.int32_t)(pinned(&pin, j.at)),
 			whole: (*C.int32_t)(pinned(&pin, j.whole)),

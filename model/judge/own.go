@@ -12,7 +12,8 @@ import (
 const own = "own"
 
 // Own returns cases for dropout, augmentation in both its kinds, scaling, missing values and models side by side. Their truth is package
-// reference, so they judge engines alone. They use SGD, because Adam magnifies rounding.
+// reference, so they judge engines alone; its engine has augmentation from package augment, as the CPU engine has, which
+// reference.Window judges in that package's tests. They use SGD, because Adam magnifies rounding.
 func Own() []*Case { return ownCases() }
 
 var ownCases = sync.OnceValue(func() []*Case {

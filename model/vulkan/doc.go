@@ -21,7 +21,7 @@
 //	layered   several layers, or both directions  layered.go, layers.go
 //
 // choosePath, in path.go, takes one of them, and Engine.String says which and why. Users know two: layered calls itself
-// resident too, since both keep recurrent weights in the registers of workgroups, which holds up to 64 units, or 128 on RDNA.
+// resident too, since both keep recurrent weights in the registers of workgroups, which holds 64 units and more, by vendor (registers, in path.go).
 //
 // Resident takes whole windows:
 //

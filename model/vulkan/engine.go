@@ -106,7 +106,7 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 		if o.Optimizer.Kind != opts[0].Optimizer.Kind {
 			return nil, fmt.Errorf("vulkan: models 1 and %d have different optimizers (%s, %s); train them apart", i+1, opts[0].Optimizer.Kind, o.Optimizer.Kind)
 		}
-		if o.Augment.Warp > 0 && d.T > augment.MaxTimesteps {
+		if o.Augment.Prob > 0 && o.Augment.Warp > 0 && d.T > augment.MaxTimesteps {
 			return nil, fmt.Errorf("vulkan: windows of %d steps cannot be time-warped; at most %d", d.T, augment.MaxTimesteps)
 		}
 	}
@@ -212,7 +212,7 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 	w := make([]uint32, words.Options)
 	key := philox.Key(o.Seed)
 	w[words.KeyLow], w[words.KeyHigh], w[words.Epoch] = key[0], key[1], uint32(epoch)
-	w[words.GateBelow] = philox.Below(o.Augment.Prob)
+	w[words.VaryBelow] = philox.Below(o.Augment.Prob)
 	w[words.DropBelow] = philox.Below(o.Augment.Drop)
 	w[words.DropoutBelow] = philox.Below(rate)
 	w[words.MoveBelow] = philox.Below(o.Augment.MoveProb)

@@ -80,39 +80,40 @@ type site struct {
 // choosePath decides which way the network goes, and says why: the log's first line ends with it. The resident path, or layered for
 // networks that resident is not for, is taken unless
 //
-//   - the device lacks something that its kernels need (newResident, newLayered, newWorkgroups), or
+//   - the device cannot run its kernels at this shape (newResident, newLayered, newWorkgroups say why), or
 //   - precision is mixed, which is the general path's, or
 //   - its kernels would run badly here, because their weights do not fit the registers (resident.doubt, layered.doubt), or
 //   - the general path was asked for.
 //
-// Asking for the resident path overrules a doubt, and nothing else.
+// Asking for the resident path overrules a doubt, and nothing else: where it cannot be taken, New fails. The choice is made once;
+// nothing falls back later.
 func choosePath(want string, mixed bool, s site, t Tuning) (taken path, why string, err error) {
 	var candidate interface {
 		path
 		doubt() string
 	}
-	var lacks error
+	var cannot error // why the candidate cannot be taken
 	if c := s.chain; len(c.LSTMs) == 1 && !c.LSTMs[0].Bidirectional {
-		candidate, lacks = newResident(s, t)
+		candidate, cannot = newResident(s, t)
 	} else {
-		candidate, lacks = newLayered(s, t)
+		candidate, cannot = newLayered(s, t)
 	}
-	if lacks == nil && mixed {
-		lacks = errors.New("mixed precision is the general path's")
+	if cannot == nil && mixed {
+		cannot = errors.New("mixed precision is the general path's")
 	}
 	general := newGeneral(s, mixed)
 	switch want {
 	case PathGeneral:
 		return general, "it was asked for", nil
 	case PathResident:
-		if lacks != nil {
-			return nil, "", fmt.Errorf("vulkan: %w: %w", ErrPath, lacks)
+		if cannot != nil {
+			return nil, "", fmt.Errorf("vulkan: %w: %w", ErrPath, cannot)
 		}
 		return candidate, "it was asked for", nil
 	case PathAuto, "":
 		switch {
-		case lacks != nil:
-			return general, lacks.Error(), nil
+		case cannot != nil:
+			return general, cannot.Error(), nil
 		case candidate.doubt() != "":
 			return general, candidate.doubt(), nil
 		}
@@ -139,7 +140,7 @@ func (w workgroups) rounds(n int) int { return ceil(n, w.groups) }
 // need.
 func (w workgroups) perModel(rows, n int) int { return ceil(rows, w.rounds(n)) }
 
-// newWorkgroups plans the workgroups for a layer of h units. The error says what the device lacks.
+// newWorkgroups plans the workgroups for a layer of h units. The error says why the device cannot run them.
 func newWorkgroups(h int, info gpu.Info, t Tuning) (workgroups, error) {
 	l := info.Limits
 	w := workgroups{units: h, hp: ceil(h, 16) * 16, lanes: 16}
@@ -184,7 +185,7 @@ func newWorkgroups(h int, info gpu.Info, t Tuning) (workgroups, error) {
 	return w, nil
 }
 
-// newResident plans the resident path for a network of one LSTM of one direction. The error says what the device lacks.
+// newResident plans the resident path for a network of one LSTM of one direction. The error says why it cannot be taken.
 func newResident(s site, t Tuning) (*resident, error) {
 	info, c := s.info, s.chain
 	w, err := newWorkgroups(c.LSTMs[0].Units, info, t)
@@ -209,7 +210,7 @@ func newResident(s site, t Tuning) (*resident, error) {
 	return r, err
 }
 
-// newLayered plans the workgroups for each layer of a network of several, or of both directions. The error says what the device lacks.
+// newLayered plans the workgroups for each layer of a network of several, or of both directions. The error says why it cannot be taken.
 func newLayered(s site, t Tuning) (*layered, error) {
 	l := &layered{layerwise: layerwise{site: s, pairs: true}}
 	for _, r := range s.chain.LSTMs {

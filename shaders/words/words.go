@@ -10,7 +10,7 @@ const (
 	KeyLow         = 0  // key of all draws
 	KeyHigh        = 1
 	Epoch          = 2
-	GateBelow      = 3  // a window is varied when word>>8 is below
+	VaryBelow      = 3  // a window is varied when word>>8 is below
 	Warp           = 4  // float: the time factor is uniform in 1 ± warp
 	Noise          = 5  // float: standard deviation
 	DropBelow      = 6  // a cell goes missing when word>>8 is below

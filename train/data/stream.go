@@ -13,7 +13,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // Stream predicts on frames as they come: a window of the last T frames, one probability for every hop of them. Its
@@ -172,9 +172,9 @@ func parseValue(word []byte) (float32, error) {
 	v, err := strconv.ParseFloat(string(word), 32)
 	switch {
 	case errors.Is(err, strconv.ErrRange) || err == nil && math.IsInf(v, 0):
-		return 0, fmt.Errorf("%q is not finite in float32; a missing value is NaN or null", words.Short(string(word)))
+		return 0, fmt.Errorf("%q is not finite in float32; a missing value is NaN or null", wording.Short(string(word)))
 	case err != nil:
-		return 0, fmt.Errorf("%q is no number; a missing value is NaN or null", words.Short(string(word)))
+		return 0, fmt.Errorf("%q is no number; a missing value is NaN or null", wording.Short(string(word)))
 	case math.Abs(v) < 0x1p-126:
 		v = 0
 	}

@@ -15,7 +15,7 @@ import (
 	"strings"
 
 	"vklstm/model/npz"
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // Batch is a few windows of a file, in its order. Its slices are overwritten by the next one.
@@ -251,7 +251,7 @@ func (g *gathered) window(id string, named bool, y, group string) error {
 	if g.keys.Y != "" {
 		v, err := strconv.ParseFloat(y, 32)
 		if err != nil || v != 0 && v != 1 {
-			return fmt.Errorf("%s is %q; labels are 0 and 1", g.keys.Y, words.Short(y))
+			return fmt.Errorf("%s is %q; labels are 0 and 1", g.keys.Y, wording.Short(y))
 		}
 		b.Y = append(b.Y, float32(v))
 	}
@@ -270,11 +270,11 @@ func (g *gathered) goOn(y, group string) error {
 	}
 	if n := len(b.Y); n > 0 && y != "" {
 		if v, err := strconv.ParseFloat(y, 32); err != nil || float32(v) != b.Y[n-1] {
-			return fmt.Errorf("%s is %q in window %q, which began with %v; a window has one label", g.keys.Y, words.Short(y), words.Short(g.id), b.Y[n-1])
+			return fmt.Errorf("%s is %q in window %q, which began with %v; a window has one label", g.keys.Y, wording.Short(y), wording.Short(g.id), b.Y[n-1])
 		}
 	}
 	if n := len(b.Group); n > 0 && group != "" && group != b.Group[n-1] {
-		return fmt.Errorf("%s is %q in window %q, which began with %q; a window lies in one group", g.keys.Group, words.Short(group), words.Short(g.id), words.Short(b.Group[n-1]))
+		return fmt.Errorf("%s is %q in window %q, which began with %q; a window lies in one group", g.keys.Group, wording.Short(group), wording.Short(g.id), wording.Short(b.Group[n-1]))
 	}
 	return nil
 }
@@ -282,7 +282,7 @@ func (g *gathered) goOn(y, group string) error {
 // frame adds a frame to the last window.
 func (g *gathered) frame(values []float32) error {
 	if g.used == g.t {
-		return fmt.Errorf("window %q has more than %d frames; the model reads %d", words.Short(g.id), g.t, g.t)
+		return fmt.Errorf("window %q has more than %d frames; the model reads %d", wording.Short(g.id), g.t, g.t)
 	}
 	for i, v := range values {
 		switch {

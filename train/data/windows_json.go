@@ -11,7 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // jsonLines reads .jsonl.
@@ -160,7 +160,7 @@ func plainJSON(err error) string {
 		return err.Error()
 	}
 	if number, ok := strings.CutPrefix(kind.Value, "number "); ok {
-		return words.Short(number) + " is not finite in float32"
+		return wording.Short(number) + " is not finite in float32"
 	}
 	return "it has another form (" + kind.Value + ")"
 }

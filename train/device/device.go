@@ -15,13 +15,13 @@ import (
 // ErrOutOfMemory is wrapped by errors of a GPU's engine that found no room: with fewer models side by side there may be.
 var ErrOutOfMemory = vulkan.ErrOutOfMemory
 
-// EngineFactory makes the engine that trains len(opts) models of spec. (*Device).NewEngine is one.
+// Factory makes the engine that trains len(opts) models of spec. (*Device).NewEngine is one.
 type Factory func(spec model.Spec, opts []model.Options) (model.Engine, error)
 
 // Device is what models are trained and run on: a Vulkan device, or the CPU.
 type Device struct {
 	// HostAdam lets Go take the optimizer's step on a GPU too: gradients come back and parameters go up at each step.
-	// It is slower, and for comparing with the device's own update. The CPU engine always does it in Go.
+	// It is slower, and for comparing with the device's own update. The CPU engine takes the step in C anyway.
 	HostAdam bool
 	// Threads is how many the CPU engine uses; 0: all cores. Results do not depend on it.
 	Threads int
@@ -71,7 +71,7 @@ func (d *Device) SetPrecision(precision string) error {
 	return nil
 }
 
-// OpenDevice opens the device that want names: "cpu"; "auto", the best real GPU, and the CPU where there is none;
+// Open opens the device that want names: "cpu"; "auto", the best real GPU, and the CPU where there is none;
 // an index or a part of a name as `vklstm devices` lists them. A software driver is taken only when it is named.
 // The error says which devices there are.
 func Open(want string) (*Device, error) {
@@ -129,7 +129,7 @@ type cpuEngine struct {
 
 func (e cpuEngine) String() string { return fmt.Sprintf("%s, chosen because %s", e.Engine, e.reason) }
 
-// SimulateDevice returns a device that is not there: an engine on it makes the choices that it would make on the real
+// Simulate returns a device that is not there: an engine on it makes the choices that it would make on the real
 // one, and all that it does is counted, and nothing computed.
 func Simulate(info vulkan.Info) *Device { return &Device{gpu: vulkan.Simulate(info)} }
 

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // The kinds of a ThresholdRule.
@@ -44,7 +44,7 @@ func ParseThreshold(s string) (ThresholdRule, error) {
 	}
 	var err error
 	if r.Value, err = strconv.ParseFloat(share, 64); err != nil {
-		return r, fmt.Errorf("threshold is %q; it must be a number, %s, '%s>=X' or '%s>=X'", words.Short(s), ThresholdBestF1, ThresholdRecall, ThresholdPrecision)
+		return r, fmt.Errorf("threshold is %q; it must be a number, %s, '%s>=X' or '%s>=X'", wording.Short(s), ThresholdBestF1, ThresholdRecall, ThresholdPrecision)
 	}
 	return r, r.Check()
 }
@@ -58,7 +58,7 @@ func (r ThresholdRule) Check() error {
 	case (r.Kind == ThresholdRecall || r.Kind == ThresholdPrecision) && !(r.Value > 0 && r.Value <= 1):
 		return fmt.Errorf("threshold is %v; a %s must be above 0 and at most 1", r, r.Kind)
 	case r.Kind != ThresholdFixed && r.Kind != ThresholdRecall && r.Kind != ThresholdPrecision:
-		return fmt.Errorf("threshold's kind is %q; it must be one of %s, %s, %s, %s", words.Short(r.Kind), ThresholdFixed, ThresholdBestF1, ThresholdRecall, ThresholdPrecision)
+		return fmt.Errorf("threshold's kind is %q; it must be one of %s, %s, %s, %s", wording.Short(r.Kind), ThresholdFixed, ThresholdBestF1, ThresholdRecall, ThresholdPrecision)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // Kind says what a flag's values are.
@@ -57,17 +57,17 @@ const (
 	MaxTrials     = 100_000 // in one search
 )
 
-// ParseTry reads NAME=VALUES, the text of --try. VALUES is a list a,b,c (separated by ; where a value has commas), or a range
+// ParseTry reads NAME=VALUES, which --try takes. VALUES is a list a,b,c (separated by ; where a value has commas), or a range
 // LO:HI, to which :log and :COUNT may be added; a range with a count is the list of that number of evenly spaced values. One value
 // with commas alone ends in ;.
-func ParseTry(text string, flags Flags) (Dimension, error) {
-	name, values, ok := strings.Cut(text, "=")
+func ParseTry(try string, flags Flags) (Dimension, error) {
+	name, values, ok := strings.Cut(try, "=")
 	if !ok || name == "" || values == "" {
-		return Dimension{}, fmt.Errorf("--try %q: write NAME=A,B,C or NAME=LO:HI or NAME=LO:HI:log, with the name of a flag of training", words.Short(text))
+		return Dimension{}, fmt.Errorf("--try %q: write NAME=A,B,C or NAME=LO:HI or NAME=LO:HI:log, with the name of a flag of training", wording.Short(try))
 	}
 	d, err := parseValues(strings.TrimLeft(name, "-"), values, flags)
 	if err != nil {
-		return d, fmt.Errorf("--try %s: %w", words.Short(text), err)
+		return d, fmt.Errorf("--try %s: %w", wording.Short(try), err)
 	}
 	return d, nil
 }
@@ -100,17 +100,17 @@ func list(f Flag, values []string) (Dimension, error) {
 		case v == "":
 			return d, fmt.Errorf("a value is empty; write them as A,B,C")
 		case strings.Contains(v, ";"):
-			return d, fmt.Errorf("%q: a value cannot have a semicolon, which stands between values", words.Short(v))
+			return d, fmt.Errorf("%q: a value cannot have a semicolon, which stands between values", wording.Short(v))
 		}
-		text, err := f.Canonical(v)
+		choice, err := f.Canonical(v)
 		switch {
 		case err != nil:
 			return d, err
-		case seen[text]:
-			return d, fmt.Errorf("%s is there twice", words.Short(text))
+		case seen[choice]:
+			return d, fmt.Errorf("%s is there twice", wording.Short(choice))
 		}
-		seen[text] = true
-		d.Choices = append(d.Choices, text)
+		seen[choice] = true
+		d.Choices = append(d.Choices, choice)
 	}
 	return d, nil
 }
@@ -124,7 +124,7 @@ func isNumber(s string) bool {
 func number(s string) (float64, error) {
 	x, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
-		return 0, fmt.Errorf("%q is not a number; a range is LO:HI, LO:HI:log, LO:HI:COUNT or LO:HI:log:COUNT", words.Short(s))
+		return 0, fmt.Errorf("%q is not a number; a range is LO:HI, LO:HI:log, LO:HI:COUNT or LO:HI:log:COUNT", wording.Short(s))
 	}
 	return x, nil
 }
@@ -148,7 +148,7 @@ func parseRange(f Flag, parts []string) (Dimension, error) {
 			count = n
 		default:
 			return Dimension{}, fmt.Errorf("%q is neither log nor a count of 2 to %d; a range is LO:HI, LO:HI:log, LO:HI:COUNT or LO:HI:log:COUNT",
-				words.Short(p), maxChoices)
+				wording.Short(p), maxChoices)
 		}
 	}
 	return span(f, ends[0], ends[1], log, count)

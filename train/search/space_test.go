@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // fakeFlags are flags of each kind, as the command line has them.
@@ -123,7 +123,7 @@ func TestParseTry(t *testing.T) {
 		"augment=" + strings.Repeat("a,", maxChoices) + "b": "at most 10000 can be tried",
 	} {
 		if d, err := ParseTry(text, fakeFlags); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %+v, error %v, want %q", words.Short(text), d, err, want)
+			t.Errorf("%s: %+v, error %v, want %q", wording.Short(text), d, err, want)
 		}
 	}
 }
@@ -165,7 +165,7 @@ epochs: 10
 		strings.Repeat("#", maxYAML+1):       "no description of a space",
 	} {
 		if s, err := parseYAML([]byte(text), fakeFlags); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, error %v, want %q", words.Short(text), s, err, want)
+			t.Errorf("%s: %v, error %v, want %q", wording.Short(text), s, err, want)
 		}
 	}
 }

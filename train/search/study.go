@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"vklstm/train/data"
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 )
 
 // The values of Study.Method.
@@ -47,7 +47,7 @@ func (s *Study) Check() error {
 	}
 	switch {
 	case s.Method != MethodGrid && s.Method != MethodRandom:
-		return fmt.Errorf("--method %q: it must be %s or %s", words.Short(s.Method), MethodGrid, MethodRandom)
+		return fmt.Errorf("--method %q: it must be %s or %s", wording.Short(s.Method), MethodGrid, MethodRandom)
 	case s.Method == MethodRandom && (s.Trials < 1 || s.Trials > MaxTrials):
 		return fmt.Errorf("--trials %d: it must be at least 1 and at most %d", s.Trials, MaxTrials)
 	case s.Repeats < 1 || s.Repeats > maxRepeats:
@@ -124,16 +124,16 @@ func difference(old, now []Setting) string {
 		delete(values, s.Name)
 		switch {
 		case !ok:
-			return fmt.Sprintf("it has no %s, and now it is %s", s.Name, words.Short(s.Value))
+			return fmt.Sprintf("it has no %s, and now it is %s", s.Name, wording.Short(s.Value))
 		case was != s.Value && strings.HasPrefix(s.Name, "data"):
 			return "its windows, labels, groups or divisors are others"
 		case was != s.Value:
-			return fmt.Sprintf("its %s is %s, and now it is %s", s.Name, words.Short(was), words.Short(s.Value))
+			return fmt.Sprintf("its %s is %s, and now it is %s", s.Name, wording.Short(was), wording.Short(s.Value))
 		}
 	}
 	for _, s := range old {
 		if was, ok := values[s.Name]; ok {
-			return fmt.Sprintf("its %s is %s, and now there is none", s.Name, words.Short(was))
+			return fmt.Sprintf("its %s is %s, and now there is none", s.Name, wording.Short(was))
 		}
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strconv"
 
-	"vklstm/train/internal/words"
+	"vklstm/train/internal/wording"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -56,7 +56,7 @@ func parseYAML(b []byte, flags Flags) (Space, error) {
 		name := pairs[i].Value
 		d, err := yamlDimension(name, pairs[i+1], flags)
 		if err != nil {
-			return nil, fmt.Errorf("line %d, %s: %w", pairs[i].Line, words.Short(name), err)
+			return nil, fmt.Errorf("line %d, %s: %w", pairs[i].Line, wording.Short(name), err)
 		}
 		s = append(s, d)
 	}
@@ -118,14 +118,14 @@ func yamlRange(name string, n *yaml.Node, flags Flags) (Dimension, error) {
 			given[k] = true
 		case "log":
 			if log, err = strconv.ParseBool(value); err != nil {
-				return Dimension{}, fmt.Errorf("log is %q; it must be true or false", words.Short(value))
+				return Dimension{}, fmt.Errorf("log is %q; it must be true or false", wording.Short(value))
 			}
 		case "count":
 			if count, err = strconv.Atoi(value); err != nil || count < 2 || count > maxChoices {
-				return Dimension{}, fmt.Errorf("count is %q; it must be 2 to %d", words.Short(value), maxChoices)
+				return Dimension{}, fmt.Errorf("count is %q; it must be 2 to %d", wording.Short(value), maxChoices)
 			}
 		default:
-			return Dimension{}, fmt.Errorf("%q is unknown; a range has min, max, log and count", words.Short(key))
+			return Dimension{}, fmt.Errorf("%q is unknown; a range has min, max, log and count", wording.Short(key))
 		}
 	}
 	if !given[0] || !given[1] {

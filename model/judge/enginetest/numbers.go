@@ -84,7 +84,7 @@ func Sizes(t *testing.T, new New, tol Tolerances, sizes ...Size) {
 	}
 }
 
-// losses compares both losses, with and without weights.
+// losses compares the losses, with and without weights.
 func (s suite) losses(t *testing.T) {
 	for _, loss := range []model.Loss{
 		{Kind: model.BinaryCrossentropy}, model.Focal(), {Kind: model.BinaryFocal, Alpha: 0.6, Gamma: 0},

@@ -1,5 +1,5 @@
-// Package words is what messages are made of.
-package words
+// Package wording is what messages are made of.
+package wording
 
 // maxShort is the most characters that Short leaves of a text.
 const maxShort = 60
