@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -41,7 +42,7 @@ type Engine interface {
 	// Gradient computes the first step of plan for model k without taking it: the gradient of the step's loss
 	// sum(w·l)/B by every parameter, flat in Layout order, before any clipping; and the step's Outcome.
 	Gradient(k int, plan Plan) ([]float32, Outcome, error)
-	// Predict returns P(y = 1) of n = len(x)/(T·F) windows x[n][T][F] that need not be loaded, by model k, without
+	// Predict returns P(y = 1), or [n][Classes] the probability of each class, of n = len(x)/(T·F) windows x[n][T][F] that need not be loaded, by model k, without
 	// dropout and augmentation. NaN is a missing value, scaling is the model's.
 	Predict(ctx context.Context, k int, x []float32) ([]float32, error)
 	// Close frees the device's memory.
@@ -67,7 +68,7 @@ func (c *StepCount) Progress() (done, of int) { return int(c.done.Load()), int(c
 // Windows is what an Engine is loaded with.
 type Windows struct {
 	X []float32 // x[N][T][F] as measured, unscaled; NaN = missing; no infinities
-	Y []float32 // y[N], 0 or 1
+	Y []float32 // y[N], the class: 0 or 1, or of C classes 0 … C − 1
 }
 
 // Options are what stays the same for one model through its run. The zero value of a field means none of it, but
@@ -119,9 +120,9 @@ func (p Plan) Check(n int) {
 
 // Outcome is what an epoch brings for one model.
 type Outcome struct {
-	Probability     []float32     // of each window in Train, in that order, as its step saw it: before the update, with dropout and augmentation
+	Probability     []float32     // [n][Classes], of each window in Train, in that order, as its step saw it: before the update, with dropout and augmentation
 	Loss            []float32     // the same windows' loss terms, times their weight; an epoch's loss is their sum over N
-	EvalProbability []float32     // of each window in Eval, after the last step, without dropout and augmentation
+	EvalProbability []float32     // [n][Classes], of each window in Eval, after the last step, without dropout and augmentation
 	EvalLoss        []float32     // the same windows' loss terms, unweighted
 	Steps           int           // steps taken; Probability and Loss hold only these steps' windows
 	DeviceTime      time.Duration // time that the device was busy, 0 if not known
@@ -137,24 +138,67 @@ const (
 	BinaryFocal        LossKind = "binary_focal_crossentropy" // α_t (1 − p_t)^γ l, α_t = α for y = 1 and 1 − α for y = 0 (Lin et al. 2017, arXiv 1708.02002, equation 5)
 )
 
+// The losses of networks that tell more classes apart, from the logits too: p = softmax(z), l = −log of the true class's.
+const (
+	CategoricalCrossentropy LossKind = "categorical_crossentropy"       // l
+	CategoricalFocal        LossKind = "categorical_focal_crossentropy" // α_t (1 − p_t)^γ l, α of the true class
+)
+
 // Loss is the training loss of one window.
 type Loss struct {
 	Kind         LossKind
-	Alpha, Gamma float64 // BinaryFocal only
+	Alpha, Gamma float64   // BinaryFocal and CategoricalFocal
+	ClassAlpha   []float64 // CategoricalFocal: α of each class; nil: Alpha for all
+	// LabelSmoothing s moves the target of the true class to 1 − s + s/C and those of the others to s/C, C = 2 for binary losses.
+	LabelSmoothing float64 // not for BinaryFocal
+}
+
+// Equal reports whether both are the same loss.
+func (l Loss) Equal(o Loss) bool {
+	return l.Kind == o.Kind && l.Alpha == o.Alpha && l.Gamma == o.Gamma && slices.Equal(l.ClassAlpha, o.ClassAlpha) && l.LabelSmoothing == o.LabelSmoothing
+}
+
+// Categorical reports whether the loss is one of more than two classes.
+func (l Loss) Categorical() bool {
+	return l.Kind == CategoricalCrossentropy || l.Kind == CategoricalFocal
+}
+
+// AlphaOf returns α of a class.
+func (l Loss) AlphaOf(class int) float64 {
+	if l.ClassAlpha != nil {
+		return l.ClassAlpha[class]
+	}
+	return l.Alpha
 }
 
 // Focal returns the sigmoid focal crossentropy with Keras's defaults, α = 0.25 and γ = 2.
 func Focal() Loss { return Loss{Kind: BinaryFocal, Alpha: 0.25, Gamma: 2} }
 
-// Check returns an error when the loss is unknown or its numbers are out of range.
-func (l Loss) Check() error {
+// Check returns an error when the loss is unknown, its numbers are out of range, or it is none of a network with that many classes,
+// 1 for the binary one.
+func (l Loss) Check(classes int) error {
+	focal := l.Kind == BinaryFocal || l.Kind == CategoricalFocal
+	switch l.Kind {
+	case BinaryCrossentropy, BinaryFocal, CategoricalCrossentropy, CategoricalFocal:
+	default:
+		return fmt.Errorf("model: unknown loss %.60q; known are %q, %q, %q and %q", l.Kind, BinaryCrossentropy, BinaryFocal, CategoricalCrossentropy, CategoricalFocal)
+	}
 	switch {
-	case l.Kind != BinaryCrossentropy && l.Kind != BinaryFocal:
-		return fmt.Errorf("model: unknown loss %.60q; known are %q and %q", l.Kind, BinaryCrossentropy, BinaryFocal)
-	case l.Kind == BinaryFocal && !(l.Alpha >= 0 && l.Alpha <= 1):
+	case l.Categorical() != (classes > 1):
+		return fmt.Errorf("model: loss %s of a network with %d outputs", l.Kind, classes)
+	case focal && !(l.Alpha >= 0 && l.Alpha <= 1):
 		return fmt.Errorf("model: focal alpha %v; at least 0 and at most 1", l.Alpha)
-	case l.Kind == BinaryFocal && !(l.Gamma >= 0 && l.Gamma <= 100):
+	case focal && !(l.Gamma >= 0 && l.Gamma <= 100):
 		return fmt.Errorf("model: focal gamma %v; at least 0 and at most 100", l.Gamma)
+	case l.ClassAlpha != nil && (l.Kind != CategoricalFocal || len(l.ClassAlpha) != classes):
+		return fmt.Errorf("model: %d focal alphas for a loss %s of %d classes: %w", len(l.ClassAlpha), l.Kind, classes, ErrShape)
+	case !(l.LabelSmoothing >= 0 && l.LabelSmoothing < 1) || l.LabelSmoothing > 0 && l.Kind == BinaryFocal:
+		return fmt.Errorf("model: label smoothing %v of %s; at least 0 and below 1, and none of %s", l.LabelSmoothing, l.Kind, BinaryFocal)
+	}
+	for c, a := range l.ClassAlpha {
+		if !(a >= 0 && a <= 1) {
+			return fmt.Errorf("model: focal alpha %v of class %d; at least 0 and at most 1", a, c)
+		}
 	}
 	return nil
 }
@@ -249,9 +293,9 @@ func (a Augment) Check() error {
 // Changes reports whether any training window is moved or varied.
 func (a Augment) Changes() bool { return a.Prob > 0 || a.MoveProb > 0 }
 
-// Check returns the first error among the options' parts for a network of f features.
-func (o Options) Check(f int) error {
-	for _, err := range []error{o.Loss.Check(), o.Optimizer.Check(), o.Scaling.Check(f), o.Augment.Check()} {
+// Check returns the first error among the options' parts for a network of f features and classes outputs.
+func (o Options) Check(f, classes int) error {
+	for _, err := range []error{o.Loss.Check(classes), o.Optimizer.Check(), o.Scaling.Check(f), o.Augment.Check()} {
 		if err != nil {
 			return err
 		}

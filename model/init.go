@@ -10,15 +10,20 @@ import (
 
 // Init returns the State that training starts from, as Keras initialises the layers: Glorot uniform kernels
 // (Glorot and Bengio 2010, equation 16: ±√(6/(fan_in + fan_out)), where an LSTM kernel's fan_out is 4H), an
-// orthogonal recurrent kernel, zero biases, and 1 in the forget block of the LSTM's bias. The numbers are a pure
+// orthogonal recurrent kernel, zero biases, 1 in the forget block of the LSTM's bias, and of a BatchNormalization gamma and
+// moving variance 1, beta and moving mean 0. The numbers are a pure
 // function of the seed; they are not Keras's, whose generator is another.
 func (s Spec) Init(seed uint64) *State {
 	l := s.Layout()
 	c, _ := s.Chain()
 	st := NewState(l.Size)
-	for i, v := range l.Variables {
-		if i >= c.Head() && v.Matrix() {
-			glorot(v.Of(st.Params), v.Shape[0]+v.Shape[1], seed, uint32(i))
+	for _, stage := range c.Stages() {
+		switch stage.Kind {
+		case Dense:
+			glorot(l.Variables[stage.First].Of(st.Params), stage.In+stage.Out, seed, uint32(stage.First))
+		case BatchNormalization:
+			ones(l.Variables[stage.First].Of(st.Params))
+			ones(l.Variables[stage.Moving+1].Of(st.Params))
 		}
 	}
 	for _, r := range c.LSTMs {
@@ -26,12 +31,16 @@ func (s Spec) Init(seed uint64) *State {
 			kernel, recurrent, bias := l.Variables[i], l.Variables[i+1], l.Variables[i+2]
 			glorot(kernel.Of(st.Params), kernel.Shape[0]+kernel.Shape[1], seed, uint32(i))
 			orthogonal(recurrent.Of(st.Params), r.Units, seed, uint32(i+1))
-			for u := range r.Units {
-				bias.Of(st.Params)[r.Units+u] = 1
-			}
+			ones(bias.Of(st.Params)[r.Units : 2*r.Units])
 		}
 	}
 	return st
+}
+
+func ones(w []float32) {
+	for i := range w {
+		w[i] = 1
+	}
 }
 
 // glorot fills w with uniform numbers in ±√(6/fans).

@@ -39,10 +39,20 @@ func (v Variable) Of(flat []float32) []float32 {
 	return flat[v.Offset : v.Offset+v.Size() : v.Offset+v.Size()]
 }
 
-// Layout says where each variable of a Spec lies in a flat array of Size elements, without gaps.
+// Layout says where each variable of a Spec lies in a flat array of Size elements, without gaps. The first Trained ones are
+// trained; the others are moving moments of BatchNormalization layers, of which the gradient is 0.
 type Layout struct {
 	Variables []Variable
+	Trained   int
 	Size      int
+}
+
+// TrainedSize returns how many elements are trained.
+func (l Layout) TrainedSize() int {
+	if l.Trained == len(l.Variables) {
+		return l.Size
+	}
+	return l.Variables[l.Trained].Offset
 }
 
 // State is all that training changes: the parameters, Adam's moments (each flat, Layout.Size elements, in Layout

@@ -65,18 +65,18 @@ func TestDims(t *testing.T) {
 		{func(s *model.Spec) { s.Features = -1 }, "-1 features"},
 		{func(s *model.Spec) { s.Layers[1].Units = 1 << 25 }, "LSTM units"},
 		{func(s *model.Spec) { s.Layers[3].Units = 0 }, "dense units"},
-		{func(s *model.Spec) { s.Layers[4].Units = 2 }, "last layer"},
-		{func(s *model.Spec) { s.Layers[3].Activation = "tanh" }, "tanh"},
-		{func(s *model.Spec) { s.Layers[4].Activation = "" }, "sigmoid"},
-		{func(s *model.Spec) { s.Layers[2].Rate = 1 }, "dropout rate"},
-		{func(s *model.Spec) { s.Layers[2].Rate = math.NaN() }, "dropout rate"},
-		{func(s *model.Spec) { s.Layers = s.Layers[:4] }, "4 layers, and none where Dense is expected"},
-		{func(s *model.Spec) { s.Layers = s.Layers[:1] }, "1 layers, and none where LSTM is expected"},
-		{func(s *model.Spec) { s.Layers = nil }, "0 layers, and none where Masking is expected"},
-		{func(s *model.Spec) { s.Layers = append(s.Layers, model.Layer{Kind: model.Dense, Name: "more"}) }, `"more", Dense, stands after the last one`},
-		{func(s *model.Spec) { s.Layers[2].Kind = model.Dense }, `"dropout", Dense, stands where Dropout is expected`},
-		{func(s *model.Spec) { s.Layers[2].Kind = model.LSTM }, `"dense", Dense, stands where Dropout is expected`},
-		{func(s *model.Spec) { s.Layers[1].Kind = model.Dropout }, `"lstm", Dropout, stands where LSTM is expected`},
+		{func(s *model.Spec) { s.Layers[4].Units = 2 }, "2 units and activation \"sigmoid\""},
+		{func(s *model.Spec) { s.Layers[3].Activation = "tanh" }, "other layers after its LSTM"},
+		{func(s *model.Spec) { s.Layers[4].Activation = "" }, "activation \"linear\""},
+		{func(s *model.Spec) { s.Layers[2].Rate = 1 }, "has rate 1"},
+		{func(s *model.Spec) { s.Layers[2].Rate = math.NaN() }, "has rate NaN"},
+		{func(s *model.Spec) { s.Layers = s.Layers[:4] }, "stands at the end with 32 units and activation \"relu\""},
+		{func(s *model.Spec) { s.Layers = s.Layers[:1] }, "there is no LSTM"},
+		{func(s *model.Spec) { s.Layers = nil }, "there is no LSTM"},
+		{func(s *model.Spec) { s.Layers = append(s.Layers, model.Layer{Kind: model.Dense, Name: "more"}) }, `"more", Dense, stands at the end with 0 units`},
+		{func(s *model.Spec) { s.Layers[2].Kind = model.Dense }, `"dropout", Dense, has 0 dense units`},
+		{func(s *model.Spec) { s.Layers[2].Kind = model.LSTM }, `"dropout", LSTM, has 0 LSTM units`},
+		{func(s *model.Spec) { s.Layers[1].Kind = model.Dropout }, `"lstm", Dropout, stands before the first LSTM`},
 		{func(s *model.Spec) { s.Layers[2].Bidirectional = true }, "bidirectional"},
 		{func(s *model.Spec) { s.Layers[1].Bidirectional = true }, "one direction"},
 		{func(s *model.Spec) { *s = model.Stack(60, 6, make([]int, 17), false, 0, 1) }, "at most 16"},
@@ -97,10 +97,16 @@ func TestChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := model.Chain{T: 5, F: 3, D: 7, LSTMs: []model.Recurrent{
-		{In: 3, Units: 4, Bidirectional: true, First: 0}, {In: 8, Units: 2, First: 6}}}
-	if !reflect.DeepEqual(c, want) || c.Out() != 2 || c.Head() != 9 {
-		t.Errorf("%+v, out %d, head %d", c, c.Out(), c.Head())
+	want := model.Chain{T: 5, F: 3, Masked: true, Classes: 1,
+		LSTMs: []model.Recurrent{
+			{In: 3, Units: 4, Activation: model.Tanh, Bidirectional: true, Merge: model.Concat, First: 0},
+			{In: 8, Units: 2, Activation: model.Tanh, First: 6}},
+		Head: []model.Stage{
+			{Kind: model.Dropout, In: 2, Out: 2, Rate: 0.1, Moving: 13},
+			{Kind: model.Dense, Activation: model.Relu, In: 2, Out: 7, First: 9, Moving: 13},
+			{Kind: model.Dense, Activation: model.Linear, In: 7, Out: 1, First: 11, Moving: 13}}}
+	if !reflect.DeepEqual(c, want) || c.Out() != 2 || c.FirstOfHead() != 9 {
+		t.Errorf("%+v, out %d, head %d", c, c.Out(), c.FirstOfHead())
 	}
 	shapes := map[string][]int{
 		"bidirectional/forward_lstm/kernel": {3, 16}, "bidirectional/forward_lstm/recurrent_kernel": {4, 16}, "bidirectional/forward_lstm/bias": {16},
@@ -156,7 +162,7 @@ func panics(f func()) (caught bool) {
 func TestOptionsCheck(t *testing.T) {
 	good := model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Augment: model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1},
 		Scaling: model.Scaling{Offset: []float32{1, 2}, Factor: []float32{1, 2}, Low: []float32{0, 0}, High: []float32{1, 1}}}
-	if err := good.Check(2); err != nil {
+	if err := good.Check(2, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -186,13 +192,13 @@ func TestOptionsCheck(t *testing.T) {
 	} {
 		o := good
 		tc.change(&o)
-		if err := o.Check(2); err == nil || errors.Is(err, model.ErrShape) != tc.shape {
+		if err := o.Check(2, 1); err == nil || errors.Is(err, model.ErrShape) != tc.shape {
 			t.Errorf("%+v: error %v; wraps ErrShape is wanted to be %v", o, err, tc.shape)
 		}
 	}
 	six := model.Options{Loss: good.Loss, Optimizer: good.Optimizer, Augment: model.Augment{MoveProb: 1, Shift: 0.9, Magnitude: 0.9, Rotate: 180, Triplets: 2}}
 	for f, fits := range map[int]bool{5: false, 6: true, 7: true} {
-		if err := six.Check(f); (err == nil) != fits {
+		if err := six.Check(f, 1); (err == nil) != fits {
 			t.Errorf("two triplets of %d features: %v", f, err)
 		}
 	}

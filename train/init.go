@@ -58,5 +58,5 @@ func describe(c model.Chain) string {
 			text += " in both directions"
 		}
 	}
-	return fmt.Sprintf("%s, %d dense units", text, c.D)
+	return fmt.Sprintf("%s, %d dense units", text, c.D())
 }

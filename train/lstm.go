@@ -158,7 +158,7 @@ func (c Config) Settings() []string { return (&Run{Config: c}).settings() }
 func (r *Run) settings() []string {
 	c := r.Config
 	loss := lossName(c) + " loss"
-	if l := c.loss(); c.Focal && l != model.Focal() {
+	if l := c.loss(); c.Focal && !l.Equal(model.Focal()) {
 		loss += fmt.Sprintf(" (α %v, γ %v)", l.Alpha, l.Gamma)
 	}
 	switch w := r.Weights; {

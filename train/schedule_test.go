@@ -269,7 +269,7 @@ func TestOptimizerReachesEngine(t *testing.T) {
 	}
 	want := model.DefaultAdam()
 	want.ClipNorm, want.WeightDecay, want.L2 = 1, 0.01, 1e-4
-	if o := f.options[0]; o.Optimizer != want || o.Loss != (model.Loss{Kind: model.BinaryFocal, Alpha: 0.4, Gamma: 3}) {
+	if o := f.options[0]; o.Optimizer != want || !o.Loss.Equal(model.Loss{Kind: model.BinaryFocal, Alpha: 0.4, Gamma: 3}) {
 		t.Errorf("%+v", o)
 	}
 	cfg.ClipNorm, cfg.GlobalClipNorm = 0, 2

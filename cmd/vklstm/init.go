@@ -35,7 +35,7 @@ func (t *trainFlags) init(path string) error {
 		}
 	}
 	if !t.set.Changed("dense-units") {
-		cfg.DenseUnits = c.D
+		cfg.DenseUnits = c.D()
 	}
 	if !t.set.Changed("dropout") {
 		cfg.Dropout = m.Spec.Rate()

@@ -7,6 +7,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 	"vklstm/model/reference"
 )
 
@@ -23,11 +24,15 @@ func TestDenseBackward(t *testing.T) {
 							x[i] = 0
 						}
 					}
+					act := model.Linear
+					if relu {
+						act = model.Relu
+					}
 					var want, tol []float64
 					for k := range s.K {
 						in, g, w := wide(x[k*s.R*s.M:][:s.R*s.M]), wide(dy[k*s.R*s.N:][:s.R*s.N]), wide(params[k*P+s.gap:][:s.M*s.N])
-						want = append(want, reference.DenseBackward(relu, s.N, g, w, in)...)
-						for _, size := range reference.DenseBackward(false, s.N, magnitudes(g), magnitudes(w), in) {
+						want = append(want, reference.DenseBackward(act, s.N, g, w, in)...)
+						for _, size := range reference.DenseBackward(model.Linear, s.N, magnitudes(g), magnitudes(w), in) {
 							tol = append(tol, float64(s.N+1)*u*size+tiny) // N products and sums
 						}
 					}

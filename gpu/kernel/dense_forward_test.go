@@ -8,6 +8,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 	"vklstm/model/reference"
 )
 
@@ -45,10 +46,10 @@ func TestDenseForward(t *testing.T) {
 					var want, tol []float64
 					for k := range s.K {
 						in, w, b := wide(x[k*s.R*s.M:][:s.R*s.M]), wide(params[k*P+s.gap:][:s.M*s.N]), wide(params[k*P+biasOffset:][:s.N])
-						want = append(want, reference.DenseForward(reference.Activation(act), in, w, b)...)
+						want = append(want, reference.DenseForward([]model.Activation{model.Linear, model.Relu, model.Sigmoid}[act], in, w, b)...)
 						// M products, as many sums and the bias: (M + 2)·u·(Σ|xw| + |b|), which relu passes on and sigmoid
 						// quarters; its own error is at most 14 units for logits of this size (cellTol).
-						for _, size := range reference.DenseForward(reference.Linear, magnitudes(in), magnitudes(w), magnitudes(b)) {
+						for _, size := range reference.DenseForward(model.Linear, magnitudes(in), magnitudes(w), magnitudes(b)) {
 							e := float64(s.M+2)*u*size + tiny
 							if act == kernel.Sigmoid {
 								e = e/4 + 14*u

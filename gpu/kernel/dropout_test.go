@@ -48,7 +48,7 @@ func TestDropout(t *testing.T) {
 						continue
 					}
 					time := schedule[(step*tc.K+k)*words.Schedule+words.Time]
-					for _, v := range reference.Dropout(wide(in), tc.H, uint32(tc.row0), time, philox.Key(seed), tc.rate) {
+					for _, v := range reference.Dropout(wide(in), 1, tc.H, uint32(tc.row0), time, 0, philox.Key(seed), tc.rate) {
 						want = append(want, float32(v)) // the float64 product is exact, so this is its correct rounding
 					}
 				}

@@ -8,6 +8,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 	"vklstm/model/reference"
 )
 
@@ -83,7 +84,7 @@ func TestLSTMStepBackward(t *testing.T) {
 				from, to := v.gate(k, next)
 				later = wide(v.gates[from:to])
 			}
-			z, dh0, dc0 := reference.LSTMStepBackward(wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), later, wide(v.kernel(k)), dh[i:j], dc[i:j])
+			z, dh0, dc0 := reference.LSTMStepBackward(model.Tanh, wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), later, wide(v.kernel(k)), dh[i:j], dc[i:j])
 			dz = append(dz, z)
 			copy(dh[i:j], dh0)
 			copy(dc[i:j], dc0)

@@ -9,6 +9,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 	"vklstm/model/reference"
 )
 
@@ -196,7 +197,7 @@ func TestLSTMStepForward(t *testing.T) {
 		for k := range v.K {
 			from, to := v.gate(k, v.step)
 			a, b := v.before(k)
-			gates[k], h[k], c[k] = reference.LSTMStepForward(wide(v.gates[from:to]), v.valid(k, v.step), wide(v.kernel(k)), wide(v.h[a:b]), wide(v.c[a:b]))
+			gates[k], h[k], c[k] = reference.LSTMStepForward(model.Tanh, wide(v.gates[from:to]), v.valid(k, v.step), wide(v.kernel(k)), wide(v.h[a:b]), wide(v.c[a:b]))
 		}
 		k := v.forward(t, d)
 		run(t, d, k)

@@ -8,6 +8,7 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 	"vklstm/model/augment"
 	"vklstm/shaders/words"
 )
@@ -63,7 +64,7 @@ func TestResidentInput(t *testing.T) {
 					}
 					for step := w.step; step < min(w.S, w.step+ahead); step++ {
 						for k := range w.K {
-							in := augment.NewInput(w.T, w.F, w.opts[k], w.tables)
+							in := augment.NewInput(model.Chain{T: w.T, F: w.F, Masked: true}, w.opts[k], w.tables)
 							for i := range w.B {
 								order := (step*w.K + k) * w.B
 								p := place[order+i]

@@ -126,7 +126,7 @@ func (w *windows) input(train bool, change func(*model.Augment)) (x, mask []uint
 		if change != nil {
 			change(&o.Augment)
 		}
-		in := augment.NewInput(w.T, w.F, o, w.tables)
+		in := augment.NewInput(model.Chain{T: w.T, F: w.F, Masked: true}, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
 			if n == words.NoWindow {
@@ -157,7 +157,7 @@ func (w *windows) gathered(train bool) []uint32 {
 		s := w.opts[k].Scaling.Fill(w.F)
 		o := w.opts[k]
 		o.Augment.Prob = 0
-		in := augment.NewInput(w.T, w.F, o, w.tables)
+		in := augment.NewInput(model.Chain{T: w.T, F: w.F, Masked: true}, o, w.tables)
 		for r := range w.R {
 			n := w.at(k, r)
 			if n == words.NoWindow {
@@ -171,7 +171,7 @@ func (w *windows) gathered(train bool) []uint32 {
 				continue
 			}
 			for t := range w.T {
-				if !augment.Valid(raw[t*w.F : (t+1)*w.F]) {
+				if !augment.Valid(raw[t*w.F:(t+1)*w.F], 0) {
 					continue
 				}
 				for f := range w.F {

@@ -3,8 +3,9 @@
 // feature dropout; after it). Everything is float32 arithmetic of additions, products and table look-ups that Vulkan, too,
 // rounds correctly, on integers drawn from package philox: the shaders mask, gather, time_warp and augment give the same bits.
 //
-// A step is masked when all its features equal 0 once missing values (NaN) count as 0; that is decided on the
-// measured values, before moving and scaling. Afterwards only valid cells (not missing, in a step that is not masked) are
+// In a network that masks, a step is masked when each of its features equals the mask's value, 0 in most networks, or is missing
+// (NaN); that is decided on the measured values, before moving and scaling. Without a mask all steps count, and a missing value is
+// 0 after scaling. Afterwards only valid cells (not missing, in a step that is not masked) are
 // moved, scaled and varied, and a step whose cells all go missing, by a shift or by feature dropout, is masked too.
 package augment
 
@@ -49,19 +50,21 @@ var missing = float32(math.NaN())
 
 // Input prepares windows; one per goroutine.
 type Input struct {
-	t, f    int
-	scaling model.Scaling
-	augment model.Augment
-	key     [2]uint32
-	tables  Tables
-	angles  []float32 // AngleTable, where windows are moved
-	cells   []float32 // [T][F], the window before it is moved or warped
+	t, f      int
+	mask      bool // steps are masked, by
+	maskValue float32
+	scaling   model.Scaling
+	augment   model.Augment
+	key       [2]uint32
+	tables    Tables
+	angles    []float32 // AngleTable, where windows are moved
+	cells     []float32 // [T][F], the window before it is moved or warped
 }
 
-// NewInput returns an Input for windows of T × F. The tables are those of NewTables(t, o.Augment); they are only
-// read.
-func NewInput(t, f int, o model.Options, tables Tables) *Input {
-	in := &Input{t: t, f: f, scaling: o.Scaling.Fill(f), augment: o.Augment, key: philox.Key(o.Seed), tables: tables,
+// NewInput returns an Input for windows of c. The tables are those of NewTables(c.T, o.Augment); they are only read.
+func NewInput(c model.Chain, o model.Options, tables Tables) *Input {
+	t, f := c.T, c.F
+	in := &Input{t: t, f: f, mask: c.Masked, maskValue: c.MaskValue, scaling: o.Scaling.Fill(f), augment: o.Augment, key: philox.Key(o.Seed), tables: tables,
 		cells: make([]float32, t*f)}
 	if o.Augment.MoveProb > 0 {
 		in.angles = AngleTable(o.Augment.Rotate)
@@ -107,7 +110,7 @@ func (in *Input) Window(x []float32, mask []bool, raw []float32, train bool, win
 				valid = true
 			}
 		}
-		mask[t] = valid
+		mask[t] = valid || !in.mask
 	}
 }
 
@@ -115,7 +118,7 @@ func (in *Input) Window(x []float32, mask []bool, raw []float32, train bool, win
 func (in *Input) measured(x, raw []float32) {
 	for t := range in.t {
 		row, out := raw[t*in.f:(t+1)*in.f], x[t*in.f:(t+1)*in.f]
-		if Valid(row) {
+		if !in.mask || Valid(row, in.maskValue) {
 			copy(out, row)
 			continue
 		}
@@ -138,10 +141,11 @@ func (in *Input) scale(x []float32) {
 	}
 }
 
-// Valid reports whether a step of measured values is used: any value that is neither 0 nor missing.
-func Valid(step []float32) bool {
+// Valid reports whether a step of measured values is used: any value that is neither maskValue, which is 0 in most networks, nor
+// missing.
+func Valid(step []float32, maskValue float32) bool {
 	for _, v := range step {
-		if v != 0 && v == v {
+		if v != maskValue && v == v {
 			return true
 		}
 	}

@@ -18,7 +18,7 @@ var nan = float32(math.NaN())
 
 // input returns windows prepared by package augment.
 func input(t, f int, o model.Options) func(raw []float32, train bool, window, epoch uint32) ([]float32, []bool) {
-	in := augment.NewInput(t, f, o, augment.NewTables(t, o.Augment))
+	in := augment.NewInput(model.Chain{T: t, F: f, Masked: true}, o, augment.NewTables(t, o.Augment))
 	return func(raw []float32, train bool, window, epoch uint32) ([]float32, []bool) {
 		x, mask := make([]float32, t*f), make([]bool, t)
 		in.Window(x, mask, raw, train, window, epoch)

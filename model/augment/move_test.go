@@ -316,7 +316,7 @@ func TestVaried(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", tc.a), func(t *testing.T) {
 			o := model.Options{Augment: tc.a, Seed: 28}
-			in := augment.NewInput(3, 3, o, augment.NewTables(3, o.Augment))
+			in := augment.NewInput(model.Chain{T: 3, F: 3, Masked: true}, o, augment.NewTables(3, o.Augment))
 			x, raw := []float32{9, 9, 9, 9, 9, 9, 9, 9, 9}, []float32{1, 2, 3, 4, 5, 6, 7, 8, 10}
 			if got := in.Augmented(x, raw, 1, 2); got != tc.want || tc.a.Changes() != tc.want || slices.Equal(x, []float32{9, 9, 9, 9, 9, 9, 9, 9, 9}) == tc.want {
 				t.Errorf("Varied returned %v with %v", got, x)
@@ -336,7 +336,7 @@ func BenchmarkWindow(b *testing.B) {
 	}{{"still", model.Augment{}}, {"moved", move}, {"varied", model.Augment{Prob: 0.5, Warp: 0.1, Noise: 0.05, Drop: 0.1}}, {"moved and varied", both}} {
 		b.Run("T=60/F=6/"+c.name, func(b *testing.B) {
 			o := model.Options{Augment: c.a, Seed: 1}
-			in := augment.NewInput(60, 6, o, augment.NewTables(60, c.a))
+			in := augment.NewInput(model.Chain{T: 60, F: 6, Masked: true}, o, augment.NewTables(60, c.a))
 			x, mask, measured := make([]float32, 360), make([]bool, 60), raw(rand.New(rand.NewPCG(29, 29)), 60, 6)
 			n := uint32(0)
 			for b.Loop() {

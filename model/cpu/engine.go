@@ -134,7 +134,7 @@ func (e *Engine) Load(w model.Windows) error {
 func (e *Engine) usedSteps(x []float32) int32 {
 	n := int32(0)
 	for ; len(x) > 0; x = x[e.dims.F:] {
-		if augment.Valid(x[:e.dims.F]) {
+		if augment.Valid(x[:e.dims.F], e.dims.MaskValue) {
 			n++
 		}
 	}
@@ -181,7 +181,7 @@ func (e *Engine) free() {
 // input returns the worker's input for model k.
 func (e *Engine) input(w *worker, k int) *augment.Input {
 	if w.inputs[k] == nil {
-		w.inputs[k] = augment.NewInput(e.dims.T, e.dims.F, e.opts[k], e.tables)
+		w.inputs[k] = augment.NewInput(e.dims, e.opts[k], e.tables)
 	}
 	return w.inputs[k]
 }

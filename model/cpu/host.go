@@ -21,6 +21,9 @@ const maxThreads = 1024
 // that of all cores for 0. The error says which layer or size is not supported.
 func begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int, error) {
 	c, err := spec.Chain()
+	if err == nil {
+		err = c.Plain()
+	}
 	switch {
 	case err != nil:
 		return c, 0, err
@@ -69,7 +72,7 @@ func unitsOf(c model.Chain) string {
 func tablesOf(d model.Chain, opts []model.Options) (augment.Tables, error) {
 	warp := 0.0
 	for i, o := range opts {
-		if err := o.Check(d.F); err != nil {
+		if err := o.Check(d.F, d.Classes); err != nil {
 			return augment.Tables{}, fmt.Errorf("cpu: model %d: %w", i, err)
 		}
 		if o.Augment.Prob > 0 && o.Augment.Warp > 0 {

@@ -75,7 +75,7 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Chain, o model.Options) (*ne
 	vl := int(isa.vl)
 	list, head := layers(d, vl)
 	last := list[len(list)-1]
-	out, dense := last.Directions()*last.h, roundUp(d.D, vl)
+	out, dense := last.Directions()*last.h, roundUp(d.D(), vl)
 	np := roundUp(head+out*dense+2*dense+vl, 16)
 	if np > math.MaxInt32 {
 		return nil, fmt.Errorf("cpu: %d parameters when units are padded to whole vectors; at most %d", np, math.MaxInt32)
@@ -173,14 +173,14 @@ func places(d model.Chain, vl int, list []padded, head, dense int) []int32 {
 	last := list[len(list)-1]
 	for i := range last.Directions() {
 		for u := i * last.h; u < i*last.h+last.Units; u++ {
-			for k := range d.D {
+			for k := range d.D() {
 				at = append(at, int32(head+u*dense+k))
 			}
 		}
 	}
 	head += last.Directions() * last.h * dense
 	for row := range 2 {
-		for k := range d.D {
+		for k := range d.D() {
 			at = append(at, int32(head+row*dense+k))
 		}
 	}

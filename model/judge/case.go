@@ -16,7 +16,7 @@ const clip = 1e-7
 // NotOurs returns why the case is not this program's semantics, or "" when it is. It goes by what the case holds, not
 // by its name. A case whose arrays cannot be read is ours: checking it says what is wrong.
 func (c *Case) NotOurs() string {
-	if c.own != nil {
+	if c.own != nil || c.Kind == networkKind {
 		return ""
 	}
 	switch c.Kind {
@@ -29,7 +29,7 @@ func (c *Case) NotOurs() string {
 		if !slices.Contains([]string{"adam", "adamw", "sgd"}, strings.ToLower(c.Optimizer)) {
 			return fmt.Sprintf("not ours: unknown optimizer %s", c.Optimizer)
 		}
-		if err := c.options().Check(1); err != nil {
+		if err := c.options().Check(1, 1); err != nil {
 			return fmt.Sprintf("not ours: %v", err)
 		}
 	default:

@@ -79,6 +79,12 @@ func (c *Case) open() (program, []Row) {
 	if c.own != nil {
 		return c.own, nil
 	}
+	if c.Kind == networkKind {
+		if _, err := c.Arrays(); err != nil {
+			return nil, []Row{{Case: c.Name, Err: err}}
+		}
+		return c.network, nil
+	}
 	p, err := c.problem()
 	if err != nil {
 		return nil, []Row{{Case: c.Name, Err: err}}

@@ -51,7 +51,7 @@ func newFaulty(fault string) Factory {
 			case "rotation in radians":
 				o.Augment.Rotate *= math.Pi / 180
 			}
-			e.inputs = append(e.inputs, augment.NewInput(c.T, c.F, o, augment.NewTables(c.T, o.Augment)))
+			e.inputs = append(e.inputs, augment.NewInput(c, o, augment.NewTables(c.T, o.Augment)))
 			e.states = append(e.states, model.NewState(e.layout.Size))
 		}
 		return e, err
@@ -140,7 +140,7 @@ func (e *faulty) forwardDirection(params []float64, x [][]float64, masks [][]boo
 				}
 			}
 		}
-		g, hn, cn := reference.LSTMCellForward(z, m, w.h[t], w.c[t])
+		g, hn, cn := reference.LSTMCellForward(model.Tanh, z, m, w.h[t], w.c[t])
 		if e.fault == "masked step clears h" {
 			for i := range hn {
 				if !m[i/H] {
@@ -170,7 +170,7 @@ func (e *faulty) backwardDirection(w faultyDirection, dh []float64, dSeq [][]flo
 		if e.fault == "mask dropped in backward" {
 			m = slices.Repeat([]bool{true}, B)
 		}
-		dz, dhOut, dcOut := reference.LSTMCellBackward(w.gates[t], w.c[t], w.c[t+1], m, dh, dc)
+		dz, dhOut, dcOut := reference.LSTMCellBackward(model.Tanh, w.gates[t], w.c[t], w.c[t+1], m, dh, dc)
 		if e.fault == "cell state's path cut" {
 			clear(dcOut)
 		}
@@ -211,7 +211,7 @@ func (e *faulty) joined(parts [][]float64, rows int) []float64 {
 
 // pass runs rows forward and, with weights, back.
 func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train bool, inverse float64) (p, l, grad []float64) {
-	T, F, D, B := e.chain.T, e.chain.F, e.chain.D, len(y)
+	T, F, D, B := e.chain.T, e.chain.F, e.chain.D(), len(y)
 	params := Wide(e.states[k].Params)
 	in, masks := make([][]float64, T), make([][]bool, T)
 	for t := range T {
@@ -249,27 +249,28 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 		last = append(last, w.h[at])
 	}
 	out := e.chain.Out()
-	draw := reference.Draw{}
+	draw, rate := reference.Draw{}, 0.0
 	if train {
-		draw = reference.Draw{Rate: e.rate, Time: uint32(e.states[k].Step), Key: philox.Key(e.options[k].Seed)}
+		rate = e.rate
+		draw = reference.Draw{Time: uint32(e.states[k].Step), Key: philox.Key(e.options[k].Seed)}
 	}
 	if e.fault == "the same dropout in every step" {
 		draw.Time = 0
 	}
 	drop := func(a []float64) []float64 {
-		out := reference.Dropout(a, out, 0, draw.Time, draw.Key, draw.Rate)
+		out := reference.Dropout(a, 1, out, 0, draw.Time, 0, draw.Key, rate)
 		for i := range out {
 			if e.fault == "dropout scale" {
-				out[i] *= 1 - draw.Rate
+				out[i] *= 1 - rate
 			}
 		}
 		return out
 	}
 	dropped := drop(e.joined(last, B))
-	head := e.chain.Head()
+	head := e.chain.FirstOfHead()
 	A, V := e.variable(params, head), e.variable(params, head+2)
-	dense := reference.DenseForward(reference.Relu, dropped, A, e.variable(params, head+1))
-	logit := reference.DenseForward(reference.Linear, dense, V, e.variable(params, head+3))
+	dense := reference.DenseForward(model.Relu, dropped, A, e.variable(params, head+1))
+	logit := reference.DenseForward(model.Linear, dense, V, e.variable(params, head+3))
 	dlogit := make([]float64, B)
 	for b, z := range logit {
 		loss := e.options[k].Loss
@@ -301,8 +302,12 @@ func (e *faulty) pass(k int, x []float64, mask []bool, y, w []float64, train boo
 			e.variable(grad, i)[j] += v
 		}
 	}
-	dDense := reference.DenseBackward(e.fault != "relu passes everything back", 1, dlogit, V, dense)
-	dh := reference.DenseBackward(false, D, dDense, A, nil)
+	act := model.Relu
+	if e.fault == "relu passes everything back" {
+		act = model.Linear
+	}
+	dDense := reference.DenseBackward(act, 1, dlogit, V, dense)
+	dh := reference.DenseBackward(model.Linear, D, dDense, A, nil)
 	add(head+2, reference.MatMul(true, false, D, 1, B, dense, dlogit))
 	add(head+3, reference.ColumnSum(dlogit, 1))
 	add(head, reference.MatMul(true, false, out, D, B, dropped, dDense))

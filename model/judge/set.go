@@ -38,6 +38,7 @@ type Case struct {
 	ClassWeight map[string]float64 // trajectory: weight by label "0" and "1"; nil: none
 
 	own     *Scenario       // of Own; nil for a case of Keras's
+	network *network        // of a model file, once Arrays has read it
 	adam    model.Optimizer // constants: clipping, weight decay, β, ε
 	unknown []string        // numbers in the manifest that mean nothing here
 
@@ -118,20 +119,18 @@ func OpenFS(fsys fs.FS) (*Set, error) {
 		return nil, fmt.Errorf("judge: manifest.json: %w", err)
 	}
 	s := &Set{Keras: manifest.Keras, TensorFlow: manifest.Tensorflow, Seed: manifest.Seed}
-	d := json.NewDecoder(bytes.NewReader(manifest.Cases))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if manifest.Cases == nil {
+		if s.Cases, err = networks(fsys, text); err != nil || len(s.Cases) > 0 {
+			return s, err
+		}
+	}
+	var entries map[string]json.RawMessage
+	names, err := keysOf(manifest.Cases)
+	if err != nil || json.Unmarshal(manifest.Cases, &entries) != nil {
 		return nil, fmt.Errorf(`judge: manifest.json: "cases" must be an object: name → case`)
 	}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("judge: manifest.json: %w", err)
-		}
-		var entry json.RawMessage
-		if err := d.Decode(&entry); err != nil {
-			return nil, fmt.Errorf("judge: manifest.json: %w", err)
-		}
-		c, err := newCase(t.(string), entry)
+	for _, name := range names {
+		c, err := newCase(name, entries[name])
 		if err != nil {
 			return nil, err
 		}
@@ -140,7 +139,8 @@ func OpenFS(fsys fs.FS) (*Set, error) {
 			if !fs.ValidPath(file) {
 				return nil, fmt.Errorf("judge: case name %q is not a file name", c.Name)
 			}
-			return readNPZ(fsys, file)
+			arrays, _, err := readNPZ(fsys, file)
+			return arrays, err
 		}
 		s.Cases = append(s.Cases, c)
 	}
@@ -148,6 +148,27 @@ func OpenFS(fsys fs.FS) (*Set, error) {
 		return nil, fmt.Errorf("judge: manifest.json names no cases")
 	}
 	return s, nil
+}
+
+// keysOf returns the keys of a JSON object in their order.
+func keysOf(object []byte) ([]string, error) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, fmt.Errorf("judge: manifest.json is no object")
+	}
+	var keys []string
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("judge: manifest.json: %w", err)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, fmt.Errorf("judge: manifest.json: %w", err)
+		}
+		keys = append(keys, t.(string))
+	}
+	return keys, nil
 }
 
 // newCase reads one entry of the manifest.

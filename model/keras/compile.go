@@ -17,9 +17,9 @@ type compile struct {
 	rule      model.Optimizer
 }
 
-// parseCompile reads training_config (optimizerKey "optimizer_config") or compile_config ("optimizer"). What it does
-// not understand stays empty, since the weights are sound without it.
-func parseCompile(text []byte, optimizerKey string) compile {
+// parseCompile reads training_config (optimizerKey "optimizer_config") or compile_config ("optimizer") of a network with that many
+// classes. What it does not understand stays empty, since the weights are sound without it.
+func parseCompile(text []byte, optimizerKey string, classes int) compile {
 	var c compile
 	s := settings{}
 	if json.Unmarshal(text, &s) != nil {
@@ -39,13 +39,13 @@ func parseCompile(text []byte, optimizerKey string) compile {
 	o, c.lossName = objectOrName(s["loss"])
 	class := strings.ReplaceAll(strings.ToLower(c.lossName), "_", "")
 	opts := struct {
-		Name      string  `json:"name"`
-		Balancing bool    `json:"apply_class_balancing"`
-		Alpha     float64 `json:"alpha"`
-		Gamma     float64 `json:"gamma"`
-		Logits    bool    `json:"from_logits"`
-		Smoothing float64 `json:"label_smoothing"`
-	}{Alpha: 0.25, Gamma: 2}
+		Name      string          `json:"name"`
+		Balancing bool            `json:"apply_class_balancing"`
+		Alpha     json.RawMessage `json:"alpha"`
+		Gamma     float64         `json:"gamma"`
+		Logits    bool            `json:"from_logits"`
+		Smoothing float64         `json:"label_smoothing"`
+	}{Gamma: 2}
 	if o != nil {
 		if json.Unmarshal(o.Config, &opts) != nil {
 			return c
@@ -54,16 +54,22 @@ func parseCompile(text []byte, optimizerKey string) compile {
 			c.lossName = opts.Name
 		}
 	}
-	if opts.Logits || opts.Smoothing != 0 {
-		return c
-	}
+	l := model.Loss{LabelSmoothing: opts.Smoothing}
 	switch {
 	case class == "binarycrossentropy":
-		c.loss = model.Loss{Kind: model.BinaryCrossentropy}
+		l.Kind = model.BinaryCrossentropy
+	case class == "categoricalcrossentropy", class == "sparsecategoricalcrossentropy":
+		l.Kind = model.CategoricalCrossentropy
 	case class == "binaryfocalcrossentropy" && opts.Balancing: // without balancing there is no alpha
-		if l := (model.Loss{Kind: model.BinaryFocal, Alpha: opts.Alpha, Gamma: opts.Gamma}); l.Check() == nil {
-			c.loss = l
-		}
+		l.Kind, l.Alpha, l.Gamma = model.BinaryFocal, 0.25, opts.Gamma
+	case class == "categoricalfocalcrossentropy":
+		l.Kind, l.Alpha, l.Gamma = model.CategoricalFocal, 0.25, opts.Gamma
+	}
+	if len(opts.Alpha) > 0 && json.Unmarshal(opts.Alpha, &l.Alpha) != nil && json.Unmarshal(opts.Alpha, &l.ClassAlpha) != nil {
+		return c
+	}
+	if !opts.Logits && l.Check(classes) == nil {
+		c.loss = l
 	}
 	return c
 }

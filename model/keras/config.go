@@ -47,9 +47,9 @@ func parseModel(text string) (spec model.Spec, members []string, t training, err
 		spec, t, err = parseSequential(top.Config, nil)
 		return spec, nil, t, err
 	case "Functional", "Model":
-		return parseEnsemble(top.Config)
+		return parseFunctional(top.Config)
 	}
-	return spec, nil, t, unsupported("the model is of class %q; supported is Sequential, or as an ensemble %s", top.Class, ensembleForm)
+	return spec, nil, t, unsupported("the model is of class %q; supported is Sequential, Functional with one layer after the other, or as an ensemble %s", top.Class, ensembleForm)
 }
 
 // parseSequential turns a Sequential's configuration into a Spec, with what it says of training. shape is that of what it
@@ -71,9 +71,6 @@ func parseSequential(config, shape json.RawMessage) (model.Spec, training, error
 	return parseLayers(body.Layers, shape)
 }
 
-// supported says in errors which models are read.
-const supported = "Sequential with Masking(0.0), LSTM or Bidirectional(LSTM), one or several, Dropout, Dense(relu), Dense(1, sigmoid)"
-
 // parseLayers turns the layers of a Sequential into a Spec. shape is that of its input, if it is known besides.
 func parseLayers(layers []object, shape json.RawMessage) (model.Spec, training, error) {
 	var spec model.Spec
@@ -83,12 +80,9 @@ func parseLayers(layers []object, shape json.RawMessage) (model.Spec, training, 
 			return spec, training{}, err
 		}
 	}
-	if err := p.checkSequences(); err != nil {
+	spec.Layers = p.layers
+	if err := p.checkSequences(spec); err != nil {
 		return spec, training{}, err
-	}
-	spec.Layers = p.withDropout()
-	if len(spec.Layers) == 0 || spec.Layers[0].Kind != model.Masking {
-		return spec, training{}, unsupported("the model has no Masking layer in front; build it as %s", supported)
 	}
 	if err := p.inputShape(&spec); err != nil {
 		return spec, training{}, err
@@ -143,35 +137,37 @@ func (p *parser) layer(i int, o object) error {
 		}
 		return nil
 	case "Masking":
-		mask := 0.0
-		if err = s.get("mask_value", &mask); err == nil && mask != 0 {
-			err = unsupported("%s has mask_value %v; supported is 0.0", where, mask)
-		}
+		err = s.get("mask_value", &l.MaskValue)
 	case "LSTM":
 		var c cell
-		c, err = p.lstm(where, s, false)
-		if err == nil && c.zeros && !c.sequences {
+		c, err = p.lstm(where, s)
+		if err == nil && c.zeros && (!c.sequences || c.backwards) {
 			err = unsupported("%s has zero_output_for_mask=True; supported is False", where)
 		}
-		l.Units, sequences = c.units, c.sequences
+		l.Units, l.Activation, l.GoBackwards, sequences = c.units, c.named(), c.backwards, c.sequences
 	case "Bidirectional":
 		var c cell
-		c, err = p.bidirectional(where, s)
-		l.Kind, l.Bidirectional, l.Units, sequences = model.LSTM, true, c.units, c.sequences
+		c, l.Merge, err = p.bidirectional(where, s)
+		l.Kind, l.Bidirectional, l.Units, l.Activation, sequences = model.LSTM, true, c.units, c.named(), c.sequences
 	case "Dropout":
 		if _, ok := s["rate"]; !ok {
 			return bad("model_config: %s has no rate", where)
 		}
 		err = s.get("rate", &l.Rate)
+	case "BatchNormalization":
+		l.Momentum, l.Epsilon = 0.99, 1e-3
+		err = normalization(where, s, &l)
+	case "Activation":
+		return p.activation(where, s)
 	case "Dense":
-		if l.Activation, err = activation(where, s, "activation", "linear"); err == nil {
+		if l.Activation, err = activation(where, s, "activation", model.Linear); err == nil {
 			l.Units, err = units(where, s)
 		}
 		if err == nil {
 			err = needsBias(where, s)
 		}
 	default:
-		return unsupported("%s is no layer that this program runs; supported is %s", where, supported)
+		return unsupported("%s is no layer that this program runs; %s", where, model.Supported)
 	}
 	if err != nil {
 		return err
@@ -194,40 +190,52 @@ func inputShape(s settings, shape json.RawMessage) json.RawMessage {
 // cell is what an LSTM's settings say beside that it computes as this program's does.
 type cell struct {
 	units     int
+	act       model.Activation
+	backwards bool // go_backwards
 	sequences bool // return_sequences
 	zeros     bool // zero_output_for_mask
 }
 
-// lstm checks that an LSTM layer computes what this program's does, backwards where that is asked for.
-func (p *parser) lstm(where string, s settings, backwards bool) (cell, error) {
-	var c cell
-	for _, a := range [][2]string{{"activation", "tanh"}, {"recurrent_activation", "sigmoid"}} {
-		name, want := a[0], a[1]
-		if got, err := activation(where, s, name, want); err != nil {
-			return c, err
-		} else if got != want {
-			return c, unsupported("%s has %s %q; supported is %q", where, name, got, want)
-		}
+// named returns the activation as a Layer has it, tanh as "".
+func (c cell) named() model.Activation {
+	if c.act == model.Tanh {
+		return ""
 	}
-	for _, name := range []string{"go_backwards", "return_state", "stateful", "time_major"} {
-		on, want := false, backwards && name == "go_backwards"
+	return c.act
+}
+
+// lstm checks that an LSTM layer computes what this program's does.
+func (p *parser) lstm(where string, s settings) (cell, error) {
+	var c cell
+	var err error
+	if c.act, err = activation(where, s, "activation", model.Tanh); err != nil {
+		return c, err
+	}
+	if c.act != model.Tanh && c.act != model.Relu {
+		return c, unsupported("%s has activation %q; supported are \"tanh\" and \"relu\"", where, c.act)
+	}
+	if gates, err := activation(where, s, "recurrent_activation", model.Sigmoid); err != nil {
+		return c, err
+	} else if gates != model.Sigmoid {
+		return c, unsupported("%s has recurrent_activation %q; supported is \"sigmoid\"", where, gates)
+	}
+	for _, name := range []string{"return_state", "stateful", "time_major"} {
+		on := false
 		if err := s.get(name, &on); err != nil {
 			return c, err
 		}
-		if on != want {
-			return c, unsupported("%s has %s=%s; supported is %s", where, name, truth(on), truth(want))
+		if on {
+			return c, unsupported("%s has %s=True; supported is False", where, name)
 		}
 	}
-	if err := s.get("return_sequences", &c.sequences); err != nil {
-		return c, err
-	}
-	if err := s.get("zero_output_for_mask", &c.zeros); err != nil {
-		return c, err
+	for name, to := range map[string]*bool{"go_backwards": &c.backwards, "return_sequences": &c.sequences, "zero_output_for_mask": &c.zeros} {
+		if err := s.get(name, to); err != nil {
+			return c, err
+		}
 	}
 	if err := needsBias(where, s); err != nil {
 		return c, err
 	}
-	var err error
 	c.units, err = units(where, s)
 	return c, err
 }
@@ -240,19 +248,24 @@ func truth(on bool) string {
 	return "False"
 }
 
-// bidirectional checks that a Bidirectional layer is two LSTMs of the same size, one in each direction, whose outputs
-// are concatenated. Keras 2 names the forward one alone, and makes the backward one like it. Their
+// bidirectional checks that a Bidirectional layer is two LSTMs of the same size, one in each direction, and returns how their
+// outputs are merged. Keras 2 names the forward one alone, and makes the backward one like it. Their
 // zero_output_for_mask does not count: Keras sets it to return_sequences, and what an LSTM after gets in a masked step
 // it does not use.
-func (p *parser) bidirectional(where string, s settings) (cell, error) {
-	mode := "null"
+func (p *parser) bidirectional(where string, s settings) (cell, model.Merge, error) {
+	mode := model.Merge("null")
 	if raw, ok := s["merge_mode"]; !ok {
-		mode = "concat"
+		mode = model.Concat
 	} else if json.Unmarshal(raw, &mode) != nil {
-		mode = string(raw)
+		mode = model.Merge(raw)
 	}
-	if mode != "concat" {
-		return cell{}, unsupported("%s has merge_mode %q; supported is \"concat\"", where, mode)
+	fail := func(err error) (cell, model.Merge, error) { return cell{}, "", err }
+	switch mode {
+	case model.Concat:
+		mode = "" // as a Layer has it
+	case model.Sum, model.Average, model.Product:
+	default:
+		return fail(unsupported("%s has merge_mode %q; supported are \"concat\", \"sum\", \"ave\" and \"mul\"", where, mode))
 	}
 	var both []cell
 	for _, d := range []struct{ key, name string }{{"layer", "forward"}, {"backward_layer", "backward"}} {
@@ -263,35 +276,77 @@ func (p *parser) bidirectional(where string, s settings) (cell, error) {
 		var o object
 		inner, of := settings{}, fmt.Sprintf("the %s layer of %s", d.name, where)
 		if json.Unmarshal(raw, &o) != nil || json.Unmarshal(o.Config, &inner) != nil {
-			return cell{}, bad("model_config: %s has no settings", of)
+			return fail(bad("model_config: %s has no settings", of))
 		}
 		if o.Class != "LSTM" {
-			return cell{}, unsupported("%s is of class %q; supported is LSTM", of, o.Class)
+			return fail(unsupported("%s is of class %q; supported is LSTM", of, o.Class))
 		}
-		c, err := p.lstm(of, inner, d.name == "backward")
+		c, err := p.lstm(of, inner)
 		if err != nil {
-			return cell{}, err
+			return fail(err)
+		}
+		if c.backwards != (d.name == "backward") {
+			return fail(unsupported("%s has go_backwards=%s; supported is %s", of, truth(c.backwards), truth(!c.backwards)))
 		}
 		p.trains(o.Class, of, inner)
 		both = append(both, c)
 	}
 	forward, backward := both[0], both[len(both)-1]
-	if forward.units != backward.units || forward.sequences != backward.sequences {
-		return cell{}, unsupported("%s has a backward layer that differs from the forward one; supported is the same units and return_sequences", where)
+	if forward.units != backward.units || forward.sequences != backward.sequences || forward.act != backward.act {
+		return fail(unsupported("%s has a backward layer that differs from the forward one; supported is the same units, activation and return_sequences", where))
 	}
-	return forward, nil
+	return forward, mode, nil
+}
+
+// normalization sets a BatchNormalization's numbers, and checks that it is one over the last axis with gamma and beta.
+func normalization(where string, s settings, l *model.Layer) error {
+	for name, want := range map[string]bool{"center": true, "scale": true, "renorm": false} {
+		on := want
+		if err := s.get(name, &on); err != nil {
+			return err
+		}
+		if on != want {
+			return unsupported("%s has %s=%s; supported is %s", where, name, truth(on), truth(want))
+		}
+	}
+	if s.set("virtual_batch_size") {
+		return unsupported("%s has a virtual_batch_size; supported is None", where)
+	}
+	if raw, ok := s["axis"]; ok {
+		var axis float64
+		var axes []float64
+		if json.Unmarshal(raw, &axis) != nil && json.Unmarshal(raw, &axes) == nil && len(axes) == 1 {
+			axis = axes[0]
+		}
+		if axis != -1 && axis != 1 && axis != 2 {
+			return unsupported("%s has axis %.60s; supported is -1", where, raw)
+		}
+	}
+	if err := s.get("momentum", &l.Momentum); err != nil {
+		return err
+	}
+	return s.get("epsilon", &l.Epsilon)
+}
+
+// activation takes an Activation layer as that of the Dense layer before it.
+func (p *parser) activation(where string, s settings) error {
+	a, err := activation(where, s, "activation", model.Linear)
+	if err != nil {
+		return err
+	}
+	if n := len(p.layers); n > 0 && p.layers[n-1].Kind == model.Dense && p.layers[n-1].Activation == model.Linear {
+		p.layers[n-1].Activation = a
+		return nil
+	}
+	return unsupported("%s does not stand after a Dense layer without activation; give the layer before it activation=%q", where, a)
 }
 
 // checkSequences checks that the LSTMs hand on what the layers after them take: all but the last their output at each
 // step, the last its last one.
-func (p *parser) checkSequences() error {
-	for i, l := range p.layers {
-		if l.Kind != model.LSTM {
-			continue
-		}
-		want := i+1 < len(p.layers) && p.layers[i+1].Kind == model.LSTM
-		if got := p.sequences[i]; got != want {
-			return unsupported("layer %q has return_sequences=%s; supported is True in front of an LSTM, else False", l.Name, truth(got))
+func (p *parser) checkSequences(spec model.Spec) error {
+	for i, l := range spec.Layers {
+		if l.Kind == model.LSTM && p.sequences[i] != spec.ReturnsSequences(i) {
+			return unsupported("layer %q has return_sequences=%s; supported is True where another LSTM comes after it, else False", l.Name, truth(p.sequences[i]))
 		}
 	}
 	return nil
@@ -321,12 +376,12 @@ func units(where string, s settings) (int, error) {
 }
 
 // activation returns the name of an activation, given as a string or as an object.
-func activation(where string, s settings, name, missing string) (string, error) {
+func activation(where string, s settings, name string, missing model.Activation) (model.Activation, error) {
 	raw, ok := s[name]
 	if !ok {
 		return missing, nil
 	}
-	var a string
+	var a model.Activation
 	if json.Unmarshal(raw, &a) == nil && a != "" {
 		return a, nil
 	}
@@ -338,31 +393,6 @@ func activation(where string, s settings, name, missing string) (string, error) 
 		return a, nil
 	}
 	return "", unsupported("%s has the %s %.60s, which is none of Keras's names", where, name, raw)
-}
-
-// withDropout returns the layers with a Dropout of rate 0 after the last LSTM if a Dense layer stands there.
-func (p *parser) withDropout() []model.Layer {
-	var out []model.Layer
-	for i, l := range p.layers {
-		if i > 0 && p.layers[i-1].Kind == model.LSTM && l.Kind == model.Dense {
-			out = append(out, model.Layer{Kind: model.Dropout, Name: p.free("dropout")})
-		}
-		out = append(out, l)
-	}
-	return out
-}
-
-// free returns a name that no layer has.
-func (p *parser) free(name string) string {
-	for try, i := name, 1; ; try, i = fmt.Sprintf("%s_%d", name, i), i+1 {
-		taken := false
-		for _, l := range p.layers {
-			taken = taken || l.Name == try
-		}
-		if !taken {
-			return try
-		}
-	}
 }
 
 // inputShape sets T and F.

@@ -2,6 +2,7 @@ package keras
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -260,20 +261,23 @@ func sequential(s model.Spec, name string, input map[string]any) layerOut {
 		class, c := string(l.Kind), map[string]any{"name": l.Name}
 		switch l.Kind {
 		case model.Masking:
-			c["mask_value"] = float(0)
+			c["mask_value"] = float(l.MaskValue)
 		case model.LSTM:
 			c["units"] = l.Units
-			if s.Layers[i+1].Kind == model.LSTM {
+			if s.ReturnsSequences(i) {
 				c["return_sequences"] = true
 			}
+			lstmSettings(l, c)
 			if l.Bidirectional {
 				c["name"] = "lstm"
 				// Keras 3 looks for a layer inside another one by its module.
 				inner := map[string]any{"module": "keras.layers", "registered_name": nil, "class_name": "LSTM", "config": c}
-				class, c = "Bidirectional", map[string]any{"name": l.Name, "layer": inner, "merge_mode": "concat"}
+				class, c = "Bidirectional", map[string]any{"name": l.Name, "layer": inner, "merge_mode": cmp.Or(l.Merge, model.Concat)}
 			}
 		case model.Dropout:
 			c["rate"] = float(l.Rate)
+		case model.BatchNormalization:
+			c["momentum"], c["epsilon"] = float(l.Momentum), float(l.Epsilon)
 		case model.Dense:
 			c["units"], c["activation"] = l.Units, l.Activation
 		}
@@ -282,25 +286,70 @@ func sequential(s model.Spec, name string, input map[string]any) layerOut {
 	return layerOut{"Sequential", map[string]any{"name": name, "layers": layers}}
 }
 
+// lstmSettings adds the settings of an LSTM that are none of its defaults.
+func lstmSettings(l model.Layer, c map[string]any) {
+	if l.Activation == model.Relu {
+		c["activation"] = l.Activation
+	}
+	if l.GoBackwards {
+		c["go_backwards"] = true
+	}
+}
+
+// lossConfig returns a loss's class with its settings, or its name alone where those are the defaults.
+func lossConfig(l model.Loss) (string, map[string]any) {
+	config := map[string]any{"name": l.Kind, "from_logits": false, "label_smoothing": float(l.LabelSmoothing), "axis": -1}
+	switch l.Kind {
+	case model.BinaryFocal:
+		config["apply_class_balancing"], config["alpha"], config["gamma"] = true, float(l.Alpha), float(l.Gamma)
+		return "BinaryFocalCrossentropy", config
+	case model.CategoricalFocal:
+		config["alpha"], config["gamma"] = float(l.Alpha), float(l.Gamma)
+		if l.ClassAlpha != nil {
+			var list []float
+			for _, a := range l.ClassAlpha {
+				list = append(list, float(a))
+			}
+			config["alpha"] = list
+		}
+		return "CategoricalFocalCrossentropy", config
+	case model.CategoricalCrossentropy:
+		if l.LabelSmoothing == 0 { // and labels are numbers of classes
+			return "sparse_categorical_crossentropy", nil
+		}
+		return "CategoricalCrossentropy", config
+	}
+	if l.LabelSmoothing == 0 {
+		return string(l.Kind), nil
+	}
+	return "BinaryCrossentropy", config
+}
+
+// checkLoss returns an error unless the loss is one of the network.
+func (f *File) checkLoss() error {
+	c, err := f.Spec.Chain()
+	if err != nil {
+		return err
+	}
+	return f.Loss.Check(c.Classes)
+}
+
 // trainingConfig returns the JSON of training_config. It has the keys without which one of the versions fails.
 func trainingConfig(f *File) (string, error) {
-	if err := f.Loss.Check(); err != nil {
+	if err := f.checkLoss(); err != nil {
 		return "", err
 	}
 	rate := f.rate()
 	if !(rate > 0 && rate <= math.MaxFloat32) {
 		return "", fmt.Errorf("learning rate %v; it must be above 0", rate)
 	}
-	var loss any = "binary_crossentropy"
-	if f.Loss.Kind == model.BinaryFocal {
-		// Without "reduction", whose default has another name in each version.
-		loss = layerOut{"BinaryFocalCrossentropy", map[string]any{
-			"name": "binary_focal_crossentropy", "apply_class_balancing": true, "alpha": float(f.Loss.Alpha), "gamma": float(f.Loss.Gamma),
-			"from_logits": false, "label_smoothing": float(0), "axis": -1,
-		}}
+	loss, settings := lossConfig(f.Loss) // without "reduction", whose default has another name in each version
+	var whole any = loss
+	if settings != nil {
+		whole = layerOut{loss, settings}
 	}
 	return marshal(map[string]any{
-		"loss": loss, "loss_weights": nil, "metrics": []string{"accuracy"}, "weighted_metrics": nil,
+		"loss": whole, "loss_weights": nil, "metrics": []string{"accuracy"}, "weighted_metrics": nil,
 		"optimizer_config": layerOut{"Adam", map[string]any{"learning_rate": float(rate)}},
 	})
 }

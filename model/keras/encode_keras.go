@@ -3,6 +3,7 @@ package keras
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -48,9 +49,10 @@ func encodeKeras(f *File) ([]byte, error) {
 	}
 	root := &hdf5.Group{}
 	root.Group("vars") // which Keras 2 wants, without any
-	layout, paths := f.Spec.Layout(), weightPaths(f.Spec)
+	layout, paths, places := f.Spec.Layout(), weightPaths(f.Spec), slices.Concat(f.Spec.LayerVariables()...)
 	for k, prefix := range memberPrefixes(len(members)) {
-		for i, v := range layout.Variables {
+		for i, place := range places {
+			v := layout.Variables[place]
 			root.Array(prefix+paths[i], v.Shape, v.Of(members[k]))
 		}
 	}
@@ -70,7 +72,7 @@ func encodeKeras(f *File) ([]byte, error) {
 				root.Scalar("optimizer/vars/1", float32(f.rate()))
 				next = 2
 			}
-			for i, v := range layout.Variables {
+			for i, v := range layout.Variables[:layout.Trained] {
 				root.Array(fmt.Sprintf("optimizer/vars/%d", next+2*i), v.Shape, v.Of(s.M))
 				root.Array(fmt.Sprintf("optimizer/vars/%d", next+1+2*i), v.Shape, v.Of(s.V))
 			}
@@ -193,15 +195,18 @@ func layers3(s model.Spec, input []any, l2 float64) []any {
 		c := map[string]any{"name": l.Name}
 		switch l.Kind {
 		case model.Masking:
-			c["mask_value"] = float(0)
+			c["mask_value"] = float(l.MaskValue)
 		case model.LSTM:
-			c["units"], c["return_sequences"] = l.Units, s.Layers[i+1].Kind == model.LSTM
+			c["units"], c["return_sequences"] = l.Units, s.ReturnsSequences(i)
+			lstmSettings(l, c)
 			penalised(c, "kernel_regularizer", "recurrent_regularizer")
 			if l.Bidirectional {
 				c["name"] = "lstm"
-				list = append(list, layer("Bidirectional", map[string]any{"name": l.Name, "layer": layer("LSTM", c), "merge_mode": "concat"}))
+				list = append(list, layer("Bidirectional", map[string]any{"name": l.Name, "layer": layer("LSTM", c), "merge_mode": cmp.Or(l.Merge, model.Concat)}))
 				continue
 			}
+		case model.BatchNormalization:
+			c["momentum"], c["epsilon"] = float(l.Momentum), float(l.Epsilon)
 		case model.Dropout:
 			c["rate"] = float(l.Rate)
 		case model.Dense:
@@ -227,6 +232,8 @@ func weightPaths(s model.Spec) []string {
 			class, parts, n = "lstm", []string{"cell/"}, 3
 		case l.Kind == model.Dense:
 			class, n = "dense", 2
+		case l.Kind == model.BatchNormalization:
+			class, n = "batch_normalization", 4
 		}
 		group := counted(class, count[class])
 		count[class]++
@@ -241,7 +248,7 @@ func weightPaths(s model.Spec) []string {
 
 // compileConfig returns compile_config: loss and optimizer.
 func compileConfig(f *File, o model.Optimizer) (map[string]any, error) {
-	if err := f.Loss.Check(); err != nil {
+	if err := f.checkLoss(); err != nil {
 		return nil, err
 	}
 	if err := o.Check(); err != nil {
@@ -269,14 +276,12 @@ func compileConfig(f *File, o model.Optimizer) (map[string]any, error) {
 		"global_clipnorm": orNull(o.GlobalClipNorm), "beta_1": float(o.Beta1), "beta_2": float(o.Beta2), "epsilon": float(o.Epsilon),
 		"amsgrad": false,
 	})
-	var loss any = "binary_crossentropy"
-	if f.Loss.Kind == model.BinaryFocal {
-		loss = object3("keras.losses", "BinaryFocalCrossentropy", map[string]any{
-			"name": "binary_focal_crossentropy", "apply_class_balancing": true, "alpha": float(f.Loss.Alpha), "gamma": float(f.Loss.Gamma),
-			"from_logits": false, "label_smoothing": float(0), "axis": -1,
-		})
+	loss, config := lossConfig(f.Loss)
+	var whole any = loss
+	if config != nil {
+		whole = object3("keras.losses", loss, config)
 	}
-	return map[string]any{"optimizer": optimizer, "loss": loss, "loss_weights": nil, "metrics": []string{"accuracy"},
+	return map[string]any{"optimizer": optimizer, "loss": whole, "loss_weights": nil, "metrics": []string{"accuracy"},
 		"weighted_metrics": nil, "run_eagerly": false, "steps_per_execution": 1, "jit_compile": false}, nil
 }
 

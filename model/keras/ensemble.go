@@ -13,21 +13,62 @@ import (
 // ensembleForm says in errors which Functional models are read.
 const ensembleForm = "one Input, Sequentials of one form that each read it, and the Average of them all"
 
-// parseEnsemble turns the configuration of a Functional model into the Spec of its members, with what it says of training,
-// and returns their names in the order in which they are averaged, which is that of their weights too.
-func parseEnsemble(config json.RawMessage) (spec model.Spec, members []string, t training, err error) {
-	var body struct {
-		Layers []struct {
-			object
-			Name    string          `json:"name"`
-			Inbound json.RawMessage `json:"inbound_nodes"`
-		} `json:"layers"`
-		Inputs  json.RawMessage `json:"input_layers"`
-		Outputs json.RawMessage `json:"output_layers"`
-	}
+// functional is the configuration of a Functional model.
+type functional struct {
+	Layers []struct {
+		object
+		Name    string          `json:"name"`
+		Inbound json.RawMessage `json:"inbound_nodes"`
+	} `json:"layers"`
+	Inputs  json.RawMessage `json:"input_layers"`
+	Outputs json.RawMessage `json:"output_layers"`
+}
+
+// parseFunctional turns the configuration of a Functional model, one layer after the other or an ensemble, into a Spec, as
+// parseModel.
+func parseFunctional(config json.RawMessage) (spec model.Spec, members []string, t training, err error) {
+	var body functional
 	if err := json.Unmarshal(config, &body); err != nil {
 		return spec, nil, t, bad("model_config lists no layers: %v", jsonReason(err))
 	}
+	for _, l := range body.Layers {
+		if l.Class == "Sequential" || l.Class == "Average" {
+			return parseEnsemble(body)
+		}
+	}
+	spec, t, err = parseChain(body)
+	return spec, nil, t, err
+}
+
+// parseChain turns a Functional model whose layers each read the one before into a Spec.
+func parseChain(body functional) (model.Spec, training, error) {
+	refuse := func(format string, args ...any) (model.Spec, training, error) {
+		return model.Spec{}, training{}, unsupported("the model is Functional, and %s; supported is one layer after the other, or as an ensemble %s",
+			fmt.Sprintf(format, args...), ensembleForm)
+	}
+	var layers []object
+	before := ""
+	for _, l := range body.Layers {
+		from, ok := inbound(l.Inbound)
+		switch {
+		case l.Class == "InputLayer" && before != "":
+			return refuse("has two inputs, or one after other layers, %q", l.Name)
+		case l.Class != "InputLayer" && before == "":
+			return refuse("begins with %q (%s)", l.Name, l.Class)
+		case l.Class != "InputLayer" && (!ok || len(from) != 1 || from[0] != before):
+			return refuse("%q (%s) does not read %q alone", l.Name, l.Class, before)
+		}
+		layers, before = append(layers, l.object), l.Name
+	}
+	if outputs, ok := references(body.Outputs, 3); !ok || len(outputs) != 1 || outputs[0] != before {
+		return refuse("its output is %q", outputs)
+	}
+	return parseLayers(layers, nil)
+}
+
+// parseEnsemble turns a Functional model into the Spec of its members, with what it says of training,
+// and returns their names in the order in which they are averaged, which is that of their weights too.
+func parseEnsemble(body functional) (spec model.Spec, members []string, t training, err error) {
 	refuse := func(format string, args ...any) error {
 		return unsupported("the model is Functional, and %s; supported is Sequential, or as an ensemble %s", fmt.Sprintf(format, args...), ensembleForm)
 	}
@@ -172,7 +213,7 @@ func ensembleArrays(root *hdf5.Object, spec model.Spec, members []string) ([][]*
 		if len(arrays) != n {
 			return nil, bad("member %q has %d arrays; its configuration needs %d", name, len(arrays), n)
 		}
-		all = append(all, arrays)
+		all = append(all, arranged(spec, arrays))
 	}
 	return all, nil
 }
@@ -184,7 +225,7 @@ func (f *File) readMembers(all [][]*hdf5.Object) error {
 		if len(all) > 1 {
 			what = fmt.Sprintf("member %d: ", k+1)
 		}
-		params, err := readVariables(f.Spec.Layout(), arrays, what)
+		params, err := readVariables(f.Spec.Layout().Variables, arrays, what)
 		if err != nil {
 			return err
 		}

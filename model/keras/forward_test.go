@@ -81,7 +81,7 @@ func forwardOne(spec model.Spec, params []float32, x []float32) []float64 {
 		}
 		kernel, bias := array(hidden+"/kernel"), array(hidden+"/bias")
 		logit, weight := array(output+"/bias")(0, 0), array(output+"/kernel")
-		for j := range c.D {
+		for j := range c.D() {
 			s := bias(0, j)
 			for u, v := range last {
 				s += v * kernel(u, j)

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"vklstm/model"
 )
 
 func leBytes(a []float32) []byte {
@@ -52,7 +50,7 @@ func check(t *testing.T, data []byte) {
 	if o := f.Optimizer; o != nil && (len(o.M) != l.Size || len(o.V) != l.Size || o.Step < 0) {
 		t.Fatalf("optimizer of %d, %d elements, step %d", len(o.M), len(o.V), o.Step)
 	}
-	if f.Loss != (model.Loss{}) && f.Loss.Check() != nil {
+	if f.Loss.Kind != "" && f.Loss.Check(classesOf(f.Spec)) != nil {
 		t.Fatalf("loss %+v", f.Loss)
 	}
 }

@@ -132,7 +132,7 @@ func TestKeras(t *testing.T) {
 					continue
 				}
 				near(t, what, forward(got, x), after.Probability)
-				if f.Loss.Kind != "" && got.Loss != f.Loss {
+				if f.Loss.Kind != "" && !got.Loss.Equal(f.Loss) {
 					t.Errorf("%s: loss %+v, want %+v", what, got.Loss, f.Loss)
 				}
 				if len(got.Others) != len(f.Others) {

@@ -173,8 +173,8 @@ func TestLosses(t *testing.T) {
 		{`null`, model.Loss{}, ""},
 		{`17`, model.Loss{}, ""},
 	} {
-		c := parseCompile([]byte(`{"loss":`+tc.config+`}`), "optimizer_config")
-		if c.loss != tc.want || c.lossName != tc.name {
+		c := parseCompile([]byte(`{"loss":`+tc.config+`}`), "optimizer_config", 1)
+		if !c.loss.Equal(tc.want) || c.lossName != tc.name {
 			t.Errorf("%s: %+v %q, want %+v %q", tc.config, c.loss, c.lossName, tc.want, tc.name)
 		}
 	}
@@ -182,7 +182,7 @@ func TestLosses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (model.Loss{Kind: model.BinaryFocal, Alpha: 0.3, Gamma: 1.5}); f.Loss != want {
+	if want := (model.Loss{Kind: model.BinaryFocal, Alpha: 0.3, Gamma: 1.5}); !f.Loss.Equal(want) {
 		t.Errorf("keras2.h5: loss %+v, want %+v", f.Loss, want)
 	}
 }

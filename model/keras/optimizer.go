@@ -64,17 +64,20 @@ func (f *File) adam(slots []*hdf5.Object) error {
 		}
 	}
 	l := f.Spec.Layout()
-	m, v, ok := moments(l, slots)
+	trained := l.Variables[:l.Trained]
+	m, v, ok := moments(trained, slots)
 	if !ok {
-		return bad("%d arrays that are not m and v of %d variables", len(slots), len(l.Variables))
+		return bad("%d arrays that are not m and v of %d variables", len(slots), len(trained))
 	}
 	o := &Optimizer{Step: int(step)}
-	if o.M, err = readVariables(l, m, "m of "); err != nil {
+	if o.M, err = readVariables(trained, m, "m of "); err != nil {
 		return err
 	}
-	if o.V, err = readVariables(l, v, "v of "); err != nil {
+	if o.V, err = readVariables(trained, v, "v of "); err != nil {
 		return err
 	}
+	moving := make([]float32, l.Size-len(o.M)) // have no moments
+	o.M, o.V = append(o.M, moving...), append(o.V, moving...)
 	f.Optimizer = o
 	return nil
 }
@@ -82,14 +85,14 @@ func (f *File) adam(slots []*hdf5.Object) error {
 // moments tells m from v. Keras 3 and the later Keras 2 keep the two of a variable side by side, older ones all m
 // before all v. Only one of these can fit the shapes: the third array is recurrent_kernel's m, of two dimensions, or
 // lstm/bias's, of one.
-func moments(l model.Layout, slots []*hdf5.Object) (m, v []*hdf5.Object, ok bool) {
-	n := len(l.Variables)
+func moments(variables []model.Variable, slots []*hdf5.Object) (m, v []*hdf5.Object, ok bool) {
+	n := len(variables)
 	if len(slots) != 2*n { // frozen layers, or AMSGrad
 		return nil, nil, false
 	}
 	pick := func(start, stride int) []*hdf5.Object {
 		var list []*hdf5.Object
-		for i, want := range l.Variables {
+		for i, want := range variables {
 			o := slots[start+i*stride]
 			if shape, err := o.Shape(); err != nil || !slices.Equal(shape, want.Shape) {
 				return nil

@@ -23,7 +23,7 @@ func TestNotKept(t *testing.T) {
 		`{"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.002}}, "loss": "mse"}`:                                `the loss "mse"`,
 	} {
 		var f File
-		f.compiled(training{}, parseCompile([]byte(text), "optimizer"), func() ([]*hdf5.Object, error) { return nil, nil })
+		f.compiled(training{}, parseCompile([]byte(text), "optimizer", 1), func() ([]*hdf5.Object, error) { return nil, nil })
 		if got := strings.Join(f.Ignored, "; "); (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}

@@ -59,7 +59,7 @@ func decodeH5(data []byte) (*File, error) {
 	if err := f.readMembers(arrays); err != nil {
 		return nil, err
 	}
-	f.compiled(t, parseCompile([]byte(attributes["training_config"]), "optimizer_config"), func() ([]*hdf5.Object, error) {
+	f.compiled(t, parseCompile([]byte(attributes["training_config"]), "optimizer_config", classesOf(f.Spec)), func() ([]*hdf5.Object, error) {
 		if !root.Has("optimizer_weights") {
 			return nil, nil
 		}
@@ -147,6 +147,8 @@ func layerArrays(root *hdf5.Object, spec model.Spec) ([]*hdf5.Object, error) {
 			want = append(want, group{l.Name, "kernel, recurrent_kernel, bias", 3})
 		case l.Kind == model.Dense:
 			want = append(want, group{l.Name, "kernel, bias", 2})
+		case l.Kind == model.BatchNormalization:
+			want = append(want, group{l.Name, "gamma, beta, moving_mean, moving_variance", 4})
 		}
 	}
 	var all []*hdf5.Object
@@ -173,13 +175,22 @@ func layerArrays(root *hdf5.Object, spec model.Spec) ([]*hdf5.Object, error) {
 	if found != len(want) {
 		return nil, bad("%d layers have weights; the configuration needs %d", found, len(want))
 	}
-	return all, nil
+	return arranged(spec, all), nil
+}
+
+// arranged puts arrays that lie by layer into Layout order.
+func arranged(spec model.Spec, arrays []*hdf5.Object) []*hdf5.Object {
+	out := make([]*hdf5.Object, len(arrays))
+	for i, place := range slices.Concat(spec.LayerVariables()...) {
+		out[place] = arrays[i]
+	}
+	return out
 }
 
 // readVariables reads one array per variable of the layout, and puts what in front of the variable's name in errors.
 // All shapes are compared before any array is read, so that nothing is allocated which the file does not hold.
-func readVariables(l model.Layout, arrays []*hdf5.Object, what string) ([]float32, error) {
-	for i, v := range l.Variables {
+func readVariables(variables []model.Variable, arrays []*hdf5.Object, what string) ([]float32, error) {
+	for i, v := range variables {
 		shape, err := arrays[i].Shape()
 		if err != nil {
 			return nil, err
@@ -189,7 +200,7 @@ func readVariables(l model.Layout, arrays []*hdf5.Object, what string) ([]float3
 		}
 	}
 	var flat []float32
-	for i, v := range l.Variables {
+	for i, v := range variables {
 		a, err := arrays[i].Floats()
 		if err != nil {
 			return nil, err
@@ -265,7 +276,7 @@ func decodeKeras(data []byte) (*File, error) {
 	if err := json.Unmarshal(text, &top); err != nil {
 		return nil, bad("config.json is no JSON that Keras writes: %v", jsonReason(err))
 	}
-	f.compiled(t, parseCompile(top.Compile, "optimizer"), func() ([]*hdf5.Object, error) {
+	f.compiled(t, parseCompile(top.Compile, "optimizer", classesOf(f.Spec)), func() ([]*hdf5.Object, error) {
 		vars, err := root.Child("optimizer/vars")
 		if errors.Is(err, hdf5.ErrNotFound) {
 			return nil, nil
@@ -286,6 +297,12 @@ func decodeKeras(data []byte) (*File, error) {
 	return f, nil
 }
 
+// classesOf returns the Chain's Classes of a Spec that has one.
+func classesOf(spec model.Spec) int {
+	c, _ := spec.Chain()
+	return c.Classes
+}
+
 // counted is what Keras calls object n of a class, from 0.
 func counted(class string, n int) string {
 	if n == 0 {
@@ -304,7 +321,7 @@ func variables(root *hdf5.Object, spec model.Spec, prefix string) ([]*hdf5.Objec
 		}
 		arrays = append(arrays, a)
 	}
-	return arrays, nil
+	return arranged(spec, arrays), nil
 }
 
 // entry returns the content of a file in a zip, of at most limit bytes; of two with one name the last, as Python does.

@@ -287,7 +287,7 @@ func TestKeras2IsResumed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Optimizer == nil || f.Optimizer.Step != 4 || f.Rule.Kind != model.Adam || f.Loss != model.Focal() {
+		if f.Optimizer == nil || f.Optimizer.Step != 4 || f.Rule.Kind != model.Adam || !f.Loss.Equal(model.Focal()) {
 			t.Fatalf("%s has optimizer %+v, rule %+v, loss %+v", c.Out, f.Optimizer, f.Rule, f.Loss)
 		}
 		sameStep(t, "what Keras 2 saved", widen(f.Params), after[0], resumeTolerance)

@@ -17,6 +17,9 @@ func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
 		return nil, fmt.Errorf("onnx: write the model: %w", err)
 	}
 	c, _ := t.Spec.Chain()
+	if err := c.Plain(); err != nil {
+		return nil, fmt.Errorf("onnx: write the model: %w", err)
+	}
 	w := writer{graph: &graph{}, chain: c, layout: t.Spec.Layout(), quantization: q}
 	w.network(t)
 	metadata := [][2]string{{"threshold", strconv.FormatFloat(t.Threshold, 'g', -1, 64)}}
@@ -104,9 +107,9 @@ func (w *writer) member(params []float32, x, lengths string) string {
 			x = w.op("Reshape", []string{x, w.ints(0, layer.Out())})
 		}
 	}
-	head := w.layout.Variables[c.Head():]
-	x = w.op("Gemm", []string{x, w.kernel(head[0].Of(params), c.Out(), c.D), w.floats(head[1].Of(params), c.D)})
-	x = w.op("Gemm", []string{w.op("Relu", []string{x}), w.floats(head[2].Of(params), c.D, 1), w.floats(head[3].Of(params), 1)})
+	head := w.layout.Variables[c.FirstOfHead():]
+	x = w.op("Gemm", []string{x, w.kernel(head[0].Of(params), c.Out(), c.D()), w.floats(head[1].Of(params), c.D())})
+	x = w.op("Gemm", []string{w.op("Relu", []string{x}), w.floats(head[2].Of(params), c.D(), 1), w.floats(head[3].Of(params), 1)})
 	return w.op("Sigmoid", []string{x})
 }
 

@@ -46,7 +46,7 @@ func AdamUpdate(o model.Optimizer, l model.Layout, s *State, grad []float64, lr 
 	grad = penalised(o, l, s.Params, grad)
 	clip := o.ClipFactors(GradientNorm(l, grad))
 	alpha, decay := o.Alpha(lr, s.Step), o.Decay(lr)
-	for i, v := range l.Variables {
+	for i, v := range l.Variables[:l.Trained] {
 		for j := v.Offset; j < v.Offset+v.Size(); j++ {
 			g := grad[j] * clip[i]
 			s.Params[j] -= s.Params[j] * decay

@@ -1,28 +1,51 @@
 package reference
 
-// Activation is what a Dense layer ends with, by the number that dense_forward.comp knows it by.
-type Activation int
+import (
+	"math"
 
-// The activations.
-const (
-	Linear Activation = iota
-	Relu
-	SigmoidActivation
+	"vklstm/model"
 )
 
-// DenseForward is dense_forward.comp: y[R][N] = act(x[R][M]·w[M][N] + b[N]).
-func DenseForward(act Activation, x, w, b []float64) []float64 {
+// DenseForward is dense_forward.comp: y[R][N] = act(x[R][M]·w[M][N] + b[N]). Softmax is Linear here: the loss is taken from the
+// logits.
+func DenseForward(act model.Activation, x, w, b []float64) []float64 {
 	n := len(b)
 	m := len(w) / n
 	y := MatMul(false, false, len(x)/m, n, m, x, w)
 	for i := range y {
-		y[i] += b[i%n]
-		switch {
-		case act == Relu && y[i] < 0: // NaN stays NaN
-			y[i] = 0
-		case act == SigmoidActivation:
-			y[i] = Sigmoid(y[i])
-		}
+		y[i] = Activate(act, y[i]+b[i%n])
 	}
 	return y
+}
+
+// Activate returns act(z).
+func Activate(act model.Activation, z float64) float64 {
+	switch act {
+	case model.Relu:
+		if z < 0 { // NaN stays NaN
+			return 0
+		}
+		return z
+	case model.Tanh:
+		return math.Tanh(z)
+	case model.Sigmoid:
+		return Sigmoid(z)
+	}
+	return z
+}
+
+// Slope returns the derivative of act at z, from y = act(z). relu'(0) = 0, as in Keras.
+func Slope(act model.Activation, y float64) float64 {
+	switch act {
+	case model.Relu:
+		if y > 0 {
+			return 1
+		}
+		return 0
+	case model.Tanh:
+		return 1 - y*y
+	case model.Sigmoid:
+		return y * (1 - y)
+	}
+	return 1
 }

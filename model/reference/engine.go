@@ -26,7 +26,6 @@ type Engine struct {
 	Store32 bool // parameters and moments are rounded to float32 after each step, so that State holds all of them
 
 	network Network
-	rate    float64
 	options []model.Options
 	inputs  []*augment.Input
 	states  []*State
@@ -40,15 +39,15 @@ func New(spec model.Spec, options []model.Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Threads: runtime.GOMAXPROCS(0), network: n, rate: spec.Rate(), options: options}
+	e := &Engine{Threads: runtime.GOMAXPROCS(0), network: n, options: options}
 	for k, o := range options {
-		if err := o.Check(n.F); err != nil {
+		if err := o.Check(n.F, n.Classes); err != nil {
 			return nil, fmt.Errorf("reference: model %d: %w", k, err)
 		}
 		if o.Augment.Prob > 0 && o.Augment.Warp > 0 && n.T > augment.MaxTimesteps {
 			return nil, fmt.Errorf("reference: model %d: time warp of %d timesteps; at most %d", k, n.T, augment.MaxTimesteps)
 		}
-		e.inputs = append(e.inputs, augment.NewInput(n.T, n.F, o, augment.NewTables(n.T, o.Augment)))
+		e.inputs = append(e.inputs, augment.NewInput(n.Chain, o, augment.NewTables(n.T, o.Augment)))
 		e.states = append(e.states, NewState(n.Layout.Size))
 	}
 	return e, nil
@@ -148,18 +147,18 @@ func (e *Engine) step(k int, p model.Plan, s int) (Batch, Draw) {
 		weight = p.Weight[first:last]
 	}
 	return e.batch(k, p.Train[first:last], weight, true, p.Epoch),
-		Draw{Rate: e.rate, Time: uint32(e.states[k].Step), Key: philox.Key(e.options[k].Seed)}
+		Draw{Train: true, Time: uint32(e.states[k].Step), Key: philox.Key(e.options[k].Seed)}
 }
 
 // blockRows is how many rows a core takes at a time.
 const blockRows = 8
 
 // blocks calls each for blocks of a batch's rows, first … last−1, on as many cores as the engine may use. Where rounding is
-// imitated all rows are one block, since its draws have an order.
-func (e *Engine) blocks(b Batch, each func(block, first, last int)) (blocks int) {
+// imitated all rows are one block, since its draws have an order, and in training where the network normalizes by all of them.
+func (e *Engine) blocks(b Batch, train bool, each func(block, first, last int)) (blocks int) {
 	rows := len(b.Y)
 	size := blockRows
-	if e.network.Rounding != nil {
+	if e.network.Rounding != nil || train && e.network.Normalizes() {
 		size = max(rows, 1)
 	}
 	blocks = (rows + size - 1) / size
@@ -196,11 +195,14 @@ func (n Network) rows(b Batch, first, last int) Batch {
 // gradient is Network.Gradient of model k, block by block.
 func (e *Engine) gradient(k int, b Batch, draw Draw) Result {
 	results := make([]Result, len(b.Y))
-	blocks := e.blocks(b, func(block, first, last int) {
+	blocks := e.blocks(b, true, func(block, first, last int) {
 		draw := draw
 		draw.Row = uint32(first)
 		results[block] = e.network.Gradient(e.states[k].Params, e.options[k].Loss, e.network.rows(b, first, last), draw)
 	})
+	if blocks == 1 {
+		return results[0]
+	}
 	whole := Result{Pass: &Pass{}, Grad: make([]float64, e.network.Layout.Size)}
 	for _, r := range results[:blocks] {
 		share := float64(len(r.Loss)) / float64(len(b.Y)) // of the batch that the block's gradient is the mean of
@@ -214,7 +216,7 @@ func (e *Engine) gradient(k int, b Batch, draw Draw) Result {
 // forward is Network.Forward of model k without dropout, block by block.
 func (e *Engine) forward(k int, b Batch) []*Pass {
 	passes := make([]*Pass, len(b.Y))
-	blocks := e.blocks(b, func(block, first, last int) {
+	blocks := e.blocks(b, false, func(block, first, last int) {
 		part := e.network.rows(b, first, last)
 		passes[block] = e.network.Forward(e.states[k].Params, part.X, part.Mask, Draw{})
 	})
@@ -258,6 +260,7 @@ func (e *Engine) Epoch64(ctx context.Context, plans []model.Plan) ([]Outcome, er
 			b, draw := e.step(k, p, s)
 			r := e.gradient(k, b, draw)
 			e.network.update(e.options[k].Optimizer, e.states[k], r.Grad, p.LearningRate[s])
+			e.network.move(e.states[k], r.Pass)
 			if e.Store32 {
 				e.states[k].round()
 			}
@@ -272,7 +275,7 @@ func (e *Engine) Epoch64(ctx context.Context, plans []model.Plan) ([]Outcome, er
 			}
 			b, row := e.batch(k, list, nil, false, 0), 0
 			for _, pass := range e.forward(k, b) {
-				for _, z := range pass.Logit {
+				for z := range slices.Chunk(pass.Logit, e.network.Classes) {
 					l, _ := e.network.loss(e.options[k].Loss, z, b.Y[row])
 					outcomes[k].EvalLoss = append(outcomes[k].EvalLoss, l)
 					row++

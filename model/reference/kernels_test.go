@@ -65,14 +65,14 @@ func TestMatMul(t *testing.T) {
 
 // One unit by hand: every gate has its own number, so that no two can be exchanged unseen.
 func TestLSTMCellForward(t *testing.T) {
-	gates, h, c := LSTMCellForward([]float64{0.5, -1, 2, 0.25}, []bool{true}, []float64{0.3}, []float64{-0.7})
+	gates, h, c := LSTMCellForward(model.Tanh, []float64{0.5, -1, 2, 0.25}, []bool{true}, []float64{0.3}, []float64{-0.7})
 	i, f, g, o := 1/(1+math.Exp(-0.5)), 1/(1+math.Exp(1)), math.Tanh(2), 1/(1+math.Exp(-0.25))
 	wantC := f*-0.7 + i*g
 	equal(t, "gates", gates, []float64{i, f, g, o}, 1e-15)
 	equal(t, "c", c, []float64{wantC}, 1e-15)
 	equal(t, "h", h, []float64{o * math.Tanh(wantC)}, 1e-15)
 
-	gates, h, c = LSTMCellForward([]float64{5, 5, 5, 5}, []bool{false}, []float64{0.3}, []float64{-0.7})
+	gates, h, c = LSTMCellForward(model.Tanh, []float64{5, 5, 5, 5}, []bool{false}, []float64{0.3}, []float64{-0.7})
 	equal(t, "gates of a masked row", gates, make([]float64, 4), 0)
 	equal(t, "h of a masked row", h, []float64{0.3}, 0)
 	equal(t, "c of a masked row", c, []float64{-0.7}, 0)
@@ -84,11 +84,11 @@ func TestLSTMCellBackward(t *testing.T) {
 	z, hPrev, cPrev := random(rng, R*4*H), random(rng, R*H), random(rng, R*H)
 	dh, dc, mask := random(rng, R*H), random(rng, R*H), []bool{true, false, true, true}
 	f := func() float64 {
-		_, h, c := LSTMCellForward(z, mask, hPrev, cPrev)
+		_, h, c := LSTMCellForward(model.Tanh, z, mask, hPrev, cPrev)
 		return dot(h, dh) + dot(c, dc)
 	}
-	gates, _, c := LSTMCellForward(z, mask, hPrev, cPrev)
-	dz, dhOut, dcOut := LSTMCellBackward(gates, cPrev, c, mask, dh, dc)
+	gates, _, c := LSTMCellForward(model.Tanh, z, mask, hPrev, cPrev)
+	dz, dhOut, dcOut := LSTMCellBackward(model.Tanh, gates, cPrev, c, mask, dh, dc)
 	differences(t, "dz", dz, z, f)
 	differences(t, "dh", dhOut, hPrev, f) // directly: all 0 but in the masked row
 	differences(t, "dc", dcOut, cPrev, f)
@@ -98,7 +98,7 @@ func TestDropout(t *testing.T) {
 	const rows, H, rate = 400, 50, 0.3
 	x := slices.Repeat([]float64{2}, rows*H)
 	key := philox.Key(99)
-	out := Dropout(x, H, 0, 7, key, rate)
+	out := Dropout(x, 1, H, 0, 7, 0, key, rate)
 	kept := 0
 	for _, v := range out {
 		switch v {
@@ -114,22 +114,22 @@ func TestDropout(t *testing.T) {
 	if d := math.Abs(float64(kept) - n*(1-rate)); d > 4*math.Sqrt(n*rate*(1-rate)) {
 		t.Errorf("%d of %v kept", kept, n)
 	}
-	equal(t, "rows after row 100", Dropout(x[:H], H, 100, 7, key, rate), out[100*H:101*H], 0)
-	if slices.Equal(Dropout(x, H, 0, 8, key, rate), out) || slices.Equal(Dropout(x, H, 0, 7, philox.Key(98), rate), out) {
+	equal(t, "rows after row 100", Dropout(x[:H], 1, H, 100, 7, 0, key, rate), out[100*H:101*H], 0)
+	if slices.Equal(Dropout(x, 1, H, 0, 8, 0, key, rate), out) || slices.Equal(Dropout(x, 1, H, 0, 7, 0, philox.Key(98), rate), out) {
 		t.Error("another step or seed drops the same")
 	}
-	equal(t, "rate 0", Dropout(x, H, 0, 7, key, 0), x, 0)
+	equal(t, "rate 0", Dropout(x, 1, H, 0, 7, 0, key, 0), x, 0)
 }
 
 func TestDense(t *testing.T) {
 	x, w, b := []float64{1, -2}, []float64{1, 2, 3, 4, 5, 6}, []float64{0.5, 10, 0}
-	equal(t, "linear", DenseForward(Linear, x, w, b), []float64{-6.5, 2, -9}, 0)
-	equal(t, "relu", DenseForward(Relu, x, w, b), []float64{0, 2, 0}, 0)
-	equal(t, "sigmoid", DenseForward(SigmoidActivation, x, w, b), []float64{Sigmoid(-6.5), Sigmoid(2), Sigmoid(-9)}, 0)
+	equal(t, "linear", DenseForward(model.Linear, x, w, b), []float64{-6.5, 2, -9}, 0)
+	equal(t, "relu", DenseForward(model.Relu, x, w, b), []float64{0, 2, 0}, 0)
+	equal(t, "sigmoid", DenseForward(model.Sigmoid, x, w, b), []float64{Sigmoid(-6.5), Sigmoid(2), Sigmoid(-9)}, 0)
 	dy := []float64{1, 10, 100}
-	equal(t, "dx", DenseBackward(false, 3, dy, w, nil), []float64{321, 654}, 0)
-	equal(t, "dx before relu", DenseBackward(true, 3, dy, w, []float64{0, 0.1}), []float64{0, 654}, 0)
-	if y := DenseForward(Relu, []float64{math.NaN()}, []float64{1}, []float64{0}); y[0] == y[0] {
+	equal(t, "dx", DenseBackward(model.Linear, 3, dy, w, nil), []float64{321, 654}, 0)
+	equal(t, "dx before relu", DenseBackward(model.Relu, 3, dy, w, []float64{0, 0.1}), []float64{0, 654}, 0)
+	if y := DenseForward(model.Relu, []float64{math.NaN()}, []float64{1}, []float64{0}); y[0] == y[0] {
 		t.Errorf("relu makes %v of NaN", y[0])
 	}
 }

@@ -8,13 +8,14 @@ type Direction struct {
 	X     []float64 // [T][B][In]
 	Gates []float64 // [T][B][4H], activated; 0 in masked steps
 	H, C  []float64 // [T+1][B][H]; slot 0 is the start, all 0
+	Units int       // H
 }
 
 // forwardDirection runs one direction of a layer on x[T][B][In], with the variables from first on; x and mask[T][B] are in
 // the order in which time steps are taken.
 func (n Network) forwardDirection(layer model.Recurrent, params, x []float64, mask [][]bool, first int) Direction {
 	B, H, z4 := len(mask[0]), layer.Units, 4*layer.Units
-	d := Direction{X: x, Gates: make([]float64, n.T*B*z4), H: make([]float64, (n.T+1)*B*H), C: make([]float64, (n.T+1)*B*H)}
+	d := Direction{Units: H, X: x, Gates: make([]float64, n.T*B*z4), H: make([]float64, (n.T+1)*B*H), C: make([]float64, (n.T+1)*B*H)}
 
 	// What needs no history, z = x·kernel + bias, is one product for all steps.
 	z, bias := d.Gates, n.variable(params, first+model.Bias)
@@ -26,7 +27,7 @@ func (n Network) forwardDirection(layer model.Recurrent, params, x []float64, ma
 	for t := range n.T {
 		hPrev, cPrev, zt := slot(d.H, t, B*H), slot(d.C, t, B*H), slot(z, t, B*z4)
 		n.matMulAdd(false, false, B, z4, H, n.operand(hPrev, 1), recurrent, zt)
-		gates, h, c := n.cellForward(zt, mask[t], hPrev, cPrev)
+		gates, h, c := n.cellForward(layer.Activation, zt, mask[t], hPrev, cPrev)
 		copy(zt, gates)
 		copy(slot(d.H, t+1, B*H), h)
 		copy(slot(d.C, t+1, B*H), c)
@@ -47,7 +48,7 @@ func (n Network) backwardDirection(layer model.Recurrent, params, grad []float64
 			n.add(dh, slot(dSeq, t, B*H))
 		}
 		gates, cPrev, c := slot(d.Gates, t, B*z4), slot(d.C, t, B*H), slot(d.C, t+1, B*H)
-		dzt, dhOut, dcOut := n.cellBackward(gates, cPrev, c, mask[t], dh, dc)
+		dzt, dhOut, dcOut := n.cellBackward(layer.Activation, gates, cPrev, c, mask[t], dh, dc)
 		n.matMulAdd(false, true, B, H, z4, n.operand(dzt, scale), recurrent, dhOut)
 		copy(slot(dz, t, B*z4), dzt)
 		dh, dc = dhOut, dcOut

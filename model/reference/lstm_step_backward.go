@@ -1,10 +1,10 @@
 package reference
 
-import "math"
+import "vklstm/model"
 
 // LSTMStepBackward is lstm_step_backward.comp: one LSTM step of backpropagation through time. dzNext[R][4H] is what it gave
 // for the step after, nil at the last one, kernel[H][4H] the recurrent kernel; all else is as for LSTMCellBackward.
-func LSTMStepBackward(gates, cPrev, c []float64, mask []bool, dzNext, kernel, dh, dc []float64) (dz, dhOut, dcOut []float64) {
+func LSTMStepBackward(act model.Activation, gates, cPrev, c []float64, mask []bool, dzNext, kernel, dh, dc []float64) (dz, dhOut, dcOut []float64) {
 	H := len(dh) / len(mask)
 	whole := append([]float64(nil), dh...)
 	if dzNext != nil {
@@ -12,7 +12,7 @@ func LSTMStepBackward(gates, cPrev, c []float64, mask []bool, dzNext, kernel, dh
 			whole[i] += v
 		}
 	}
-	return LSTMCellBackward(gates, cPrev, c, mask, whole, dc)
+	return LSTMCellBackward(act, gates, cPrev, c, mask, whole, dc)
 }
 
 // LSTMCellBackward is one LSTM step of backpropagation through time without its matmul. gates[R][4H] are those
@@ -20,7 +20,7 @@ func LSTMStepBackward(gates, cPrev, c []float64, mask []bool, dzNext, kernel, dh
 // gradients by the states after it. It returns dz[R][4H], and the gradients by the states before the step as far as
 // they are known here: dhOut[R][H] is 0, because dz·recurrent_kernelᵀ is still to be added, and dcOut[R][H]. A masked
 // row has dz = 0 and passes dh and dc on.
-func LSTMCellBackward(gates, cPrev, c []float64, mask []bool, dh, dc []float64) (dz, dhOut, dcOut []float64) {
+func LSTMCellBackward(act model.Activation, gates, cPrev, c []float64, mask []bool, dh, dc []float64) (dz, dhOut, dcOut []float64) {
 	H := len(dh) / len(mask)
 	dz, dhOut, dcOut = make([]float64, len(gates)), make([]float64, len(dh)), make([]float64, len(dc))
 	for r, valid := range mask {
@@ -31,13 +31,13 @@ func LSTMCellBackward(gates, cPrev, c []float64, mask []bool, dh, dc []float64) 
 				continue
 			}
 			i, f, g, o := row[u], row[H+u], row[2*H+u], row[3*H+u]
-			tc := math.Tanh(c[at])
-			dct := dc[at] + dh[at]*o*(1-tc*tc) // by c, both ways: directly and through h
+			ac := Activate(act, c[at])
+			dct := dc[at] + dh[at]*o*Slope(act, ac) // by c, both ways: directly and through h
 			out := dz[r*4*H : (r+1)*4*H]
 			out[u] = dct * g * i * (1 - i)
 			out[H+u] = dct * cPrev[at] * f * (1 - f)
-			out[2*H+u] = dct * i * (1 - g*g)
-			out[3*H+u] = dh[at] * tc * o * (1 - o)
+			out[2*H+u] = dct * i * Slope(act, g)
+			out[3*H+u] = dh[at] * ac * o * (1 - o)
 			dcOut[at] = dct * f
 		}
 	}

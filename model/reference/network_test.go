@@ -31,9 +31,9 @@ func problemOf(t testing.TB, spec model.Spec, B int, seed uint64) problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	T, F, H, rate := n.T, n.F, n.LSTMs[0].Units, spec.Rate()
+	T, F, H := n.T, n.F, n.LSTMs[0].Units
 	rng := rand.New(rand.NewPCG(seed, 1))
-	p := problem{Network: n, draw: Draw{Rate: rate, Time: 3, Key: [2]uint32{uint32(seed), 5}}}
+	p := problem{Network: n, draw: Draw{Train: true, Time: 3, Key: [2]uint32{uint32(seed), 5}}}
 	for range n.Layout.Size {
 		p.params = append(p.params, rng.NormFloat64()/math.Sqrt(float64(H)))
 	}
@@ -107,7 +107,7 @@ func byDifferences(t *testing.T, p problem, loss model.Loss) {
 
 // denseBeforeRelu returns what relu was applied to.
 func denseBeforeRelu(p problem, pass *Pass) []float64 {
-	return DenseForward(Linear, pass.Dropped, p.variable(p.params, p.Head()), p.variable(p.params, p.Head()+1))
+	return DenseForward(model.Linear, pass.Head[1].In, p.variable(p.params, p.FirstOfHead()), p.variable(p.params, p.FirstOfHead()+1))
 }
 
 // differences compares the gradient got with central differences of f by each element of x.
@@ -232,9 +232,9 @@ func TestBidirectionalIsTwoWalks(t *testing.T) {
 			copy(one.variable(one.params, i), p.variable(p.params, 3*d+i))
 		}
 		alone := one.Forward(one.params, x, mask, Draw{})
-		equal(t, fmt.Sprintf("direction %d", d), columns(both.HLast(), 5, 2*H, d*H, H), alone.HLast(), 0)
+		equal(t, fmt.Sprintf("direction %d", d), columns(p.HLast(both), 5, 2*H, d*H, H), p.HLast(alone), 0)
 	}
-	equal(t, "what the head sees", both.Dropped, both.HLast(), 0)
+	equal(t, "what the head sees", both.Head[0].Out, p.HLast(both), 0)
 }
 
 // A second layer is a network of one whose input is what the first one put out in the steps that are valid.
@@ -245,7 +245,7 @@ func TestStackedIsOneBehindTheOther(t *testing.T) {
 	copy(lower.params, p.params[:p.Layout.Variables[6].Offset])
 	upper := problemOf(t, model.Stack(6, 8, []int{5}, true, 0, 3), 5, 26)
 	copy(upper.params, p.params[p.Layout.Variables[6].Offset:])
-	between := lower.Forward(lower.params, p.batch.X, p.batch.Mask, Draw{}).Sequence()
+	between := lower.Sequence(lower.Forward(lower.params, p.batch.X, p.batch.Mask, Draw{}))
 	got := upper.Forward(upper.params, between, p.batch.Mask, Draw{})
 	equal(t, "logit", got.Logit, whole.Logit, 0)
 }
@@ -253,8 +253,8 @@ func TestStackedIsOneBehindTheOther(t *testing.T) {
 func TestFullyMaskedRow(t *testing.T) {
 	p := newProblem(t, 5, 4, 3, 4, 3, 0, 23)
 	r := p.Gradient(p.params, losses[1], p.batch, Draw{})
-	equal(t, "h of the fully masked row", r.Pass.HLast()[3*4:4*4], make([]float64, 4), 0)
-	equal(t, "c of the fully masked row", r.Pass.CLast()[3*4:4*4], make([]float64, 4), 0)
+	equal(t, "h of the fully masked row", p.HLast(r.Pass)[3*4:4*4], make([]float64, 4), 0)
+	equal(t, "c of the fully masked row", p.CLast(r.Pass)[3*4:4*4], make([]float64, 4), 0)
 	equal(t, "dx of the fully masked row", r.DX[3*12:4*12], make([]float64, 12), 0)
 	for i, g := range r.Grad {
 		if math.IsNaN(g) || math.IsInf(g, 0) {

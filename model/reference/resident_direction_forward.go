@@ -1,6 +1,10 @@
 package reference
 
-import "math"
+import (
+	"math"
+
+	"vklstm/model"
+)
 
 // ResidentDirectionForward is resident_direction_forward.comp: one direction of an LSTM layer over all steps. z[T][R][4H] is the
 // pre-activation as far as the input makes it, mask[T][R] says which steps are used, kernel[H][4H] is the recurrent kernel; with
@@ -19,8 +23,8 @@ func ResidentDirectionForward(r *Rounding, z []float64, mask [][]bool, kernel []
 		}
 		zt := append([]float64(nil), slot(z, t, R*z4)...)
 		n.matMulAdd(false, false, R, z4, H, hPrev, kernel, zt)
-		gates, hNext, cNext := LSTMCellForward(zt, mask[t], hPrev, c)
-		r.cellForward(mask[t], c, gates, hNext, cNext)
+		gates, hNext, cNext := LSTMCellForward(model.Tanh, zt, mask[t], hPrev, c)
+		r.cellForward(model.Tanh, mask[t], c, gates, hNext, cNext)
 		for row, valid := range mask[t] {
 			for u := range H {
 				if !valid {

@@ -29,6 +29,7 @@ type Kept struct {
 func (n Network) ResidentLSTM(params []float64, w Packed, loss model.Loss, draw Draw, inverseBatch float64) Kept {
 	H, steps, used := n.LSTMs[0].Units, len(w.X)/n.F, []bool{true}
 	kernel, recurrent, bias := n.variable(params, model.Kernel), n.variable(params, model.RecurrentKernel), n.variable(params, model.Bias)
+	rate := n.Head[0].Rate
 	h, c := make([]float64, H), make([]float64, H)
 	var k Kept
 	var gates, cells [][]float64
@@ -38,19 +39,19 @@ func (n Network) ResidentLSTM(params []float64, w Packed, loss model.Loss, draw 
 		z := slices.Clone(bias)
 		n.matMulAdd(false, false, 1, 4*H, n.F, w.X[t*n.F:(t+1)*n.F], kernel, z)
 		n.matMulAdd(false, false, 1, 4*H, H, h, recurrent, z)
-		gate, hNext, cNext := LSTMCellForward(z, used, h, c)
-		n.Rounding.cellForward(used, c, gate, hNext, cNext)
+		gate, hNext, cNext := LSTMCellForward(model.Tanh, z, used, h, c)
+		n.Rounding.cellForward(model.Tanh, used, c, gate, hNext, cNext)
 		h, c = hNext, cNext
 		gates, cells = append(gates, gate), append(cells, c)
 	}
 
-	k.Dropped = Dropout(h, H, w.Place, draw.Time, draw.Key, draw.Rate)
+	k.Dropped = Dropout(h, 1, H, w.Place, draw.Time, 0, draw.Key, rate)
 	dense, bias1 := n.variable(params, model.DenseKernel), n.variable(params, model.DenseBias)
 	output, bias2 := n.variable(params, model.OutputKernel), n.variable(params, model.OutputBias)
-	k.Dense = DenseForward(Relu, k.Dropped, dense, bias1)
-	n.Rounding.dense(Relu, k.Dropped, dense, bias1, k.Dense)
-	logit := DenseForward(Linear, k.Dense, output, bias2)
-	n.Rounding.dense(Linear, k.Dense, output, bias2, logit)
+	k.Dense = DenseForward(model.Relu, k.Dropped, dense, bias1)
+	n.Rounding.dense(model.Relu, k.Dropped, dense, bias1, k.Dense)
+	logit := DenseForward(model.Linear, k.Dense, output, bias2)
+	n.Rounding.dense(model.Linear, k.Dense, output, bias2, logit)
 	p := make([]float64, 1)
 	p[0], k.Loss, k.DLogit = Loss(loss, logit[0], w.Y)
 	n.Rounding.loss(loss, logit[0], w.Y, &k.Loss, &k.DLogit)
@@ -59,14 +60,14 @@ func (n Network) ResidentLSTM(params []float64, w Packed, loss model.Loss, draw 
 	k.Loss *= w.Weight
 	k.DLogit *= w.Weight * inverseBatch
 
-	k.DDense = DenseBackward(true, 1, []float64{k.DLogit}, output, k.Dense)
-	dDropped := DenseBackward(false, n.D, k.DDense, dense, nil)
-	n.Rounding.product(false, true, 1, H, n.D, k.DDense, dense, dDropped)
-	dh, dc := Dropout(dDropped, H, w.Place, draw.Time, draw.Key, draw.Rate), make([]float64, H)
+	k.DDense = DenseBackward(model.Relu, 1, []float64{k.DLogit}, output, k.Dense)
+	dDropped := DenseBackward(model.Linear, n.D(), k.DDense, dense, nil)
+	n.Rounding.product(false, true, 1, H, n.D(), k.DDense, dense, dDropped)
+	dh, dc := Dropout(dDropped, 1, H, w.Place, draw.Time, 0, draw.Key, rate), make([]float64, H)
 	k.DZ = make([]float64, steps*4*H)
 	for t := steps - 1; t >= 0; t-- {
-		dz, dhOut, dcOut := LSTMCellBackward(gates[t], cells[t], cells[t+1], used, dh, dc)
-		n.Rounding.cellBackward(used, gates[t], cells[t], cells[t+1], dh, dc, dz, dcOut)
+		dz, dhOut, dcOut := LSTMCellBackward(model.Tanh, gates[t], cells[t], cells[t+1], used, dh, dc)
+		n.Rounding.cellBackward(model.Tanh, used, gates[t], cells[t], cells[t+1], dh, dc, dz, dcOut)
 		n.matMulAdd(false, true, 1, H, 4*H, dz, recurrent, dhOut)
 		copy(k.DZ[t*4*H:], dz)
 		dh, dc = dhOut, dcOut

@@ -14,9 +14,9 @@ func (n Network) ResidentWeight(windows []Packed, kept []Kept) []float64 {
 		for t := range steps {
 			matMulAdd(true, false, 1, 4*H, 1, one, k.DZ[t*4*H:(t+1)*4*H], n.variable(grad, model.Bias))
 		}
-		matMulAdd(true, false, H, n.D, 1, k.Dropped, k.DDense, n.variable(grad, model.DenseKernel))
-		matMulAdd(true, false, 1, n.D, 1, one, k.DDense, n.variable(grad, model.DenseBias))
-		matMulAdd(true, false, n.D, 1, 1, k.Dense, []float64{k.DLogit}, n.variable(grad, model.OutputKernel))
+		matMulAdd(true, false, H, n.D(), 1, k.Dropped, k.DDense, n.variable(grad, model.DenseKernel))
+		matMulAdd(true, false, 1, n.D(), 1, one, k.DDense, n.variable(grad, model.DenseBias))
+		matMulAdd(true, false, n.D(), 1, 1, k.Dense, []float64{k.DLogit}, n.variable(grad, model.OutputKernel))
 		n.variable(grad, model.OutputBias)[0] += k.DLogit
 	}
 	return grad

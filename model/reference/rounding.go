@@ -3,6 +3,7 @@ package reference
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"vklstm/model"
 )
@@ -109,20 +110,93 @@ func (r *Rounding) product(transA, transB bool, m, n, k int, a, b, c []float64) 
 	}
 }
 
-// dense moves y = act(x·w + b) of a Dense layer without sigmoid.
-func (r *Rounding) dense(act Activation, x, w, b, y []float64) {
+// dense moves y = act(x·w + b) of a Dense layer.
+func (r *Rounding) dense(act model.Activation, x, w, b, y []float64) {
 	if r == nil {
 		return
 	}
 	n := len(b)
 	m := len(w) / n
-	exact := DenseForward(Linear, x, w, b)
+	exact := DenseForward(model.Linear, x, w, b)
 	sums := MatMul(false, false, len(x)/m, n, m, absolute(x), absolute(w))
 	for i := range y {
-		y[i] = exact[i] + r.any()*math.Sqrt(float64(m+1))*unit*(sums[i]+math.Abs(b[i%n]))
-		if act == Relu && y[i] < 0 {
-			y[i] = 0
+		z := exact[i] + r.any()*math.Sqrt(float64(m+1))*unit*(sums[i]+math.Abs(b[i%n]))
+		y[i] = Activate(act, z)
+		switch act {
+		case model.Tanh:
+			y[i] *= 1 + r.side(r.tanhs)*tanhError(z)
+		case model.Sigmoid:
+			y[i] = math.Min(1, y[i]*(1+r.side(r.sigmoid)*sigmoidError(y[i])))
 		}
+	}
+}
+
+// slope moves dz = dy·act', where act' was taken from act's value y.
+func (r *Rounding) slope(act model.Activation, dy, dz []float64) {
+	for i := range dz {
+		if r != nil && (act == model.Tanh || act == model.Sigmoid) {
+			dz[i] += r.any() * 3 * unit * math.Abs(dy[i])
+		}
+	}
+}
+
+// moments moves what BatchMoments returned.
+func (r *Rounding) moments(x []float64, used []bool, m Moments) {
+	if r == nil {
+		return
+	}
+	width := len(m.Mean)
+	n := rowsUsed(x, width, used)
+	size, spread := make([]float64, width), make([]float64, width)
+	for i, v := range x {
+		if used == nil || used[i/width] {
+			size[i%width] += math.Abs(v) / n
+			spread[i%width] += math.Abs(v-m.Mean[i%width]) * (math.Abs(v) + math.Abs(m.Mean[i%width])) / n
+		}
+	}
+	for u := range width {
+		m.Mean[u] += r.any() * (math.Sqrt(n) + 2) * unit * size[u]
+		m.Variance[u] = math.Max(0, m.Variance[u]+r.any()*unit*((math.Sqrt(n)+3)*m.Variance[u]+2*spread[u]))
+	}
+}
+
+// normalized moves y = gamma·(x − mean)/√(variance + small) + beta, whether it is computed so or as x·factor + rest.
+func (r *Rounding) normalized(x []float64, m Moments, gamma, beta []float64, small float64, y []float64) {
+	for i := range y {
+		if r != nil {
+			u := i % len(gamma)
+			y[i] += r.any() * unit * (10*math.Abs(gamma[u])/math.Sqrt(m.Variance[u]+small)*(math.Abs(x[i])+math.Abs(m.Mean[u])) + 2*math.Abs(beta[u]))
+		}
+	}
+}
+
+// normalizedBack moves what BatchNormalizationBackward returned.
+func (r *Rounding) normalizedBack(x []float64, m Moments, gamma []float64, small float64, used []bool, dy, dx, dGamma, dBeta []float64) {
+	if r == nil {
+		return
+	}
+	width := len(gamma)
+	n := rowsUsed(x, width, used)
+	size, sum := make([]float64, width), make([]float64, width)
+	for i, v := range x {
+		u := i % width
+		size[u] += math.Abs(dy[i]) * (math.Abs(v) + math.Abs(m.Mean[u])) / math.Sqrt(m.Variance[u]+small)
+		sum[u] += math.Abs(dy[i])
+	}
+	for u := range width {
+		rows := math.Sqrt(float64(len(x) / width))
+		size[u] *= unit * (rows + 8)
+		sum[u] *= unit * rows
+		dGamma[u] += r.any() * size[u]
+		dBeta[u] += r.any() * sum[u]
+		size[u], sum[u] = r.any()*size[u], r.any()*sum[u] // what dx takes of them
+	}
+	for i, v := range x {
+		u := i % width
+		factor := gamma[u] / math.Sqrt(m.Variance[u]+small)
+		share := math.Abs(v-m.Mean[u]) / math.Sqrt(m.Variance[u]+small) / n
+		dx[i] += factor * (size[u]*share + sum[u]/n)
+		dx[i] += r.any() * unit * 10 * math.Abs(factor) * (math.Abs(dy[i]) + math.Abs(dGamma[u])*share + math.Abs(dBeta[u])/n)
 	}
 }
 
@@ -156,7 +230,7 @@ func tanhError(x float64) float64 {
 }
 
 // cellForward moves what LSTMCellForward returned.
-func (r *Rounding) cellForward(mask []bool, cPrev, gates, h, c []float64) {
+func (r *Rounding) cellForward(act model.Activation, mask []bool, cPrev, gates, h, c []float64) {
 	if r == nil {
 		return
 	}
@@ -170,17 +244,27 @@ func (r *Rounding) cellForward(mask []bool, cPrev, gates, h, c []float64) {
 			for _, block := range []int{0, 1, 3} {
 				g[block*H+u] *= 1 + r.side(r.sigmoid)*sigmoidError(g[block*H+u])
 			}
-			g[2*H+u] *= 1 + r.side(r.tanhs)*tanhError(math.Atanh(g[2*H+u]))
+			if act == model.Tanh {
+				g[2*H+u] *= 1 + r.side(r.tanhs)*tanhError(math.Atanh(g[2*H+u]))
+			}
 			i, f, o := g[u], g[H+u], g[3*H+u]
 			c[at] = f*cPrev[at] + i*g[2*H+u]
 			c[at] += r.any() * 2 * unit * (math.Abs(f*cPrev[at]) + math.Abs(i*g[2*H+u]))
-			h[at] = o * math.Tanh(c[at]) * (1 + r.side(r.tanhs)*tanhError(c[at]) + r.any()*unit)
+			h[at] = o * Activate(act, c[at]) * (1 + r.side(r.tanhs)*cellError(act, c[at]) + r.any()*unit)
 		}
 	}
 }
 
+// cellError returns the relative error that act(c) may have.
+func cellError(act model.Activation, c float64) float64 {
+	if act == model.Relu {
+		return 0
+	}
+	return tanhError(c)
+}
+
 // cellBackward moves what LSTMCellBackward returned.
-func (r *Rounding) cellBackward(mask []bool, gates, cPrev, c, dh, dc, dz, dcOut []float64) {
+func (r *Rounding) cellBackward(act model.Activation, mask []bool, gates, cPrev, c, dh, dc, dz, dcOut []float64) {
 	if r == nil {
 		return
 	}
@@ -192,12 +276,14 @@ func (r *Rounding) cellBackward(mask []bool, gates, cPrev, c, dh, dc, dz, dcOut 
 			}
 			at, gate, out := row*H+u, gates[row*4*H:(row+1)*4*H], dz[row*4*H:(row+1)*4*H]
 			i, f, g, o := gate[u], gate[H+u], gate[2*H+u], gate[3*H+u]
-			tc := math.Tanh(c[at])
-			et := r.side(r.tanhs) * tanhError(c[at])
+			ac := Activate(act, c[at])
+			et := r.side(r.tanhs) * cellError(act, c[at])
 			through := dh[at] * o
-			// 1 − tc² inherits twice tanh's error, times tc².
-			e := through*-2*tc*tc*et + r.any()*unit*(3*math.Abs(dc[at])+6*math.Abs(through)*(1-tc*tc))
-			for block, k := range []float64{g * i * (1 - i), cPrev[at] * f * (1 - f), i * (1 - g*g)} {
+			e := r.any() * unit * (3*math.Abs(dc[at]) + 6*math.Abs(through)*Slope(act, ac))
+			if act == model.Tanh { // 1 − tanh² inherits twice tanh's error, times tanh²
+				e += through * -2 * ac * ac * et
+			}
+			for block, k := range []float64{g * i * (1 - i), cPrev[at] * f * (1 - f), i * Slope(act, g)} {
 				out[block*H+u] += e*k + out[block*H+u]*5*unit*r.any()
 			}
 			out[3*H+u] *= 1 + et + 5*unit*r.any()
@@ -215,6 +301,52 @@ func (r *Rounding) probability(logit, p []float64) {
 	}
 }
 
+// softmax moves one row's probabilities: of each exponential the argument errs by a rounding, exp by its own, and the sum and the
+// division by what is left.
+func (r *Rounding) softmax(logits, p []float64) {
+	if r == nil {
+		return
+	}
+	errors, most, sum := make([]float64, len(p)), slices.Max(logits), 0.0
+	for j, z := range logits {
+		errors[j] = (3 + 3*(most-z)) * ulp
+		sum += p[j] * errors[j]
+	}
+	for j := range p {
+		p[j] = math.Min(1, p[j]*(1+r.any()*(errors[j]+sum+(3+math.Sqrt(float64(len(p))))*ulp)))
+	}
+}
+
+// categoricalLoss moves one row's loss and its derivative by the logits. In every term of CategoricalLoss what is added has one sign;
+// a term of another class's derivative inherits p_c's error.
+func (r *Rounding) categoricalLoss(kind model.Loss, logits []float64, y int, p []float64, l *float64, dl []float64) {
+	if r == nil {
+		return
+	}
+	most, all := slices.Max(logits), 0.0
+	for j, z := range logits {
+		all += p[j] * (3 + 3*(most-z))
+	}
+	e, second := (all+3+math.Sqrt(float64(len(p))))*ulp, *l
+	if kind.Kind == model.CategoricalFocal {
+		rest := math.Max(1-p[y], 0x1p-126)
+		farthest := 0.0
+		for j, z := range logits {
+			if j != y {
+				farthest = math.Max(farthest, most-z)
+			}
+		}
+		factor := kind.Gamma*(e+(6+3*farthest)*ulp) + (3+2*kind.Gamma*math.Abs(math.Log(rest)))*ulp
+		e += factor
+		second += *l * factor / ulp
+	}
+	*l += r.any() * ulp * (4*second + all)
+	for j := range dl {
+		soft := kind.LabelSmoothing * (p[j] + 1) // terms of both signs, where every class has a target
+		dl[j] += r.any() * ((e+(6+3*(most-logits[j]))*ulp)*(math.Abs(dl[j])+soft) + 3*ulp*math.Abs(dl[j]))
+	}
+}
+
 // loss moves one row's loss and its derivative by the logit. Both are sums and products of positive numbers, so
 // relative errors add: softplus(x) = max(x, 0) + log1p(e), e = exp(−|x|), has exp's and 4 ulp more; q^γ =
 // exp(−γ·softplus) has γ·softplus times that, and exp's own.
@@ -226,6 +358,13 @@ func (r *Rounding) loss(kind model.Loss, z, y float64, l, dl *float64) {
 		e := math.Exp(-math.Abs(x))
 		value = Softplus(x)
 		return value, (4 + (3+2*math.Abs(x))*math.Min(1, e/value)) * ulp
+	}
+	if kind.LabelSmoothing > 0 { // two such losses, and p − t
+		_, e1 := softplus(-z)
+		_, e2 := softplus(z)
+		*l *= 1 + r.any()*(math.Max(e1, e2)+3*ulp)
+		*dl += r.any() * (sigmoidError(Sigmoid(z))*Sigmoid(z) + 2*ulp)
+		return
 	}
 	s := 2*y - 1
 	q := Sigmoid(-s * z)
@@ -300,39 +439,95 @@ func (n Network) add(sum, more []float64) {
 	n.Rounding.store(sum)
 }
 
-func (n Network) cellForward(z []float64, mask []bool, hPrev, cPrev []float64) (gates, h, c []float64) {
-	gates, h, c = LSTMCellForward(z, mask, hPrev, cPrev)
-	n.Rounding.cellForward(mask, cPrev, gates, h, c)
+func (n Network) cellForward(act model.Activation, z []float64, mask []bool, hPrev, cPrev []float64) (gates, h, c []float64) {
+	gates, h, c = LSTMCellForward(act, z, mask, hPrev, cPrev)
+	n.Rounding.cellForward(act, mask, cPrev, gates, h, c)
 	return gates, h, c
 }
 
-func (n Network) cellBackward(gates, cPrev, c []float64, mask []bool, dh, dc []float64) (dz, dhOut, dcOut []float64) {
-	dz, dhOut, dcOut = LSTMCellBackward(gates, cPrev, c, mask, dh, dc)
-	n.Rounding.cellBackward(mask, gates, cPrev, c, dh, dc, dz, dcOut)
+func (n Network) cellBackward(act model.Activation, gates, cPrev, c []float64, mask []bool, dh, dc []float64) (dz, dhOut, dcOut []float64) {
+	dz, dhOut, dcOut = LSTMCellBackward(act, gates, cPrev, c, mask, dh, dc)
+	n.Rounding.cellBackward(act, mask, gates, cPrev, c, dh, dc, dz, dcOut)
 	return dz, dhOut, dcOut
 }
 
-func (n Network) dense(act Activation, x, w, b []float64) []float64 {
+func (n Network) merge(merge model.Merge, directions [][]float64, rows int) []float64 {
+	out := Merge(merge, directions, rows)
+	if len(directions) > 1 && merge != model.Concat {
+		n.Rounding.store(out)
+	}
+	return out
+}
+
+func (n Network) mergeBackward(merge model.Merge, directions [][]float64, rows, d int, dOut []float64) []float64 {
+	out := MergeBackward(merge, directions, rows, d, dOut)
+	if merge == model.Product {
+		n.Rounding.store(out)
+	}
+	return out
+}
+
+func (n Network) dense(act model.Activation, x, w, b []float64) []float64 {
 	y := DenseForward(act, x, w, b)
 	n.Rounding.dense(act, x, w, b, y)
 	return y
 }
 
-// denseBackward is DenseBackward by k outputs.
-func (n Network) denseBackward(relu bool, k int, dy, w, y []float64) []float64 {
-	dx := DenseBackward(relu, k, dy, w, y)
-	if relu { // one output, whose products are of two numbers
+// slope returns dy·act'(z), from y = act(z).
+func (n Network) slope(act model.Activation, dy, y []float64) []float64 {
+	dz := make([]float64, len(dy))
+	for i, v := range dy {
+		dz[i] = v * Slope(act, y[i])
+	}
+	n.Rounding.slope(act, dy, dz)
+	return dz
+}
+
+// denseBackward is DenseBackward by k outputs, of a gradient by what comes before the activation.
+func (n Network) denseBackward(k int, dz, w []float64) []float64 {
+	dx := DenseBackward(model.Linear, k, dz, w, nil)
+	if k == 1 { // products of two numbers
 		n.Rounding.store(dx)
 	} else {
-		rows := len(dy) / k
-		n.Rounding.product(false, true, rows, len(dx)/rows, k, dy, w, dx)
+		rows := len(dz) / k
+		n.Rounding.product(false, true, rows, len(dx)/rows, k, dz, w, dx)
 	}
 	return dx
 }
 
-// probability is the sigmoid of each logit.
+func (n Network) batchMoments(x []float64, width int, used []bool) Moments {
+	m := BatchMoments(x, width, used)
+	n.Rounding.moments(x, used, m)
+	return m
+}
+
+func (n Network) normalize(x []float64, m Moments, gamma, beta []float64, small float64) []float64 {
+	y := BatchNormalizationForward(x, m, gamma, beta, small)
+	n.Rounding.normalized(x, m, gamma, beta, small, y)
+	return y
+}
+
+// normalizeBackward writes the gradients by gamma and beta to grad.
+func (n Network) normalizeBackward(x []float64, m Moments, gamma []float64, small float64, used []bool, dy []float64, grad normalization) []float64 {
+	dx, dGamma, dBeta := BatchNormalizationBackward(x, m, gamma, small, used, dy)
+	n.Rounding.normalizedBack(x, m, gamma, small, used, dy, dx, dGamma, dBeta)
+	copy(grad.gamma, dGamma)
+	copy(grad.beta, dBeta)
+	return dx
+}
+
+// probability is the sigmoid of each logit, or the softmax of each row's logits.
 func (n Network) probability(logit []float64) []float64 {
 	p := make([]float64, len(logit))
+	if n.Classes > 1 {
+		for i := 0; i < len(logit); i += n.Classes {
+			row := p[i : i+n.Classes]
+			exact, _, _ := CategoricalLoss(model.Loss{}, logit[i:i+n.Classes], 0)
+			copy(row, exact)
+			n.Rounding.softmax(logit[i:i+n.Classes], row)
+		}
+		return p
+	}
 	for i, l := range logit {
 		p[i] = Sigmoid(l)
 	}
@@ -340,10 +535,16 @@ func (n Network) probability(logit []float64) []float64 {
 	return p
 }
 
-// loss is Loss without the probability.
-func (n Network) loss(kind model.Loss, z, y float64) (l, dl float64) {
-	_, l, dl = Loss(kind, z, y)
-	n.Rounding.loss(kind, z, y, &l, &dl)
+// loss is Loss, or CategoricalLoss, of one row, without the probability.
+func (n Network) loss(kind model.Loss, logits []float64, y float64) (l float64, dl []float64) {
+	if n.Classes > 1 {
+		p, l, dl := CategoricalLoss(kind, logits, int(y))
+		n.Rounding.categoricalLoss(kind, logits, int(y), p, &l, dl)
+		return l, dl
+	}
+	dl = make([]float64, 1)
+	_, l, dl[0] = Loss(kind, logits[0], y)
+	n.Rounding.loss(kind, logits[0], y, &l, &dl[0])
 	return l, dl
 }
 

@@ -8,7 +8,7 @@ func SGDUpdate(o model.Optimizer, l model.Layout, s *State, grad []float64, lr f
 	s.Step++
 	grad = penalised(o, l, s.Params, grad)
 	clip := o.ClipFactors(GradientNorm(l, grad))
-	for i, v := range l.Variables {
+	for i, v := range l.Variables[:l.Trained] {
 		for j := v.Offset; j < v.Offset+v.Size(); j++ {
 			s.Params[j] -= s.Params[j]*o.Decay(lr) + lr*clip[i]*grad[j]
 		}

@@ -17,6 +17,9 @@ func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
 		return nil, fmt.Errorf("tflite: write the model: %w", err)
 	}
 	c, _ := t.Spec.Chain()
+	if err := c.Plain(); err != nil {
+		return nil, fmt.Errorf("tflite: write the model: %w", err)
+	}
 	w := writer{graph: newGraph(), chain: c, layout: t.Spec.Layout(), quantization: q}
 	x := w.tensor(tFloat, 1, c.T, c.F)
 	if err := w.bounded(t); err != nil {
@@ -167,14 +170,14 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 		}
 	}
 
-	head := w.layout.Variables[c.Head():]
+	head := w.layout.Variables[c.FirstOfHead():]
 	dense := opDense
 	if w.quantization == model.QuantizeInt8 {
 		dense = opDenseInt8
 	}
-	x := w.op(dense, []int{last, w.kernel(transposed(head[0].Of(params), c.Out(), c.D), c.D, c.Out()), w.floats(head[1].Of(params), c.D)},
-		tFloat, []int{1, c.D}, slot{0, int8(1)})
-	x = w.op(opDense, []int{x, w.floats(head[2].Of(params), 1, c.D), w.floats(head[3].Of(params), 1)}, tFloat, []int{1, 1})
+	x := w.op(dense, []int{last, w.kernel(transposed(head[0].Of(params), c.Out(), c.D()), c.D(), c.Out()), w.floats(head[1].Of(params), c.D())},
+		tFloat, []int{1, c.D()}, slot{0, int8(1)})
+	x = w.op(opDense, []int{x, w.floats(head[2].Of(params), 1, c.D()), w.floats(head[3].Of(params), 1)}, tFloat, []int{1, 1})
 	return w.op(opLogistic, []int{x}, tFloat, []int{1, 1})
 }
 

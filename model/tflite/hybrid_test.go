@@ -168,14 +168,14 @@ func (h hybrid) member(params []float32, steps [][]float64) float64 {
 		}
 		steps = out
 	}
-	head := variables[c.Head():]
+	head := variables[c.FirstOfHead():]
 	in, step := h.rounded(last)
 	if h.xnnpack {
 		in, step = h.asymmetric(last)
 	}
-	kernel, p := kept(head[0].Of(params), c.D, 0, c.D), float64(head[3].Of(params)[0])
-	for u := range c.D {
-		z := float64(head[1].Of(params)[u]) + product(in, step, kernel, c.D, u)
+	kernel, p := kept(head[0].Of(params), c.D(), 0, c.D()), float64(head[3].Of(params)[0])
+	for u := range c.D() {
+		z := float64(head[1].Of(params)[u]) + product(in, step, kernel, c.D(), u)
 		p += math.Max(z, 0) * float64(head[2].Of(params)[u])
 	}
 	return sigmoid(p)

@@ -69,7 +69,7 @@ type shape struct {
 }
 
 func (s site) shape(k, b, r int) shape {
-	return shape{T: s.chain.T, F: s.chain.F, D: s.chain.D, K: k, P: s.stride, B: b, R: r}
+	return shape{T: s.chain.T, F: s.chain.F, D: s.chain.D(), K: k, P: s.stride, B: b, R: r}
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }

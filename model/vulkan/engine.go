@@ -93,6 +93,9 @@ func Mixed() Setting { return func(e *Engine) { e.mixed = true } }
 // own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
 func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Setting) (*Engine, error) {
 	d, err := spec.Chain()
+	if err == nil {
+		err = d.Plain()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +103,7 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 		return nil, fmt.Errorf("vulkan: no models; give options for at least one")
 	}
 	for i, o := range opts {
-		if err := o.Check(d.F); err != nil {
+		if err := o.Check(d.F, d.Classes); err != nil {
 			return nil, err
 		}
 		if o.Optimizer.Kind != opts[0].Optimizer.Kind {
@@ -316,7 +319,7 @@ func lengths(x []float32, t, f int) []int32 {
 	out := make([]int32, len(x)/(t*f))
 	for i := range out {
 		for s := range t {
-			if augment.Valid(x[(i*t+s)*f : (i*t+s+1)*f]) {
+			if augment.Valid(x[(i*t+s)*f:(i*t+s+1)*f], 0) {
 				out[i]++
 			}
 		}

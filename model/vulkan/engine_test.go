@@ -94,7 +94,7 @@ func (s small) stacked(units ...int) small {
 	if err != nil {
 		panic(err)
 	}
-	s.spec = model.Stack(c.T, c.F, units, true, s.spec.Rate(), c.D)
+	s.spec = model.Stack(c.T, c.F, units, true, s.spec.Rate(), c.D())
 	s.init = nil
 	for i := range s.opts {
 		s.init = append(s.init, s.spec.Init(uint64(40+i)))

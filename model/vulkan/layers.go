@@ -20,7 +20,7 @@ type layerwise struct {
 func (l *layerwise) plan(k, batch int) (shape, error) {
 	// Of a row: the largest buffer, and all of them.
 	c := l.chain
-	widest, total := c.F, uint64(c.T)*uint64(2*c.F+2)+uint64(2*c.Out()+4*c.D)
+	widest, total := c.F, uint64(c.T)*uint64(2*c.F+2)+uint64(2*c.Out()+4*c.D())
 	for i, r := range c.LSTMs {
 		widest = max(widest, 4*r.Units)
 		each := c.T*4*r.Units + (c.T+1)*2*r.Units + 2*r.Units
@@ -32,7 +32,7 @@ func (l *layerwise) plan(k, batch int) (shape, error) {
 		}
 		total += uint64(r.Directions()) * uint64(each)
 	}
-	perRow := 4 * uint64(k) * uint64(max((c.T+1)*widest, c.D, c.Out()))
+	perRow := 4 * uint64(k) * uint64(max((c.T+1)*widest, c.D(), c.Out()))
 	return l.divide(k, batch, perRow, 4*uint64(k)*total, l.info.Limits.StorageRange, "use fewer units or a shorter window")
 }
 
@@ -235,7 +235,7 @@ func (p *layersPass) recordInput(rec *gpu.Recording, row0 int, train bool) {
 
 // recordForward records the way from the input to each window's logit, probability and loss.
 func (p *layersPass) recordForward(rec *gpu.Recording, row0 int, train bool) {
-	R, out, head, top := p.R, p.chain.Out(), p.chain.Head(), len(p.layers)-1
+	R, out, head, top := p.R, p.chain.Out(), p.chain.FirstOfHead(), len(p.layers)-1
 	for i := range p.layers {
 		p.recordLayer(rec, i, train)
 	}
@@ -310,7 +310,7 @@ func (p *layersPass) inputs(i int) []columns {
 // recordBackward records the way from dlogit to the gradient of every parameter, in grads[K][P]. The first pass of a step writes
 // the gradient, further ones add to it.
 func (p *layersPass) recordBackward(rec *gpu.Recording, row0 int) {
-	R, D, out, head, top := p.R, p.D, p.chain.Out(), p.chain.Head(), len(p.layers)-1
+	R, D, out, head, top := p.R, p.D, p.chain.Out(), p.chain.FirstOfHead(), len(p.layers)-1
 	add := row0 > 0
 	for _, dense := range []struct {
 		first  int // variable: the kernel, and then the bias

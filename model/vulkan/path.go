@@ -191,7 +191,7 @@ func newResident(s site, t Tuning) (*resident, error) {
 	w, err := newWorkgroups(c.LSTMs[0].Units, info, t)
 	r := &resident{
 		site:        s,
-		ResidentNet: kernel.ResidentNet{H: w.units, F: c.F, D: c.D, HP: w.hp, Plain: info.Software, Narrow: info.Limits.LaneRegisters > 0},
+		ResidentNet: kernel.ResidentNet{H: w.units, F: c.F, D: c.D(), HP: w.hp, Plain: info.Software, Narrow: info.Limits.LaneRegisters > 0},
 		workgroups:  w, parts: residentParts, ahead: t.Ahead,
 	}
 	if t.Parts > 0 {
@@ -200,8 +200,8 @@ func newResident(s site, t Tuning) (*resident, error) {
 	shared := 4 * (2*r.HP + 8*r.HP + r.DenseRoom())
 	switch l := info.Limits; {
 	case err != nil:
-	case c.D > 1<<20 || c.F > 1<<20:
-		err = fmt.Errorf("%d features and %d dense units", c.F, c.D)
+	case c.D() > 1<<20 || c.F > 1<<20:
+		err = fmt.Errorf("%d features and %d dense units", c.F, c.D())
 	case shared > int(l.SharedMemory):
 		err = fmt.Errorf("%d bytes of shared memory are needed, the device has %d", shared, l.SharedMemory)
 	case l.StorageBuffers < 13:

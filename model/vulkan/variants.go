@@ -51,7 +51,7 @@ var matmulVariants = []kernel.MatmulVariant{
 
 // oneLayer is the Chain of one LSTM of one direction.
 func oneLayer(t, f, h, d int) model.Chain {
-	return model.Chain{T: t, F: f, LSTMs: []model.Recurrent{{In: f, Units: h}}, D: d}
+	return model.Dims{T: t, F: f, H: h, D: d}.Chain()
 }
 
 // residentVariants are the pipelines of the resident path on a device: at the production shape with every number of lanes that

@@ -325,7 +325,7 @@ func (d *Dataset) Check(p Parts, how Division) (warnings []string, err error) {
 func (d *Dataset) anyValid(part []int32) bool {
 	for _, i := range part {
 		for step := int(i) * d.T; step < (int(i)+1)*d.T; step++ {
-			if augment.Valid(d.X[step*d.F : (step+1)*d.F]) {
+			if augment.Valid(d.X[step*d.F:(step+1)*d.F], 0) {
 				return true
 			}
 		}

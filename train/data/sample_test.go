@@ -48,7 +48,7 @@ func TestSample(t *testing.T) {
 		}
 	}
 	for w := range d.N {
-		valid := func(t int) bool { return augment.Valid(d.X[(w*60+t)*6:][:6]) }
+		valid := func(t int) bool { return augment.Valid(d.X[(w*60+t)*6:][:6], 0) }
 		for t := range 60 {
 			if !valid(t) {
 				masked++
@@ -103,7 +103,7 @@ func TestSampleIsNotTrivial(t *testing.T) {
 	d := Sample(SampleWindows, 42)
 	last := func(w, f int) float64 {
 		for t := 59; t >= 0; t-- {
-			if v := d.X[(w*60+t)*6+f]; augment.Valid(d.X[(w*60+t)*6:][:6]) && v == v {
+			if v := d.X[(w*60+t)*6+f]; augment.Valid(d.X[(w*60+t)*6:][:6], 0) && v == v {
 				return float64(v)
 			}
 		}
@@ -113,7 +113,7 @@ func TestSampleIsNotTrivial(t *testing.T) {
 		return func(w, f int) float64 {
 			most := math.Inf(-1)
 			for t := range 60 {
-				if v := float64(d.X[(w*60+t)*6+f]); v == v && augment.Valid(d.X[(w*60+t)*6:][:6]) {
+				if v := float64(d.X[(w*60+t)*6+f]); v == v && augment.Valid(d.X[(w*60+t)*6:][:6], 0) {
 					most = max(most, sign*v)
 				}
 			}

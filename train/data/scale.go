@@ -117,7 +117,7 @@ func eachValid(d *Dataset, part []int32, visit func(f int, x float64)) {
 	for _, i := range part {
 		for t := int(i) * d.T; t < (int(i)+1)*d.T; t++ {
 			step := d.X[t*d.F : (t+1)*d.F]
-			if !augment.Valid(step) {
+			if !augment.Valid(step, 0) {
 				continue
 			}
 			for f, x := range step {

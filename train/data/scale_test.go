@@ -150,7 +150,7 @@ func TestEachValid(t *testing.T) {
 		for s := range d.T {
 			step := d.X[(int(w)*d.T+s)*d.F:][:d.F]
 			for _, v := range step {
-				if augment.Valid(step) && v == v {
+				if augment.Valid(step, 0) && v == v {
 					want++
 				}
 			}

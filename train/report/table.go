@@ -61,7 +61,7 @@ func Model(w io.Writer, spec model.Spec) error {
 		case l.Kind == model.Dropout:
 			what += fmt.Sprintf(" %v", l.Rate)
 		case l.Activation != "":
-			what += " " + l.Activation
+			what += " " + string(l.Activation)
 		}
 		t.AppendRow(table.Row{fmt.Sprintf("%s (%s)", l.Name, what), shape, humanize.Comma(int64(n))})
 	}

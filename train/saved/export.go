@@ -175,11 +175,12 @@ func decodeNPZ(f *npz.File) (*Model, error) {
 	if a.Members < 1 || a.Members > MaxMembers {
 		return nil, fmt.Errorf("its array %q names %d members; at least 1 and at most %d", Attribute, a.Members, MaxMembers)
 	}
-	if _, err := a.Spec.Chain(); err != nil {
+	chain, err := a.Spec.Chain()
+	if err != nil {
 		return nil, err
 	}
 	if a.Loss.Kind != "" {
-		if err := a.Loss.Check(); err != nil {
+		if err := a.Loss.Check(chain.Classes); err != nil {
 			return nil, err
 		}
 	}

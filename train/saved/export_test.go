@@ -39,7 +39,7 @@ func TestExportNPZ(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got.Spec, m.Spec) || !reflect.DeepEqual(got.Scaling, m.Scaling) || got.Threshold != 0.3 || got.Loss != m.Loss ||
+	if !reflect.DeepEqual(got.Spec, m.Spec) || !reflect.DeepEqual(got.Scaling, m.Scaling) || got.Threshold != 0.3 || !got.Loss.Equal(m.Loss) ||
 		*got.Origin != *m.Origin || len(got.Members()) != 2 {
 		t.Errorf("read %+v, %+v", got, got.Origin)
 	}

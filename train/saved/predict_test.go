@@ -121,7 +121,7 @@ func TestEnsembleFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got.Spec, spec) || got.Threshold != 0.25 || got.Origin.Seed != 7 || got.Loss != m.Loss {
+	if !reflect.DeepEqual(got.Spec, spec) || got.Threshold != 0.25 || got.Origin.Seed != 7 || !got.Loss.Equal(m.Loss) {
 		t.Errorf("%+v, %+v", got, got.Origin)
 	}
 	members, want := got.Members(), m.Members()

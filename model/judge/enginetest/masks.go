@@ -79,7 +79,7 @@ func (s suite) fullyMasked(t *testing.T, spec model.Spec) {
 		t.Fatal(err)
 	}
 	g, out := gradient(t, s.engine(t, c), 0, p)
-	variables, head := spec.Layout().Variables, chain.Head() // which begins with dense/kernel
+	variables, head := spec.Layout().Variables, chain.FirstOfHead() // which begins with dense/kernel
 	for _, v := range variables[:head+1] {
 		for j, d := range v.Of(g) {
 			if d != 0 {
