@@ -78,7 +78,7 @@ func TestDropoutParts(t *testing.T) {
 			seed := rng.Uint64()
 			options = append(options, optionsOf(model.Options{Seed: seed}, rate, 0)...)
 			schedule = append(schedule, 0, 0, 0, time)
-			for _, v := range reference.Dropout(wide(x[k*R*W:][:R*W]), W, row0, time, philox.Key(seed), rate) {
+			for _, v := range reference.Dropout(wide(x[k*R*W:][:R*W]), 1, W, row0, time, 0, philox.Key(seed), rate) {
 				want = append(want, float32(v))
 			}
 		}

@@ -134,7 +134,7 @@ func (e *Engine) Load(w model.Windows) error {
 func (e *Engine) usedSteps(x []float32) int32 {
 	n := int32(0)
 	for ; len(x) > 0; x = x[e.dims.F:] {
-		if augment.Valid(x[:e.dims.F], e.dims.MaskValue) {
+		if !e.dims.Masked || augment.Valid(x[:e.dims.F], e.dims.MaskValue) {
 			n++
 		}
 	}

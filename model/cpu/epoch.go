@@ -23,7 +23,7 @@ func (e *Engine) Epoch(ctx context.Context, plans []model.Plan) ([]model.Outcome
 	outcomes := make([]model.Outcome, len(plans))
 	steps, perRun := 0, 0
 	for k, p := range plans {
-		outcomes[k].Probability, outcomes[k].Loss = make([]float32, len(p.Train)), make([]float32, len(p.Train))
+		outcomes[k].Probability, outcomes[k].Loss = make([]float32, len(p.Train)*e.dims.Classes), make([]float32, len(p.Train))
 		steps = max(steps, p.Steps())
 		if e.opts[k].Augment.Changes() {
 			perRun += p.Batch
@@ -59,7 +59,7 @@ func cut(outcomes []model.Outcome, plans []model.Plan) []model.Outcome {
 	for k, p := range plans {
 		o := &outcomes[k]
 		n := min(len(p.Train), o.Steps*p.Batch)
-		o.Probability, o.Loss = o.Probability[:n], o.Loss[:n]
+		o.Probability, o.Loss = o.Probability[:n*len(o.Probability)/max(len(p.Train), 1)], o.Loss[:n]
 	}
 	return outcomes
 }
@@ -77,7 +77,7 @@ func (e *Engine) jobs(plans []model.Plan, outcomes []model.Outcome, first, last 
 		j := job{
 			k: k, x: e.data.X, batch: p.Batch, time: e.nets[k].step,
 			block: []int64{0}, row: []int64{0}, src: make([]int32, to-from), at: make([]int32, to-from), whole: make([]int32, to-from),
-			label: make([]float32, to-from), probability: outcomes[k].Probability[from:to], loss: outcomes[k].Loss[from:to],
+			label: make([]float32, to-from), probability: outcomes[k].Probability[from*e.dims.Classes : to*e.dims.Classes], loss: outcomes[k].Loss[from:to],
 		}
 		if p.Weight != nil {
 			j.weight = p.Weight[from:to]
@@ -205,7 +205,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 		return grad, model.Outcome{}, nil
 	}
 	n := min(plan.Batch, len(plan.Train))
-	o := model.Outcome{Probability: make([]float32, n), Loss: make([]float32, n), Steps: 1}
+	o := model.Outcome{Probability: make([]float32, n*e.dims.Classes), Loss: make([]float32, n), Steps: 1}
 	outcomes := make([]model.Outcome, len(plans))
 	outcomes[k] = o
 	if _, err := e.run(context.Background(), gradients, e.jobs(plans, outcomes, 0, 1), len(e.workers)); err != nil {

@@ -25,35 +25,42 @@ static void products(const vk_layer *L, const float *panels, float *z, int64_t p
 	}
 }
 
-// cells: gates, c, tanh(c) and h of the active rows. Two loops, because one row's chain from gate to h is far longer
-// than what a core looks ahead over. Rows that go on hand h to their next step; the others end.
-INL void cells(const int train, const vk_layer *L, float *G, int64_t panel, const float *c0, float *c, float *tc,
+// cells: gates, c, tanh(c) and h of the active rows, or relu in place of tanh. Two loops, because one row's chain from gate to h is far
+// longer than what a core looks ahead over. Rows that go on hand h to their next step; the others end.
+INL void cells(const int train, const int relu, const vk_layer *L, float *G, int64_t panel, const float *c0, float *c, float *tc,
 		int64_t act, int64_t next, float *a, float *h) {
 	int64_t H = L->H, out = L->out;
 	for (int64_t j = 0; j < H; j += VL)
 		for (int64_t r = 0; r < act; r++) {
 			float *z = G + j / VL * panel + r * W4;
 			// One reciprocal for two: 1/a = b/(a·b).
-			vf di = below(ld(z)), df = below(ld(z + VL)), e = above(ld(z + 2 * VL)), dg = e + 2.f, d = below(ld(z + 3 * VL));
-			vf p = RECIPROCAL(di * df), q = RECIPROCAL(dg * d);
-			vf i = p * df, f = p * di, g = e * (q * d), o = q * dg;
+			vf di = below(ld(z)), df = below(ld(z + VL)), d = below(ld(z + 3 * VL)), p = RECIPROCAL(di * df), i = p * df, f = p * di, g, o;
+			if (relu) {
+				g = VMAX(all(0), ld(z + 2 * VL));
+				o = RECIPROCAL(d);
+			} else {
+				vf e = above(ld(z + 2 * VL)), dg = e + 2.f, q = RECIPROCAL(dg * d);
+				g = e * (q * d);
+				o = q * dg;
+			}
 			if (train) { st(z, i); st(z + VL, f); st(z + 2 * VL, g); }
 			st(z + 3 * VL, o);
 			st(c + r * H + j, f * ld(c0 + r * H + j) + i * g);
 		}
 	for (int64_t j = 0; j < H; j += VL)
 		for (int64_t r = 0; r < act; r++) {
-			vf t = tanh2(ld(c + r * H + j) * (2 * LOG2E));
+			vf v = ld(c + r * H + j), t = relu ? VMAX(all(0), v) : tanh2(v * (2 * LOG2E));
 			st((r < next ? a + r * L->KA : h + r * out) + j, ld(G + j / VL * panel + r * W4 + 3 * VL) * t);
 			if (train) st(tc + r * H + j, t);
 		}
 }
 
-// inputs writes x and 1 beside h of the active rows: step s of direction d.
+// inputs writes x and 1 beside h of the active rows: step s of direction d of the first layer.
 INL void inputs(const vk_net *L, const vk_job *J, const int32_t *src, const block *B, int64_t d, int64_t s, int64_t act, float *a) {
-	int64_t F = L->F, T = L->T, H = L->layer->H, KA = L->layer->KA;
+	const vk_layer *Y = L->layer;
+	int64_t F = L->F, T = L->T, H = Y->H, KA = Y->KA;
 	for (int64_t r = 0; r < act; r++) {
-		int64_t i = B->order[r], t = B->used[i * T + (d == 0 ? s : B->length[i] - 1 - s)];
+		int64_t i = B->order[r], t = B->used[i * T + position(B, Y, d, r, s)];
 		float *to = a + r * KA + H;
 		if (src[i] < 0) {
 			const float *x = J->data.augmented + ((int64_t)~src[i] * T + t) * F;
@@ -66,20 +73,28 @@ INL void inputs(const vk_net *L, const vk_job *J, const int32_t *src, const bloc
 	}
 }
 
-// hand gives h after step s of direction d of layer l to the next layer, and writes 1 beside what that takes in. h of
-// rows that go on is in then, of others in the block's h.
-static void hand(const vk_net *L, const block *B, int64_t l, int64_t d, int64_t s, int64_t act, int64_t next, const float *then) {
-	const vk_layer *Y = L->layer + l, *U = Y + 1;
-	for (int64_t e = 0; e < U->directions; e++)
-		for (int64_t r = 0; r < act; r++) {
-			float *to = B->direction[l + 1][e].a + place(B, r, s, d, e) * U->KA;
-			memcpy(to + U->H + d * Y->H, r < next ? then + r * Y->KA : B->h + r * Y->out + d * Y->H, sizeof(float) * (size_t)Y->H);
-			to[U->K - 1] = 1;
-		}
+// receive is inputs of another layer, which reads x, what the op before it puts out.
+INL void receive(const block *B, const vk_layer *Y, const float *x, int64_t d, int64_t s, int64_t act, float *a) {
+	for (int64_t r = 0; r < act; r++) {
+		float *to = a + r * Y->KA + Y->H;
+		memcpy(to, x + (B->off[position(B, Y, d, r, s)] + r) * Y->in, sizeof(float) * (size_t)Y->in);
+		to[Y->in] = 1;
+	}
 }
 
-// directionForward runs direction d of layer l, and leaves each row's last h in the block's.
-INL void directionForward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B, int64_t l, int64_t d) {
+// hand writes h after step s to y, what the layer puts out. h of rows that go on is in then, of others in the block's h.
+static void hand(const vk_net *L, const block *B, const vk_layer *Y, int64_t d, int64_t s, int64_t act, int64_t next, const float *then, float *y) {
+	for (int64_t r = 0; r < act; r++) {
+		int64_t from, to;
+		span(L, B, Y, d, r, s, &from, &to);
+		for (; from < to; from++)
+			memcpy(y + (B->off[from] + r) * Y->out + d * Y->H, r < next ? then + r * Y->KA : B->h + r * Y->out + d * Y->H, sizeof(float) * (size_t)Y->H);
+	}
+}
+
+// directionForward runs direction d of layer l on x[N][in], in the first layer on the windows. It leaves each row's last h in the
+// block's, and writes those after each step to y[N][out] where another layer reads them.
+INL void directionForward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B, int64_t l, int64_t d, const float *x, float *y) {
 	const vk_layer *Y = L->layer + l;
 	track *W = &B->direction[l][d];
 	int64_t n = B->n, H = Y->H, KA = Y->KA;
@@ -89,18 +104,23 @@ INL void directionForward(const int train, const vk_net *L, const vk_job *J, con
 		int64_t act = B->off[s + 1] - B->off[s], next = s + 1 < B->steps ? B->off[s + 2] - B->off[s + 1] : 0;
 		int64_t at = train ? B->off[s] : (s & 1) * n, then = train ? B->off[s + 1] : n - at;
 		int64_t before = s == 0 ? 0 : n + (train ? B->off[s - 1] : then), panel = (train ? B->N : n) * W4;
-		float *z = W->g + (train ? at * W4 : 0);
-		float *a = W->a + (l > 0 ? B->off[s] : at) * KA, *aThen = W->a + (l > 0 ? B->off[s + 1] : then) * KA;
+		float *z = W->g + (train ? at * W4 : 0), *a = W->a + at * KA, *aThen = W->a + then * KA;
+		const float *c0 = W->c + before * H;
+		float *c = W->c + (n + at) * H, *tc = W->tc + (train ? at * H : 0);
 		if (l == 0) inputs(L, J, src, B, d, s, act, a);
+		else receive(B, Y, x, d, s, act, a);
 		products(Y, Y->direction[d].w, z, panel, a, act, s & 1);
-		cells(train, Y, z, panel, W->c + before * H, W->c + (n + at) * H, W->tc + (train ? at * H : 0), act, next, aThen, B->h + d * H);
-		if (l + 1 < L->layers) hand(L, B, l, d, s, act, next, aThen);
+		if (Y->relu) cells(train, 1, Y, z, panel, c0, c, tc, act, next, aThen, B->h + d * H);
+		else cells(train, 0, Y, z, panel, c0, c, tc, act, next, aThen, B->h + d * H);
+		if (!Y->last) hand(L, B, Y, d, s, act, next, aThen, y);
 	}
 }
 
-INL void forward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B) {
-	for (int64_t l = 0; l < L->layers; l++) {
-		memset(B->h, 0, sizeof(float) * (size_t)(B->n * L->layer[l].out));
-		for (int64_t d = 0; d < L->layer[l].directions; d++) directionForward(train, L, J, src, B, l, d);
-	}
+// lstmForward runs an LSTM layer on x and writes to y what it puts out.
+INL void lstmForward(const int train, const vk_net *L, const vk_job *J, const int32_t *src, block *B, int64_t l, const float *x, float *y) {
+	const vk_layer *Y = L->layer + l;
+	memset(B->h, 0, sizeof(float) * (size_t)(B->n * Y->out));
+	if (Y->backwards && !Y->last) memset(y, 0, sizeof(float) * (size_t)(B->N * Y->out)); // positions before its first output
+	for (int64_t d = 0; d < Y->directions; d++) directionForward(train, L, J, src, B, l, d, x, y);
+	if (Y->last) memcpy(y, B->h, sizeof(float) * (size_t)(B->n * Y->out));
 }

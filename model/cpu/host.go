@@ -21,9 +21,6 @@ const maxThreads = 1024
 // that of all cores for 0. The error says which layer or size is not supported.
 func begin(spec model.Spec, opts []model.Options, threads int) (model.Chain, int, error) {
 	c, err := spec.Chain()
-	if err == nil {
-		err = c.Plain()
-	}
 	switch {
 	case err != nil:
 		return c, 0, err

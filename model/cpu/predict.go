@@ -28,7 +28,7 @@ func (e *Engine) evaluate(ctx context.Context, plans []model.Plan, outcomes []mo
 	for k, p := range plans {
 		n := len(p.Eval)
 		j := job{k: k, x: e.data.X, row: []int64{0}, src: append([]int32(nil), p.Eval...), at: make([]int32, n), whole: make([]int32, n),
-			label: make([]float32, n), probability: make([]float32, n), loss: make([]float32, n), batch: 1}
+			label: make([]float32, n), probability: make([]float32, n*e.dims.Classes), loss: make([]float32, n), batch: 1}
 		used := make([]int32, n)
 		for i, w := range p.Eval {
 			j.label[i], used[i] = e.data.Y[w], e.used[w]
@@ -65,13 +65,14 @@ func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, er
 	if len(x)%size != 0 {
 		return nil, fmt.Errorf("cpu: %d values are no whole number of %d × %d windows: %w", len(x), e.dims.T, e.dims.F, model.ErrShape)
 	}
-	out := make([]float32, len(x)/size)
-	for first := 0; first < len(out); first += predictWindows {
+	n, classes := len(x)/size, e.dims.Classes
+	out := make([]float32, n*classes)
+	for first := 0; first < n; first += predictWindows {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		last := min(first+predictWindows, len(out))
-		if err := e.predict(ctx, k, x[first*size:last*size], out[first:last]); err != nil {
+		last := min(first+predictWindows, n)
+		if err := e.predict(ctx, k, x[first*size:last*size], last-first, out[first*classes:last*classes]); err != nil {
 			return nil, err
 		}
 	}
@@ -81,8 +82,8 @@ func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, er
 	return out, nil
 }
 
-func (e *Engine) predict(ctx context.Context, k int, x, out []float32) error {
-	n, most := len(out), e.rowsFor(len(out))
+func (e *Engine) predict(ctx context.Context, k int, x []float32, n int, out []float32) error {
+	most := e.rowsFor(n)
 	blocks := (n + most - 1) / most
 	j := job{k: k, x: x, block: []int64{0, int64(blocks)}, row: make([]int64, blocks+1), src: make([]int32, n), probability: out, batch: 1}
 	for i := range j.src {

@@ -112,24 +112,26 @@ static int64_t lanes_of(const vk_job *J, int64_t s) {
 // clipped reports whether a model has a step s, and clips its gradient.
 static int clipped(const vk_job *J, int64_t s) { return lanes_of(J, s) > 0 && (J->net->clip > 0 || J->net->global_clip > 0); }
 
-// lane adds the gradients of one lane's blocks of step s: consecutive ones, in order.
-static void lane(const vk_isa *I, const vk_job *J, int64_t s, int64_t l, float *scratch) {
+// lane adds the gradients of one lane's blocks of step s, in one phase: consecutive ones, in order.
+static void lane(const vk_isa *I, const vk_job *J, int64_t s, int64_t phase, int64_t l, float *scratch) {
 	int64_t n = blocks_of(J, s), lanes = lanes_of(J, s), first = J->block[s];
-	double scale = 1. / (double)(J->row[first + n] - J->row[first]);
 	for (int64_t b = n * l / lanes; b < n * (l + 1) / lanes; b++)
-		I->gradient(J->net, J, first + b, scale, J->time + (uint32_t)s, J->net->grad + l * J->net->np, b > n * l / lanes, scratch);
+		I->gradient(J, first, n, first + b, phase, J->time + (uint32_t)s, J->net->grad + l * J->net->np, b > n * l / lanes, scratch);
 }
 
 static void train(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
+	int turn = 0; // which of next counts
 	for (int64_t s = 0; s < R->steps; s++) {
-		for (;;) {
-			int64_t i = __atomic_fetch_add(&R->next[s & 1], 1, __ATOMIC_RELAXED), k = 0;
-			while (k < R->models && i >= lanes_of(R->jobs + k, s)) i -= lanes_of(R->jobs + k++, s);
-			if (k == R->models) break;
-			lane(I, R->jobs + k, s, i, scratch);
+		for (int64_t phase = 0; phase < R->phases; phase++, turn ^= 1) {
+			if (thread == 0) __atomic_store_n(&R->next[turn ^ 1], 0, __ATOMIC_RELAXED); // which nobody reads since the last barrier
+			for (;;) {
+				int64_t i = __atomic_fetch_add(&R->next[turn], 1, __ATOMIC_RELAXED), k = 0;
+				while (k < R->models && i >= lanes_of(R->jobs + k, s)) i -= lanes_of(R->jobs + k++, s);
+				if (k == R->models) break;
+				lane(I, R->jobs + k, s, phase, i, scratch);
+			}
+			barrier(R);
 		}
-		barrier(R);
-		if (thread == 0) __atomic_store_n(&R->next[(s & 1) ^ 1], 0, __ATOMIC_RELAXED);
 		int clips = 0;
 		for (int64_t k = 0; k < R->models; k++) {
 			vk_job *J = R->jobs + k;
@@ -139,6 +141,7 @@ static void train(const vk_isa *I, vk_run *R, int32_t thread, float *scratch) {
 			if (!R->update || clip) I->sum(J->net, lanes, thread, R->threads);
 			else I->update(J->net, lanes, J->alpha[s], J->decay[s], thread, R->threads);
 			clips |= R->update && clip;
+			if (R->update && R->phases > 1 && k % R->threads == thread) I->move(J->net, J->sums, blocks_of(J, s));
 		}
 		if (clips) { // the norm needs all of the gradient, and, with a penalty, all parameters as they were
 			barrier(R);

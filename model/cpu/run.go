@@ -46,7 +46,8 @@ const (
 // less than the jobs have when ctx ended.
 func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (int, error) {
 	rows, most := 1, 0
-	shares := 0 // what threads share: a step's lanes, or blocks to evaluate
+	var blocksOf []int // a step of each job, at most
+	shares := 0        // what threads share: a step's lanes, or blocks to evaluate
 	for _, j := range jobs {
 		most = max(most, j.steps())
 		for b := range len(j.row) - 1 {
@@ -64,10 +65,16 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 			return 0, err
 		}
 		shares += min(blocks, int(e.nets[j.k].c.lanes))
+		blocksOf = append(blocksOf, blocks)
 	}
 	threads = max(1, min(threads, shares)) // more would wait at every barrier, each with memory of its own
 	if err := e.need(rows, what != evaluating, threads); err != nil {
 		return 0, err
+	}
+	for i, blocks := range blocksOf {
+		if err := e.nets[jobs[i].k].needStates(blocks, rows); err != nil {
+			return 0, err
+		}
 	}
 	// The shared state is memory of C, as its cache lines must be its own. What it points to is pinned.
 	m, err := allocate(int(unsafe.Sizeof(C.vk_run{})+uintptr(len(jobs))*unsafe.Sizeof(C.vk_job{})+3) / 4)
@@ -90,7 +97,11 @@ func (e *Engine) run(ctx context.Context, what kind, jobs []job, threads int) (i
 			probability: floatsOf(&pin, j.probability), loss: floatsOf(&pin, j.loss),
 			batch: C.int64_t(j.batch), alpha: floatsOf(&pin, j.alpha), decay: floatsOf(&pin, j.decay), time: C.uint32_t(j.time),
 		}
+		if n := e.nets[j.k]; what != evaluating && n.states != nil {
+			list[i].states, list[i].state, list[i].sums = n.states.c(), C.int64_t(n.scratch(rows, true)), (*C.double)(unsafe.Pointer(n.sums.c()))
+		}
 	}
+	r.phases = e.nets[0].c.phases
 	r.jobs, r.models, r.steps, r.threads = &list[0], C.int64_t(len(jobs)), C.int64_t(most), C.int32_t(threads)
 	if what != evaluating {
 		r.train = 1

@@ -1,17 +1,20 @@
 // Part of generic.h: the parameters, and how a step moves them.
 
-// piece is a part of the parameters of one kind: rows of a panel, or vectors of the head. Threads share pieces.
+// piece is a part of the parameters of one kind: rows of a panel, or vectors of another variable. Threads share pieces.
 typedef struct {
 	int64_t at, n;         // where it begins, and how many floats it has
-	const vk_layer *layer; // NULL: the head
-	int64_t d, first;      // direction; place of its recurrent_kernel among the variables
+	const vk_layer *layer; // NULL: it is of variable
+	const vk_variable *variable;
+	int64_t d, first;      // direction; place of its recurrent_kernel, or of variable, in scale
 	int64_t j, k;          // panel and first row
 } piece;
-#define PIECE 16 // rows of a panel in a piece, or vectors of the head
+#define PIECE 16 // rows of a panel in a piece, or groups of four vectors of another variable
 INL int64_t per(const vk_layer *Y) { return (Y->K + PIECE - 1) / PIECE; }
+INL int64_t perOf(const vk_variable *V) { return (V->n + PIECE * W4 - 1) / (PIECE * W4); }
 INL int64_t pieces(const vk_net *L) {
-	int64_t n = (L->np - L->head + PIECE * W4 - 1) / (PIECE * W4);
+	int64_t n = 0;
 	for (int64_t l = 0; l < L->layers; l++) n += L->layer[l].directions * L->layer[l].J * per(L->layer + l);
+	for (int64_t v = 0; v < L->variables; v++) n += perOf(L->variable + v);
 	return n;
 }
 static piece pieceOf(const vk_net *L, int64_t i) {
@@ -31,8 +34,11 @@ static piece pieceOf(const vk_net *L, int64_t i) {
 			i -= Y->J * per(Y);
 			P.first += 3;
 		}
-	P.at = L->head + i * PIECE * W4;
-	P.n = P.at + PIECE * W4 < L->np ? PIECE * W4 : L->np - P.at;
+	const vk_variable *V = L->variable;
+	for (; i >= perOf(V); V++, P.first++) i -= perOf(V);
+	P.variable = V;
+	P.at = V->at + i * PIECE * W4;
+	P.n = V->n - i * PIECE * W4 < PIECE * W4 ? V->n - i * PIECE * W4 : PIECE * W4;
 	return P;
 }
 
@@ -51,19 +57,21 @@ INL void turned(float *kernel, int64_t columns, int64_t first, const vk_layer *Y
 
 // derived makes the other forms of a piece of the parameters: the forward pass's panels, and what goes back.
 INL void derived(const vk_net *L, piece P) {
-	if (!P.layer) { // dense/kernel transposed
-		int64_t D = L->D, u = (P.at - L->head) / D, d = (P.at - L->head) % D;
-		for (int64_t i = P.at; i < P.at + P.n && u < L->out; i++) {
-			L->kt[d * L->out + u] = L->p[i];
-			if (++d == D) d = 0, u++;
+	if (!P.layer) {
+		const vk_variable *V = P.variable;
+		if (!V->turned) return;
+		int64_t out = V->out, in = V->n / out, u = (P.at - V->at) / out, d = (P.at - V->at) % out;
+		for (int64_t i = P.at; i < P.at + P.n; i++) {
+			V->turned[d * in + u] = L->p[i];
+			if (++d == out) d = 0, u++;
 		}
 		return;
 	}
 	const vk_direction *W = P.layer->direction + P.d;
 	const float *p = L->p + P.at;
-	float *w = W->w + (P.at - W->at);
+	float *w = W->w + (P.at - W->at), cell = P.layer->relu ? 1 : 2 * LOG2E;
 	for (int64_t i = 0; i < P.n; i += W4)
-		UNROLL for (int v = 0; v < 4; v++) st(w + i + v * VL, ld(p + i + v * VL) * (v == 2 ? 2 * LOG2E : -LOG2E));
+		UNROLL for (int v = 0; v < 4; v++) st(w + i + v * VL, ld(p + i + v * VL) * (v == 2 ? cell : -LOG2E));
 	const float *panel = L->p + W->at + P.j * P.layer->K * W4;
 	turned(W->ut, P.layer->H, 0, P.layer, panel, P.j, P.k, P.k + P.n / W4);
 	if (W->kt) turned(W->kt, P.layer->in, P.layer->H, P.layer, panel, P.j, P.k, P.k + P.n / W4);
@@ -100,11 +108,12 @@ INL double square(const vk_net *L, int kernel, int64_t i, int64_t n) {
 // update them meanwhile.
 static void CAT(norms, ISA)(vk_net *L) {
 	float *f = L->scale;
-	double s[VK_VARIABLES] = {0}, total = 0;
-	int64_t n = 0, i = L->head, dense = L->out * L->D;
+	double *s = L->norm, total = 0;
+	int64_t n = 0;
 	for (int64_t l = 0; l < L->layers; l++)
 		for (int64_t d = 0; d < L->layer[l].directions; d++, n += 3) {
 			const vk_layer *Y = L->layer + l;
+			s[n] = s[n + 1] = s[n + 2] = 0;
 			for (int64_t j = 0; j < Y->J; j++) {
 				int64_t g = Y->direction[d].at + j * Y->K * W4;
 				s[n] += square(L, 1, g, Y->H * W4);
@@ -112,19 +121,15 @@ static void CAT(norms, ISA)(vk_net *L) {
 				s[n + 2] += square(L, 0, g + (Y->K - 1) * W4, W4);
 			}
 		}
-	s[n] = square(L, 1, i, dense);
-	s[n + 1] = square(L, 0, i + dense, L->D);
-	s[n + 2] = square(L, 1, i + dense + L->D, L->D);
-	s[n + 3] = square(L, 0, i + dense + 2 * L->D, VL);
-	n += 4;
-	for (int v = 0; v < n; v++) {
+	for (const vk_variable *V = L->variable; V < L->variable + L->variables; V++) s[n++] = square(L, V->kernel, V->at, V->n);
+	for (int64_t v = 0; v < n; v++) {
 		double norm = sqrt(s[v]);
 		total += s[v];
 		f[v] = L->clip > 0 && !(norm <= L->clip) ? (float)(L->clip / norm) : 1;
 	}
 	if (L->global_clip > 0) {
 		double norm = sqrt(total), a = 1 / norm, b = 1 / L->global_clip;
-		for (int v = 0; v < n; v++) f[v] = isnan(norm) || isinf(norm) ? NAN : (float)(L->global_clip * (a < b ? a : b));
+		for (int64_t v = 0; v < n; v++) f[v] = isnan(norm) || isinf(norm) ? NAN : (float)(L->global_clip * (a < b ? a : b));
 	}
 }
 
@@ -144,15 +149,14 @@ INL void step(const vk_net *L, int64_t i, vf g, float alpha, float decay) {
 	st(L->p + i, p - alpha * m * RECIPROCAL(VMIN(all(1e38f), VSQRT(v) + L->epsilon))); // a v of Inf must give 0
 }
 
-// variable returns the place among the variables of what lies at q in the piece, and whether it is a kernel.
-INL int64_t variable(const vk_net *L, const piece *P, int64_t q, int *kernel) {
-	if (P->layer) {
-		int64_t row = P->k + (q - P->at) / W4, v = row < P->layer->H ? 0 : row < P->layer->K - 1 ? 1 : 2;
-		*kernel = v < 2;
-		return P->first + v;
+// variable returns the place in scale of what lies at q in the piece, and whether it is a kernel.
+INL int64_t variable(const piece *P, int64_t q, int *kernel) {
+	if (!P->layer) {
+		*kernel = P->variable->kernel;
+		return P->first;
 	}
-	int64_t h = q - L->head - L->out * L->D, v = h < 0 ? 0 : h < L->D ? 1 : h < 2 * L->D ? 2 : 3;
-	*kernel = v % 2 == 0;
+	int64_t row = P->k + (q - P->at) / W4, v = row < P->layer->H ? 0 : row < P->layer->K - 1 ? 1 : 2;
+	*kernel = v < 2;
 	return P->first + v;
 }
 
@@ -168,7 +172,7 @@ static void CAT(update, ISA)(vk_net *L, int64_t lanes, float alpha, float decay,
 			for (int64_t l = 1; l < lanes; l++) g += ld(L->grad + l * L->np + q);
 			if (lanes == 0 || L->l2 > 0) {
 				int kernel;
-				int64_t v = variable(L, &P, q, &kernel);
+				int64_t v = variable(&P, q, &kernel);
 				if (kernel && L->l2 > 0) g += L->l2 * ld(L->p + q);
 				if (lanes == 0 && f[v] != 1) g *= f[v];
 			}
