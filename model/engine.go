@@ -148,9 +148,9 @@ const (
 type Loss struct {
 	Kind         LossKind
 	Alpha, Gamma float64   // BinaryFocal and CategoricalFocal
-	ClassAlpha   []float64 // CategoricalFocal: α of each class; nil: Alpha for all
+	ClassAlpha   []float64 `json:",omitempty"` // CategoricalFocal: α of each class; nil: Alpha for all
 	// LabelSmoothing s moves the target of the true class to 1 − s + s/C and those of the others to s/C, C = 2 for binary losses.
-	LabelSmoothing float64 // not for BinaryFocal
+	LabelSmoothing float64 `json:",omitempty"` // not for BinaryFocal
 }
 
 // Equal reports whether both are the same loss.
