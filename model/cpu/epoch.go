@@ -211,7 +211,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	if _, err := e.run(context.Background(), gradients, e.jobs(plans, outcomes, 0, 1), len(e.workers)); err != nil {
 		return nil, model.Outcome{}, err
 	}
-	e.nets[k].unpack(grad, e.nets[k].grad)
+	e.nets[k].unpack(grad[:e.nets[k].layout.TrainedSize()], e.nets[k].grad)
 	runtime.KeepAlive(e)
 	return grad, o, nil
 }

@@ -344,7 +344,8 @@ func (w *network) places(layout model.Layout) []int32 {
 	return at
 }
 
-// pack writes flat, in model.Layout order, to the kernels' layout; unpack is its inverse.
+// pack writes flat, in model.Layout order, to the kernels' layout; unpack is its inverse, for the first of
+// them.
 func (n *net) pack(to memory, flat []float32) {
 	clear(to)
 	for i, at := range n.place {
@@ -353,8 +354,8 @@ func (n *net) pack(to memory, flat []float32) {
 }
 
 func (n *net) unpack(flat []float32, from memory) {
-	for i, at := range n.place {
-		flat[i] = from[at]
+	for i := range flat {
+		flat[i] = from[n.place[i]]
 	}
 }
 

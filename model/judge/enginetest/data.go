@@ -43,10 +43,13 @@ func windows(rng *rand.Rand, n, t, f int, masked bool) model.Windows {
 func start(spec model.Spec, seed uint64) *model.State {
 	s, l := spec.Init(seed), spec.Layout()
 	rng := rand.New(rand.NewPCG(seed, 77))
-	for _, v := range l.Variables {
+	for i, v := range l.Variables {
 		for j := range v.Of(s.Params) {
 			if !v.Matrix() {
 				v.Of(s.Params)[j] += 0.3 * float32(rng.NormFloat64())
+			}
+			if i >= l.Trained { // a variance is not below 0
+				v.Of(s.Params)[j] = float32(math.Abs(float64(v.Of(s.Params)[j])))
 			}
 		}
 	}
