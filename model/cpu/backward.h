@@ -23,16 +23,19 @@ INL void derivatives(const int relu, const vk_layer *L, float *G, int64_t panel,
 		}
 }
 
-// gather adds to dh of the active rows dy, the gradient by what the layer puts out, where step s of direction d put it.
-static void gather(const vk_net *L, const block *B, const vk_layer *Y, int64_t d, int64_t s, int64_t act, const float *dy, float *dh) {
+// gather adds to dh of the active rows the gradient by what direction d of layer l puts out after step s: dy, or what the next layer has
+// left where it takes it in.
+static void gather(const vk_net *L, const block *B, int64_t l, int64_t d, int64_t s, int64_t act, const float *dy, float *dh) {
+	const vk_layer *Y = L->layer + l;
 	for (int64_t r = 0; r < act; r++) {
 		int64_t p, end;
 		float *to = dh + r * Y->out;
 		span(L, B, Y, d, r, s, &p, &end);
-		for (; p < end; p++) {
-			const float *from = dy + (B->off[p] + r) * Y->out + d * Y->H;
-			for (int64_t u = 0; u < Y->H; u += VL) st(to + u, ld(to + u) + ld(from + u));
-		}
+		for (; p < end; p++)
+			for (int64_t e = 0; e < (Y->direct ? Y[1].directions : 1); e++) {
+				const float *from = (Y->direct ? input(L, B, l + 1, e, r, p) : dy + (B->off[p] + r) * Y->out) + d * Y->H;
+				for (int64_t u = 0; u < Y->H; u += VL) st(to + u, ld(to + u) + ld(from + u));
+			}
 	}
 }
 
@@ -76,7 +79,7 @@ static void directionBackward(const vk_net *L, const block *B, int64_t l, int64_
 	for (int64_t s = B->steps - 1; s >= 0; s--) {
 		int64_t act = B->off[s + 1] - B->off[s], before = s == 0 ? 0 : B->n + B->off[s - 1];
 		float *dz = W->g + B->off[s] * W4;
-		if (!Y->last) gather(L, B, Y, d, s, act, dy, dh);
+		if (!Y->last) gather(L, B, l, d, s, act, dy, dh);
 		if (Y->relu) derivatives(1, Y, dz, panel, W->c + before * H, W->tc + B->off[s] * H, dh, B->dc, act);
 		else derivatives(0, Y, dz, panel, W->c + before * H, W->tc + B->off[s] * H, dh, B->dc, act);
 		if (s > 0) transposed(Y, dh, Y->out, H, Y->direction[d].ut, dz, panel, act);
@@ -92,7 +95,7 @@ static void directionBackward(const vk_net *L, const block *B, int64_t l, int64_
 			}
 		if (l > 0) transposed(Y, W->a + n0 * KA + H, KA, Y->in, Y->direction[d].kt, W->g + n0 * W4, panel, n);
 	}
-	if (l > 0) scatter(B, Y, d, W->a, dx);
+	if (l > 0 && !Y->fed) scatter(B, Y, d, W->a, dx);
 }
 
 // lstmBackward runs an LSTM layer back from dy, the gradient by what it puts out: of its panels to G, by what came in to dx.

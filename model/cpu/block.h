@@ -1,6 +1,7 @@
 // Part of generic.h: the working memory of a block, and its rows.
 
-// track is the working memory of one direction of an LSTM layer over a block's rows. Without train only the last two steps are kept.
+// track is the working memory of one direction of an LSTM layer over a block's rows. Without train only the last two steps are kept,
+// but for what another layer writes.
 typedef struct {
 	float *a;             // [N][KA]: h before the step, what comes in, 1; after the weight gradient, that by what came in
 	float *g;             // [J][N][4][VL]: z, activated gates, then dz
@@ -61,7 +62,7 @@ static void tracks(block *B, const vk_net *L, int train, memory *m) {
 			const vk_layer *Y = L->layer + l;
 			track *W = &B->direction[l][d];
 			*W = both;
-			W->a = take(m, (train ? B->N : 2 * n) * Y->KA);
+			W->a = take(m, (train || Y->fed ? B->N : 2 * n) * Y->KA);
 			if (!train) continue;
 			W->g = take(m, B->N * 4 * Y->H);
 			W->c = take(m, (n + B->N) * Y->H);
@@ -71,9 +72,10 @@ static void tracks(block *B, const vk_net *L, int train, memory *m) {
 		const vk_op *O = L->op + i;
 		int64_t rows = O->steps ? B->N : n;
 		int keeps = train && (O->kind == VK_DROPOUT || O->kind == VK_NORMALIZE);
-		float *y = O->kind == VK_DROPOUT && !train ? NULL : take(m, rows * O->out), *kept = keeps ? take(m, rows * O->out) : NULL;
+		int none = O->kind == VK_DROPOUT ? !train : O->kind == VK_LSTM && L->layer[O->layer].direct;
+		float *y = none ? NULL : take(m, rows * O->out), *kept = keeps ? take(m, rows * O->out) : NULL;
 		if (m->base) {
-			B->y[i] = y ? y : B->y[i - 1];
+			B->y[i] = y || i == 0 ? y : B->y[i - 1];
 			B->kept[i] = kept;
 		}
 	}
@@ -168,4 +170,10 @@ INL void span(const vk_net *L, const block *B, const vk_layer *Y, int64_t d, int
 	*from = p;
 	while (p < length && (s + 1 == length || used[p] < L->T - 1 - used[length - 2 - s])) p++;
 	*to = p;
+}
+
+// input returns what direction e of layer l takes in of a row at a position.
+INL float *input(const vk_net *L, const block *B, int64_t l, int64_t e, int64_t r, int64_t p) {
+	const vk_layer *Y = L->layer + l;
+	return B->direction[l][e].a + (B->off[position(B, Y, e, r, p)] + r) * Y->KA + Y->H;
 }

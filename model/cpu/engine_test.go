@@ -273,6 +273,7 @@ var peak = enginetest.AllCores(Peak)
 func BenchmarkTrainStep(b *testing.B)  { enginetest.TrainStep(b, benchmarked, peak) }
 func BenchmarkTrainEpoch(b *testing.B) { enginetest.TrainEpoch(b, benchmarked, peak) }
 func BenchmarkTrainStack(b *testing.B) { enginetest.TrainStack(b, benchmarked, peak) }
+func BenchmarkTrainChain(b *testing.B) { enginetest.TrainChain(b, benchmarked, peak) }
 func BenchmarkSideBySide(b *testing.B) { enginetest.SideBySide(b, benchmarked) }
 func BenchmarkPredict(b *testing.B)    { enginetest.Predict(b, benchmarked, peak) }
 

@@ -82,13 +82,17 @@ INL void receive(const block *B, const vk_layer *Y, const float *x, int64_t d, i
 	}
 }
 
-// hand writes h after step s to y, what the layer puts out. h of rows that go on is in then, of others in the block's h.
-static void hand(const vk_net *L, const block *B, const vk_layer *Y, int64_t d, int64_t s, int64_t act, int64_t next, const float *then, float *y) {
+// hand writes h after step s of layer l to y, what the layer puts out, or where the next layer takes it in. h of rows that go on is in
+// then, of others in the block's h.
+static void hand(const vk_net *L, const block *B, int64_t l, int64_t d, int64_t s, int64_t act, int64_t next, const float *then, float *y) {
+	const vk_layer *Y = L->layer + l;
+	size_t size = sizeof(float) * (size_t)Y->H;
 	for (int64_t r = 0; r < act; r++) {
-		int64_t from, to;
-		span(L, B, Y, d, r, s, &from, &to);
-		for (; from < to; from++)
-			memcpy(y + (B->off[from] + r) * Y->out + d * Y->H, r < next ? then + r * Y->KA : B->h + r * Y->out + d * Y->H, sizeof(float) * (size_t)Y->H);
+		const float *h = r < next ? then + r * Y->KA : B->h + r * Y->out + d * Y->H;
+		int64_t p, end;
+		span(L, B, Y, d, r, s, &p, &end);
+		if (Y->direct) for (int64_t e = 0; e < Y[1].directions; e++) memcpy(input(L, B, l + 1, e, r, p) + d * Y->H, h, size);
+		else for (; p < end; p++) memcpy(y + (B->off[p] + r) * Y->out + d * Y->H, h, size);
 	}
 }
 
@@ -104,15 +108,16 @@ INL void directionForward(const int train, const vk_net *L, const vk_job *J, con
 		int64_t act = B->off[s + 1] - B->off[s], next = s + 1 < B->steps ? B->off[s + 2] - B->off[s + 1] : 0;
 		int64_t at = train ? B->off[s] : (s & 1) * n, then = train ? B->off[s + 1] : n - at;
 		int64_t before = s == 0 ? 0 : n + (train ? B->off[s - 1] : then), panel = (train ? B->N : n) * W4;
-		float *z = W->g + (train ? at * W4 : 0), *a = W->a + at * KA, *aThen = W->a + then * KA;
+		float *z = W->g + (train ? at * W4 : 0), *a = W->a + (Y->fed ? B->off[s] : at) * KA, *aThen = W->a + (Y->fed ? B->off[s + 1] : then) * KA;
 		const float *c0 = W->c + before * H;
 		float *c = W->c + (n + at) * H, *tc = W->tc + (train ? at * H : 0);
 		if (l == 0) inputs(L, J, src, B, d, s, act, a);
-		else receive(B, Y, x, d, s, act, a);
+		else if (!Y->fed) receive(B, Y, x, d, s, act, a);
+		else for (int64_t r = 0; r < act; r++) a[r * KA + Y->K - 1] = 1;
 		products(Y, Y->direction[d].w, z, panel, a, act, s & 1);
 		if (Y->relu) cells(train, 1, Y, z, panel, c0, c, tc, act, next, aThen, B->h + d * H);
 		else cells(train, 0, Y, z, panel, c0, c, tc, act, next, aThen, B->h + d * H);
-		if (!Y->last) hand(L, B, Y, d, s, act, next, aThen, y);
+		if (!Y->last) hand(L, B, l, d, s, act, next, aThen, y);
 	}
 }
 

@@ -28,6 +28,7 @@ typedef struct {
 	int32_t relu;           // 1: relu in place of tanh
 	int32_t backwards;      // 1: its only direction goes from the last step to the first, and its outputs stand in that order
 	int32_t last;           // 1: only what it puts out at the end is read
+	int32_t direct, fed;    // 1: it writes what it puts out where the next layer takes it in; the layer before does so
 	int64_t in, H, out;     // what comes in; units of a direction; of all: padded, but for the first layer's features
 	int64_t K, KA, J;       // rows of a panel; K padded; panels
 	vk_direction direction[2];

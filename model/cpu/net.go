@@ -292,6 +292,11 @@ func newNet(isa *C.vk_isa, spec model.Spec, d model.Chain, o model.Options) (*ne
 		l.relu, l.backwards, l.last = flag(p.Activation == model.Relu), flag(p.GoBackwards), flag(i+1 == len(w.lstms))
 		directions = directions[copy(l.direction[:p.Directions()], directions):]
 	}
+	for i, p := range w.ops[1:] {
+		if l := w.ops[i].layer; p.kind == C.VK_LSTM && w.ops[i].kind == C.VK_LSTM && n.c.layer[l].backwards == 0 {
+			n.c.layer[l].direct, n.c.layer[l+1].fed = 1, 1
+		}
+	}
 	for i, v := range w.variables {
 		unsafe.Slice(n.c.variable, len(w.variables))[i] = C.vk_variable{at: C.int64_t(v.at), n: C.int64_t(v.n), out: C.int64_t(v.out), kernel: flag(v.kernel), turned: turned[i]}
 	}

@@ -18,8 +18,12 @@ type NewBench = func(b *testing.B, spec model.Spec, opts []model.Options) model.
 func benchEngine(b *testing.B, new NewBench, spec model.Spec, models int) model.Engine {
 	b.Helper()
 	var opts []model.Options
+	loss := model.Focal()
+	if c, err := spec.Chain(); err == nil && c.Classes > 1 {
+		loss = model.Loss{Kind: model.CategoricalCrossentropy}
+	}
 	for k := range models {
-		opts = append(opts, model.Options{Loss: model.Focal(), Optimizer: model.DefaultAdam(), Seed: uint64(k)})
+		opts = append(opts, model.Options{Loss: loss, Optimizer: model.DefaultAdam(), Seed: uint64(k)})
 	}
 	e := new(b, spec, opts)
 	b.Cleanup(func() {
@@ -180,6 +184,25 @@ func TrainStack(b *testing.B, new NewBench, peak ...Peak) {
 		b.Run("B=32/T=60/F=6/"+tc.name, func(b *testing.B) {
 			trainEpoch(b, new, model.Stack(60, 6, tc.units, tc.both, 0.3, 32), 32, 1, 0, &p, peak)
 		})
+	}
+}
+
+// TrainChain times epochs of networks that people have: the relu stack of a tutorial on signs (30 × 126) beside the same one with tanh
+// and with dropout or normalization between, and a network for UCI-HAR's 128 × 9.
+func TrainChain(b *testing.B, new NewBench, peak ...Peak) {
+	var p pace
+	for _, tc := range []struct {
+		name string
+		t, f int
+		network
+	}{
+		{"signs/relu", 30, 126, network{"lstm 64 relu, lstm 128 relu, lstm 64 relu, dense 64 relu, dense 32 relu", nil, 3}},
+		{"signs/tanh", 30, 126, network{"lstm 64, lstm 128, lstm 64, dense 64 relu, dense 32 relu", nil, 3}},
+		{"signs/dropout", 30, 126, network{"lstm 64, dropout 0.2, lstm 128, dropout 0.2, lstm 64, dropout 0.2, dense 64 relu, dense 32 relu", nil, 3}},
+		{"signs/batchnorm", 30, 126, network{"lstm 64, batchnorm, lstm 128, batchnorm, lstm 64, batchnorm, dense 64 relu, dense 32 relu", nil, 3}},
+		{"activities", 128, 9, network{"lstm 100, dropout 0.5, dense 100 relu", nil, 6}},
+	} {
+		b.Run("B=32/"+tc.name, func(b *testing.B) { trainEpoch(b, new, tc.spec(b, tc.t, tc.f), 32, 1, 0, &p, peak) })
 	}
 }
 

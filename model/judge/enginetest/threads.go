@@ -64,7 +64,8 @@ type NewThreads = func(t *testing.T, spec model.Spec, opts []model.Options, thre
 // AnyThreads trains two models side by side on 1, 2, 3 and 7 threads, augmented and with masks: the same bits come out, of
 // one layer and of a stack of both directions.
 func AnyThreads(t *testing.T, new NewThreads) {
-	for _, spec := range []model.Spec{model.Classifier(11, 4, 24, 0.3, 8), model.Stack(11, 4, []int{18, 9}, true, 0.3, 8)} {
+	for _, spec := range []model.Spec{model.Classifier(11, 4, 24, 0.3, 8), model.Stack(11, 4, []int{18, 9}, true, 0.3, 8),
+		network{"lstm 9, batchnorm, lstm 7, batchnorm, dropout 0.3, dense 5 relu", masking, 2}.spec(t, 11, 4)} {
 		outcomes, states := trained(t, new, spec, 1)
 		for _, threads := range []int{2, 3, 7} {
 			for range 3 {
