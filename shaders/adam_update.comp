@@ -24,6 +24,7 @@ void main() {
     uint i = threadIndex();
     if (i >= K * P) return;
     uint k = i / P, o = k * OPTIONS, s = (cursor[0] * K + k) * SCHEDULE;
+    if (i - k * P >= start(V)) return; // moving moments, which no optimizer moves, and padding
     if (uintBitsToFloat(schedule[s + INVERSE_BATCH]) == 0.0) return;
     uint of = variableOf(i - k * P);
     float g = penalised(grads[i], params[i], penalty(of, o))

@@ -1,15 +1,15 @@
 #version 450
 // dense_backward: dx = dy·kernelᵀ. One thread per (model, row, input).
-// dy is the gradient by the output before the activation. With RELU, x is what a relu returned and dx the gradient before that
-// relu: 0 where x is not above 0.
+// dy is the gradient by the output before the activation. x is what an activation returned, and dx the gradient before that one.
 #extension GL_GOOGLE_include_directive : require
 #include "dispatch.glsl"
+#include "activations.glsl"
 layout(local_size_x = 64) in;
-layout(constant_id = 0) const uint RELU = 0u;
+layout(constant_id = 0) const uint ACTIVATION = 0u; // of x: 0 linear or none, 1 relu, 2 sigmoid, 3 tanh
 layout(push_constant) uniform Dims { uint K, R, M, N, P, kernelOffset; };
 layout(binding = 0) readonly buffer DYBuf { float dy[]; };         // dy[K][R][N]
 layout(binding = 1) readonly buffer ParamsBuf { float params[]; }; // params[K][P]; kernel[M][N] at its offset
-layout(binding = 2) readonly buffer XBuf { float x[]; };           // x[K][R][M]; read with RELU only
+layout(binding = 2) readonly buffer XBuf { float x[]; };           // x[K][R][M]; not read where that is 0
 layout(binding = 3) writeonly buffer DXBuf { float dx[]; };        // dx[K][R][M]
 
 void main() {
@@ -19,6 +19,5 @@ void main() {
     uint kernel = k * P + kernelOffset + m * N;
     float sum = 0.0;
     for (uint n = 0u; n < N; n++) sum += dy[row * N + n] * params[kernel + n];
-    if (RELU != 0u && !(x[i] > 0.0)) sum = 0.0;
-    dx[i] = sum;
+    dx[i] = ACTIVATION == 0u ? sum : slope(ACTIVATION, sum, x[i]);
 }

@@ -2,7 +2,7 @@
 // lstm_step_backward: one LSTM step of backpropagation through time, its product with the recurrent kernel included. One
 // workgroup per tile of rows and units.
 // dh += dz of the later step·recurrent_kernelᵀ, and what flows in from the layer above; then dz replaces the gates, and dh is 0,
-// and dc leaves as far as it flows through the cell. A masked step has dz = 0 and passes dh and dc on; nothing flows into it. Rows
+// and dc leaves as far as it flows through the cell. A masked step has dz = 0 and passes dh and dc on; nothing flows into it, but where another order of the steps has the layer above read it. Rows
 // are taken in the order of active_rows for the later step, so that a tile of rows that were masked there needs no product.
 // The later step is t + 1, and in reverse t − 1: it is the one that was taken after t on the way forward.
 // With HALF, the recurrent kernel is rounded to float16 for the product, and dz is, times its model's scale, which the sum is
@@ -20,7 +20,8 @@ layout(constant_id = 1) const uint SLICES = 8u;
 layout(constant_id = 2) const uint THREADS_U = 4u; // threads of a slice along the units of a tile
 layout(constant_id = 3) const uint DEPTH = 32u;    // a multiple of 4, of SLICES, and of what shares the loads evenly (LOADS_Z, LOADS_U)
 layout(constant_id = 4) const uint HALF = 0u;
-layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: 0 or 1
+layout(constant_id = 5) const uint RELU = 0u;      // relu in place of tanh
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse: 0 or 1; flows: 0, 1, or 2 where it flows into masked steps too
 layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the later step: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
@@ -109,7 +110,8 @@ void main() {
         float dhidden = dh[at];
         if (end != 0u) dhidden += product[e / 4u][e % 4u] * (HALF != 0u ? scale[2u * k + 1u] : 1.0);
         if (mask[step * R + row] == 0u) {
-            if (end != 0u) dh[at] = dhidden;
+            if (flows == 2u) dhidden += flow[(step * R + row) * H + u];
+            if (end != 0u || flows == 2u) dh[at] = dhidden;
             gates[z] = 0.0;
             gates[z + H] = 0.0;
             gates[z + 2u * H] = 0.0;
@@ -119,11 +121,12 @@ void main() {
         uint from = ((k * (T + 1u) + t + reverse) * R + row) * H + u;
         if (flows != 0u) dhidden += flow[(step * R + row) * H + u];
         float i = gates[z], f = gates[z + H], g = gates[z + 2u * H], o = gates[z + 3u * H];
-        float tc = tanhBounded(c[reverse != 0u ? from - R * H : from + R * H]);
-        float dcell = dc[at] + dhidden * o * (1.0 - tc * tc); // by c', both ways: directly and through h'
+        float after = c[reverse != 0u ? from - R * H : from + R * H], tc = RELU != 0u ? relu(after) : tanhBounded(after);
+        float slopeH = RELU != 0u ? (after > 0.0 ? 1.0 : 0.0) : 1.0 - tc * tc, slopeG = RELU != 0u ? (g > 0.0 ? 1.0 : 0.0) : 1.0 - g * g;
+        float dcell = dc[at] + dhidden * o * slopeH; // by c', both ways: directly and through h'
         gates[z] = dcell * g * i * (1.0 - i);
         gates[z + H] = dcell * c[from] * f * (1.0 - f);
-        gates[z + 2u * H] = dcell * i * (1.0 - g * g);
+        gates[z + 2u * H] = dcell * i * slopeG;
         gates[z + 3u * H] = dhidden * tc * o * (1.0 - o);
         dc[at] = dcell * f;
         dh[at] = 0.0;

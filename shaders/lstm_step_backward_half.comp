@@ -83,7 +83,8 @@ void main() {
         float dhidden = dh[at];
         if (end != 0u) dhidden += product[e / TILE_N * PITCH_P + e % TILE_N] * down;
         if (mask[step * R + row] == 0u) {
-            if (end != 0u) dh[at] = dhidden;
+            if (flows == 2u) dhidden += flow[(step * R + row) * H + u];
+            if (end != 0u || flows == 2u) dh[at] = dhidden;
             gates[z] = 0.0;
             gates[z + H] = 0.0;
             gates[z + 2u * H] = 0.0;

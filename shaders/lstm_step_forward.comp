@@ -20,6 +20,7 @@ layout(constant_id = 3) const uint UNITS = 1u;      // units that a thread has
 layout(constant_id = 4) const uint DEPTH = 16u;     // a multiple of 4, and of what shares the loads evenly (LOADS_H, LOADS_U)
 layout(constant_id = 5) const uint VECTOR_H = 0u;   // H is a multiple of 4
 layout(constant_id = 6) const uint HALF = 0u;
+layout(constant_id = 7) const uint RELU = 0u;       // relu in place of tanh
 layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse; }; // offset: of recurrent_kernel[H][4H] in params; reverse: 0 or 1
 layout(binding = 0) buffer GatesBuf { float gates[]; };         // gates[K][T][R][4H], blocks i|f|c|o; at t: z in, activated out
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };   // rows[K][T][R]
@@ -37,6 +38,8 @@ const uint NONE = 0xFFFFFFFFu;
 shared vec4 tileH[DEPTH * PITCH_H]; // [DEPTH][TILE_R/4]
 shared vec4 tileU[DEPTH * TILE_U];  // [DEPTH][TILE_U], the four gates of a unit
 shared uint rowOf[TILE_R];
+
+float cellActivation(float z) { return RELU != 0u ? relu(z) : tanhBounded(z); }
 
 // Four elements of a row's h from deep on; 0 where they lie outside.
 vec4 fetchHidden(uint base, uint row, uint deep, uint end) {
@@ -122,10 +125,10 @@ void main() {
             }
             vec4 product = sum[n * UNITS + j];
             float i = sigmoid(gates[z] + product.x), f = sigmoid(gates[z + H] + product.y);
-            float g = tanhBounded(gates[z + 2u * H] + product.z), o = sigmoid(gates[z + 3u * H] + product.w);
+            float g = cellActivation(gates[z + 2u * H] + product.z), o = sigmoid(gates[z + 3u * H] + product.w);
             float cell = f * c[from] + i * g;
             c[to] = cell;
-            h[to] = o * tanhBounded(cell);
+            h[to] = o * cellActivation(cell);
             gates[z] = i;
             gates[z + H] = f;
             gates[z + 2u * H] = g;

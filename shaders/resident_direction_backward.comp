@@ -15,7 +15,7 @@
 layout(local_size_x = 64, local_size_x_id = 0) in; // 4·HP
 layout(constant_id = 1) const uint HP = 16u;       // as for resident_direction_forward
 layout(constant_id = 2) const uint LG = 4u;
-layout(push_constant) uniform Dims { uint K, R, T, W, H, P, offset, reverse, flows; }; // as there; flows: 0 or 1
+layout(push_constant) uniform Dims { uint K, R, T, W, H, P, offset, reverse, flows; }; // as there; flows: 0, 1, or 2 where it flows into masked steps too
 layout(binding = 0) readonly buffer ParamsBuf { float params[]; }; // params[K][P]
 layout(binding = 1) readonly buffer MaskBuf { uint mask[]; };      // mask[K][T][R], 1 = valid
 layout(binding = 2) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o: factors in, dz out
@@ -92,6 +92,7 @@ void main() {
                 if (p == 1u) nextPair = pairs[row * H + u];
                 if (flows != 0u) nextFlow = flow[row * H + u];
             }
+            if (!isValid && flows == 2u) d += in_;
             if (isValid) { // the same for all threads of the group
                 if (flows != 0u) d += in_;
                 float dc = fma(d, subgroupQuadBroadcast(pair.x, 1u), carry), dz = factor * (p == 3u ? d : dc);

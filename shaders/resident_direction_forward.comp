@@ -16,6 +16,7 @@
 layout(local_size_x = 64, local_size_x_id = 0) in; // 4·HP
 layout(constant_id = 1) const uint HP = 16u;       // H rounded up to a multiple of 16, and 4·HP to one of the largest subgroup
 layout(constant_id = 2) const uint TRAIN = 1u;     // 0: h alone; z stays
+layout(constant_id = 3) const uint RELU = 0u;      // relu in place of tanh, and its derivative in place of 1 − tanh²
 layout(push_constant) uniform Dims { uint K, R, T, W, H, P, offset, reverse; }; // W workgroups per model; offset: of recurrent_kernel[H][4H] in params
 layout(binding = 0) readonly buffer ParamsBuf { float params[]; }; // params[K][P]
 layout(binding = 1) readonly buffer MaskBuf { uint mask[]; };      // mask[K][T][R], 1 = valid
@@ -81,12 +82,12 @@ void main() {
             bool tanh_ = p == 2u;
             float size = abs(z), e = exp(tanh_ ? -2.0 * size : -size);
             float gate = (tanh_ ? 1.0 - e : z < 0.0 ? e : 1.0) / (1.0 + e);
-            gate = !tanh_ ? gate : size < 0.5 ? tanhSmall(z) : z < 0.0 ? -gate : gate;
+            gate = !tanh_ ? gate : RELU != 0u ? relu(z) : size < 0.5 ? tanhSmall(z) : z < 0.0 ? -gate : gate;
             float gi = subgroupQuadBroadcast(gate, 0u), gf = subgroupQuadBroadcast(gate, 1u);
             float gc = subgroupQuadBroadcast(gate, 2u), go = subgroupQuadBroadcast(gate, 3u);
             float before = c;
             c = fma(gf, c, gi * gc);
-            float tc = tanhBounded(c);
+            float tc = RELU != 0u ? relu(c) : tanhBounded(c);
             hidden = go * tc;
             cur = HP / 4u - cur;
             if (p == 0u) {
@@ -95,8 +96,9 @@ void main() {
             }
             if (TRAIN != 0u && real) {
                 float other = p == 0u ? gc : p == 1u ? before : p == 2u ? gi : tc;
-                gates[at] = other * (tanh_ ? 1.0 - gate * gate : gate * (1.0 - gate));
-                if (p == 1u) pairs[put] = vec2(go * (1.0 - tc * tc), gf);
+                float slopeG = RELU != 0u ? (gate > 0.0 ? 1.0 : 0.0) : 1.0 - gate * gate, slopeH = RELU != 0u ? (c > 0.0 ? 1.0 : 0.0) : 1.0 - tc * tc;
+                gates[at] = other * (tanh_ ? slopeG : gate * (1.0 - gate));
+                if (p == 1u) pairs[put] = vec2(go * slopeH, gf);
             }
             barrier();
         }

@@ -10,6 +10,7 @@ const (
 	Linear Activation = iota
 	Relu
 	Sigmoid
+	Tanh
 )
 
 // DenseForward is dense_forward.comp: y = act(x·kernel + bias).

@@ -22,10 +22,13 @@ type LSTMStepBackward struct {
 	KernelOffset  int // of recurrent_kernel[H][4H] in a model's parameters; a multiple of 4, as P
 	Step          int // in [0,T)
 	Reverse       bool
+	Relu          bool // relu in place of tanh; not with Half
 
 	// Flow is what flows into each valid step from the layer above, dout[K][T][R][H], the gradient by the step's output. Left
 	// out, nothing does.
 	Flow f32
+	// FlowsToMasked has it flow into masked steps too: where the layer above takes the steps in another order, it reads what they carry on.
+	FlowsToMasked bool
 
 	// Half takes the product of float16: recurrent_kernel is rounded, and dz times its model's scale. The sum, freed of the
 	// scale, is float32.
@@ -75,12 +78,20 @@ func (k LSTMStepBackward) Record(rec *gpu.Recording) {
 		scale = k.Scale
 	}
 	k.work(rec)
-	rec.DispatchWith(t.constants(k.Half), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+	rec.DispatchWith(t.constants(k.Half, k.Relu), "lstm_step_backward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
 		k.push(), k.buffers(scale)...)
 }
 
 func (k LSTMStepBackward) push() gpu.PushData {
-	return gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset, word(k.Reverse), word(k.Flow != f32{}))
+	return gpu.Push(k.K, k.R, k.T, k.H, k.Step, k.P, k.KernelOffset, word(k.Reverse), flowing(k.Flow, k.FlowsToMasked))
+}
+
+// flowing is what both kernels of the way back are told of what flows in.
+func flowing(flow f32, toMasked bool) uint32 {
+	if toMasked {
+		return 2
+	}
+	return word(flow != f32{})
 }
 
 // work counts the step.
@@ -104,16 +115,16 @@ func (k LSTMStepBackward) buffers(scale f32) []gpu.Arg {
 	}
 }
 
-func (t backTile) constants(half bool) []uint32 {
-	return []uint32{uint32(t.threads), uint32(t.slices), uint32(t.threadsU), uint32(t.depth), word(half)}
+func (t backTile) constants(half, relu bool) []uint32 {
+	return []uint32{uint32(t.threads), uint32(t.slices), uint32(t.threadsU), uint32(t.depth), word(half), word(relu)}
 }
 
 // StepBackwardConstants lists the specialisation constants that a step may have, one for each tile, and with
-// float16.
+// float16 or relu.
 func StepBackwardConstants() [][]uint32 {
 	var list [][]uint32
 	for _, t := range backTiles {
-		list = append(list, t.constants(false), t.constants(true))
+		list = append(list, t.constants(false, false), t.constants(true, false), t.constants(false, true))
 	}
 	return list
 }

@@ -15,6 +15,7 @@ type LSTMStepForward struct {
 	KernelOffset  int  // of recurrent_kernel[H][4H] in a model's parameters
 	Step          int  // in [0,T)
 	Reverse       bool // steps are taken from the last to the first
+	Relu          bool // relu in place of tanh; not with Half
 	Half          bool // the product is taken of h and recurrent_kernel rounded to float16, its sum in float32
 }
 
@@ -58,7 +59,7 @@ func (k LSTMStepForward) Record(rec *gpu.Recording) {
 	}
 	t := planStep(k.K, k.R, k.H, rec.Limits())
 	k.work(rec)
-	rec.DispatchWith(t.constants(k.H%4 == 0, k.Half), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
+	rec.DispatchWith(t.constants(k.H%4 == 0, k.Half, k.Relu), "lstm_step_forward", gpu.Groups(k.K*ceil(k.R, t.rows())*ceil(k.H, t.cols())),
 		k.push(), k.buffers()...)
 }
 
@@ -91,16 +92,17 @@ func (k LSTMStepForward) buffers() []gpu.Arg {
 	}
 }
 
-func (t stepTile) constants(fours, half bool) []uint32 {
-	return []uint32{uint32(t.threads), uint32(t.threadsU), uint32(t.rows4), uint32(t.units), uint32(t.depth), word(fours), word(half)}
+func (t stepTile) constants(fours, half, relu bool) []uint32 {
+	return []uint32{uint32(t.threads), uint32(t.threadsU), uint32(t.rows4), uint32(t.units), uint32(t.depth), word(fours), word(half), word(relu)}
 }
 
 // StepForwardConstants lists the specialisation constants that a step may have, one for each tile, whether H is a multiple of
-// 4, and with float16.
+// 4, and with float16 or relu.
 func StepForwardConstants() [][]uint32 {
 	var list [][]uint32
 	for _, t := range stepTiles {
-		list = append(list, t.constants(false, false), t.constants(true, false), t.constants(false, true), t.constants(true, true))
+		list = append(list, t.constants(false, false, false), t.constants(true, false, false), t.constants(false, true, false), t.constants(true, true, false),
+			t.constants(false, false, true), t.constants(true, false, true))
 	}
 	return list
 }

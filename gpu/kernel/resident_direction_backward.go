@@ -10,9 +10,10 @@ import (
 // dispatch, after ResidentDirectionForward with Train.
 type ResidentDirectionBackward struct {
 	ResidentDirection
-	DHidden f32 // dh[K][R][H], the gradient by h after the last step; read without Flow only
-	Flow    f32 // dout[K][T][R][H], what flows into each valid step from the layer above; left out, DHidden is all
-	LG      int // lanes that share a sum: 4, 8 or 16, at most the smallest subgroup
+	DHidden       f32  // dh[K][R][H], the gradient by h after the last step; read without Flow only
+	Flow          f32  // dout[K][T][R][H], what flows into each valid step from the layer above; left out, DHidden is all
+	FlowsToMasked bool // as in LSTMStepBackward
+	LG            int  // lanes that share a sum: 4, 8 or 16, at most the smallest subgroup
 }
 
 // Constants are the specialisation constants that the kernel is compiled with.
@@ -34,7 +35,7 @@ func (k ResidentDirectionBackward) Record(rec *gpu.Recording) {
 		dh, flow = gpu.Read(k.Params), gpu.Read(k.Flow, k.K, k.T, k.R, k.H)
 	}
 	work(rec, steps*(8*k.H*k.H+9*k.H), moved)
-	rec.DispatchWith(k.Constants(), "resident_direction_backward", gpu.Groups(k.K*k.W), k.push(word(flows)),
+	rec.DispatchWith(k.Constants(), "resident_direction_backward", gpu.Groups(k.K*k.W), k.push(flowing(k.Flow, k.FlowsToMasked)),
 		k.params(), gpu.Read(k.Mask, k.K, k.T, k.R), gpu.ReadWrite(k.Gates, k.K, k.T, k.R, 4*k.H),
 		gpu.Read(k.Pairs, k.K, k.T, k.R, k.H, 2), dh, flow)
 }

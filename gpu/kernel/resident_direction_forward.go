@@ -6,12 +6,13 @@ import "vklstm/gpu"
 type ResidentDirectionForward struct {
 	ResidentDirection
 	Hidden f32  // h[K][T+1][R][H]; after step t in slot t + 1, with Reverse in slot t. The slot where the direction begins is not touched and is 0
+	Relu   bool // relu in place of tanh
 	Train  bool // factors replace z, and Pairs are written; else neither
 }
 
 // Constants are the specialisation constants that the kernel is compiled with.
 func (k ResidentDirectionForward) Constants() []uint32 {
-	return []uint32{uint32(4 * k.HP), uint32(k.HP), word(k.Train)}
+	return []uint32{uint32(4 * k.HP), uint32(k.HP), word(k.Train), word(k.Relu)}
 }
 
 // Record appends the dispatch to rec. It panics if a buffer is smaller than its shape.

@@ -35,7 +35,6 @@ func TestChainConfig(t *testing.T) {
 		{"zeros in masked steps, as Keras 3 sets it", `"units":3`, `"units":3,"zero_output_for_mask":true`, nil, ""},
 		{"zeros in masked steps of one direction", `"units":4`, `"units":4,"zero_output_for_mask":true`, nil, ""},
 		{"merge mode not said", `"merge_mode":"concat",`, ``, nil, ""},
-		{"sum", `"merge_mode":"concat"`, `"merge_mode":"sum"`, ErrUnsupported, `layer "bidirectional_1" (Bidirectional) has merge_mode "sum"`},
 		{"two outputs", `"merge_mode":"concat"`, `"merge_mode":null`, ErrUnsupported, "merge_mode"},
 		{"merge mode of numbers", `"merge_mode":"concat"`, `"merge_mode":3`, ErrUnsupported, `merge_mode "3"`},
 		{"last step alone in front of an LSTM", `"return_sequences":true,"units":4`, `"units":4`, ErrUnsupported, `layer "lstm" has return_sequences=False`},
@@ -45,14 +44,14 @@ func TestChainConfig(t *testing.T) {
 		{"backward walks forward", forward, with(`"go_backwards":true`, `"go_backwards":false`), ErrUnsupported, `the backward layer of layer "bidirectional_1" (Bidirectional) has go_backwards=False`},
 		{"other units", forward, with(`"units":3`, `"units":4`), ErrUnsupported, "differs from the forward one"},
 		{"other sequences", forward, with(`"return_sequences":true,`, ``), ErrUnsupported, "differs from the forward one"},
-		{"other activation", forward, with(`"units":3`, `"units":3,"activation":"relu"`), ErrUnsupported, `the backward layer of layer "bidirectional_1" (Bidirectional) has activation "relu"`},
-		{"activation", `"units":3`, `"units":3,"activation":"relu"`, ErrUnsupported, `the forward layer of layer "bidirectional_1" (Bidirectional) has activation "relu"`},
+		{"other activation", forward, with(`"units":3`, `"units":3,"activation":"relu"`), ErrUnsupported, "differs from the forward one"},
+		{"activation", `"units":3`, `"units":3,"activation":"selu"`, ErrUnsupported, `the forward layer of layer "bidirectional_1" (Bidirectional) has activation "selu"`},
 		{"recurrent activation", `"units":2`, `"units":2,"recurrent_activation":"hard_sigmoid"`, ErrUnsupported, "hard_sigmoid"},
 		{"no bias", `"units":3`, `"units":3,"use_bias":false`, ErrUnsupported, "use_bias=False"},
 		{"GRU", `"layer":{"class_name":"LSTM"`, `"layer":{"class_name":"GRU"`, ErrUnsupported, `the forward layer of layer "bidirectional_1" (Bidirectional) is of class "GRU"`},
 		{"no layer inside", forward, `"layer":null`, ErrFormat, "has no settings"},
 		{"a number inside", forward, `"layer":7`, ErrFormat, "has no settings"},
-		{"dropout in between", plain, plain + `,{"class_name":"Dropout","config":{"name":"x","rate":0.5}}`, ErrUnsupported, `layer "lstm" has return_sequences=True`},
+		{"dense in between", plain, plain + `,{"class_name":"Dense","config":{"name":"x","units":5}}`, ErrUnsupported, `layer "x", Dense, stands between LSTMs`},
 		{"too many layers", plain, strings.Join(repeat(plain, 16), ","), ErrUnsupported, "at most 16"},
 	} {
 		changed := strings.Replace(text, tc.old, tc.new, 1)
@@ -73,9 +72,29 @@ func TestChainConfig(t *testing.T) {
 	if ignored := got.ignored; err != nil || len(ignored) != 1 || !strings.Contains(ignored[0], `the forward layer of layer "bidirectional_1" (Bidirectional) has recurrent_regularizer`) {
 		t.Errorf("a regularizer inside: %q, %v", got.ignored, err)
 	}
-	spec, _, _, err := parseModel(strings.Replace(text, `{"class_name":"Dropout","config":{"name":"dropout","rate":0.25}},`, "", 1))
-	if err != nil || len(spec.Layers) != 7 || spec.Layers[4] != (model.Layer{Kind: model.Dropout, Name: "dropout"}) {
-		t.Errorf("without Dropout: %+v, %v", spec, err)
+	dropout := `{"class_name":"Dropout","config":{"name":"dropout","rate":0.25}},`
+	for _, tc := range []struct {
+		what, old, new string
+		change         func(l *[]model.Layer)
+	}{
+		{"sum", `"merge_mode":"concat"`, `"merge_mode":"sum"`, func(l *[]model.Layer) { (*l)[2].Merge = model.Sum }},
+		{"both relu", `"units":3`, `"units":3,"activation":"relu"`, func(l *[]model.Layer) { (*l)[2].Activation = model.Relu }},
+		{"without Dropout", dropout, "", func(l *[]model.Layer) { *l = slices.Delete(*l, 4, 5) }},
+		{"dropout in between", plain, plain + `,{"class_name":"Dropout","config":{"name":"x","rate":0.5}}`, func(l *[]model.Layer) {
+			*l = slices.Insert(*l, 2, model.Layer{Kind: model.Dropout, Name: "x", Rate: 0.5})
+		}},
+		{"normalization in between", plain, plain + `,{"class_name":"BatchNormalization","config":{"name":"x","momentum":0.9,"epsilon":0.01}}`, func(l *[]model.Layer) {
+			*l = slices.Insert(*l, 2, model.Layer{Kind: model.BatchNormalization, Name: "x", Momentum: 0.9, Epsilon: 0.01})
+		}},
+		{"an Activation of its own", `"activation":"relu"`, `"activation":"linear"`, func(l *[]model.Layer) { (*l)[5].Activation = model.Linear }},
+	} {
+		changed := strings.Replace(text, tc.old, tc.new, 1)
+		want := chain(5, 3)
+		tc.change(&want.Layers)
+		spec, _, _, err := parseModel(changed)
+		if err != nil || changed == text || !reflect.DeepEqual(spec, want) {
+			t.Errorf("%s: %+v, %v", tc.what, spec, err)
+		}
 	}
 }
 
@@ -143,10 +162,10 @@ func TestEnsembleConfig(t *testing.T) {
 		{"two outputs", `"output_layers":[["average",0,0]]`, `"output_layers":[["average",0,0],["member_1",0,0]]`, ErrUnsupported, "its output is"},
 		{"product", `"Average"`, `"Multiply"`, ErrUnsupported, `has a layer "average" (Multiply)`},
 		{"other units", `"units":4`, `"units":5`, ErrUnsupported, `"member_2" differs in its layers from "member_1"`},
-		{"a member that is not ours", `"relu"`, `"gelu"`, ErrUnsupported, `member "member_1": layer "dense" has activation "gelu"`},
+		{"a member that is not ours", `"relu"`, `"gelu"`, ErrUnsupported, `member "member_1": layer "dense", Dense, has activation "gelu"`},
 		{"no nodes", average, `"inbound_nodes":[]`, ErrUnsupported, "Average"},
 		{"deep nodes", average, `"inbound_nodes":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000), ErrUnsupported, "Average"},
-		{"no layers", `"layers":[{"class_name":"InputLayer"`, `"lawyers":[{"class_name":"InputLayer"`, ErrUnsupported, "no Average of Sequentials"},
+		{"no layers", `"layers":[{"class_name":"InputLayer"`, `"lawyers":[{"class_name":"InputLayer"`, ErrUnsupported, `its output is ["average"]`},
 	} {
 		changed := strings.Replace(text, tc.old, tc.new, 1)
 		if tc.old != "" && changed == text {

@@ -142,7 +142,7 @@ func TestLongNames(t *testing.T) {
 	}
 	_, err := Decode(b.Bytes())
 	if !errors.Is(err, ErrUnsupported) || len(err.Error()) > maxSentence+100 || strings.ContainsFunc(err.Error(), unicode.IsControl) || !utf8.ValidString(err.Error()) ||
-		!strings.HasSuffix(err.Error(), "Dense(1, sigmoid)") {
+		!strings.HasSuffix(err.Error(), "Dense(classes, softmax)") {
 		t.Errorf("%.200v", err)
 	}
 }

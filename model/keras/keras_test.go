@@ -162,7 +162,7 @@ func TestLosses(t *testing.T) {
 		{`"binary_crossentropy"`, model.Loss{Kind: model.BinaryCrossentropy}, "binary_crossentropy"},
 		{`{"class_name":"BinaryCrossentropy","config":{"name":"b","from_logits":false}}`, model.Loss{Kind: model.BinaryCrossentropy}, "b"},
 		{`{"class_name":"BinaryCrossentropy","config":{"from_logits":true}}`, model.Loss{}, "BinaryCrossentropy"},
-		{`{"class_name":"BinaryCrossentropy","config":{"label_smoothing":0.1}}`, model.Loss{}, "BinaryCrossentropy"},
+		{`{"class_name":"BinaryCrossentropy","config":{"label_smoothing":0.1}}`, model.Loss{Kind: model.BinaryCrossentropy, LabelSmoothing: 0.1}, "BinaryCrossentropy"},
 		{`{"class_name":"BinaryFocalCrossentropy","config":{"apply_class_balancing":true,"alpha":0.5,"gamma":1}}`, model.Loss{Kind: model.BinaryFocal, Alpha: 0.5, Gamma: 1}, "BinaryFocalCrossentropy"},
 		{`{"class_name":"BinaryFocalCrossentropy","config":{"apply_class_balancing":true}}`, model.Focal(), "BinaryFocalCrossentropy"},
 		{`{"class_name":"BinaryFocalCrossentropy","config":{"apply_class_balancing":true,"alpha":7}}`, model.Loss{}, "BinaryFocalCrossentropy"},
@@ -210,14 +210,11 @@ func TestConfig(t *testing.T) {
 		{"functional", `"Sequential"`, `"Functional"`, ErrUnsupported, "Functional"},
 		{"own model", `"Sequential"`, `"Mine"`, ErrUnsupported, `class "Mine"`},
 		{"other layer", `"Dropout"`, `"GaussianNoise"`, ErrUnsupported, `"dropout" (GaussianNoise)`},
-		{"no masking", `{"class_name":"Masking","config":{"mask_value":0.0,"name":"masking"}},`, "", ErrUnsupported, "no Masking layer"},
-		{"mask value", `"mask_value":0.0`, `"mask_value":-1.0`, ErrUnsupported, "mask_value -1"},
-		{"activation", `"units":4`, `"units":4,"activation":"relu"`, ErrUnsupported, `activation "relu"; supported is "tanh"`},
+		{"activation", `"units":4`, `"units":4,"activation":"selu"`, ErrUnsupported, `activation "selu"`},
 		{"same activation", `"units":4`, `"units":4,"activation":"tanh","recurrent_activation":{"class_name":"function","config":"sigmoid"}`, nil, ""},
 		{"recurrent activation", `"units":4`, `"units":4,"recurrent_activation":"hard_sigmoid"`, ErrUnsupported, "hard_sigmoid"},
 		{"own activation", `"units":4`, `"units":4,"activation":{"class_name":"Mine"}`, ErrUnsupported, "Mine"},
 		{"no bias", `"units":4`, `"units":4,"use_bias":false`, ErrUnsupported, "use_bias=False"},
-		{"backwards", `"units":4`, `"units":4,"go_backwards":true`, ErrUnsupported, "go_backwards=True"},
 		{"sequences", `"units":4`, `"units":4,"return_sequences":true`, ErrUnsupported, "return_sequences=True"},
 		{"state", `"units":4`, `"units":4,"stateful":true`, ErrUnsupported, "stateful=True"},
 		{"zero output", `"units":4`, `"units":4,"zero_output_for_mask":true`, ErrUnsupported, "zero_output_for_mask=True"},
@@ -227,15 +224,14 @@ func TestConfig(t *testing.T) {
 		{"too many parameters", `"units":4`, `"units":16000000`, ErrUnsupported, "parameters"},
 		{"units of text", `"units":4`, `"units":"four"`, ErrFormat, `setting "units"`},
 		{"dense without bias", `"units":2`, `"units":2,"use_bias":false`, ErrUnsupported, "use_bias=False"},
-		{"dense activation", `"relu"`, `"gelu"`, ErrUnsupported, `"gelu"; supported is relu`},
-		{"output activation", `"activation":"sigmoid",`, ``, ErrUnsupported, `"linear"; supported is sigmoid`},
-		{"two outputs", `"units":1`, `"units":2`, ErrUnsupported, "2 units; supported is 1"},
+		{"dense activation", `"relu"`, `"gelu"`, ErrUnsupported, `has activation "gelu"; supported are "linear", "relu"`},
+		{"output activation", `"activation":"sigmoid",`, ``, ErrUnsupported, `activation "linear"; supported are 1 with sigmoid`},
+		{"two outputs", `"units":1`, `"units":2`, ErrUnsupported, `2 units and activation "sigmoid"; supported are`},
 		{"no rate", `"rate":0.25`, `"seed":1`, ErrFormat, "no rate"},
-		{"absurd rate", `"rate":0.25`, `"rate":1.5`, ErrUnsupported, "dropout rate 1.5"},
+		{"absurd rate", `"rate":0.25`, `"rate":1.5`, ErrUnsupported, `"dropout", Dropout, has rate 1.5`},
 		{"twice the same name", `"dense_1"`, `"dense"`, ErrFormat, `named "dense"`},
 		{"no name", `"dense_1"`, `""`, ErrFormat, "no name"},
-		{"a layer more", `{"class_name":"Dropout"`, `{"class_name":"Dropout","config":{"rate":0.1,"name":"x"}},{"class_name":"Dropout"`, ErrUnsupported, `layer "dropout", Dropout, stands where Dense is expected`},
-		{"a Dropout in front", `{"class_name":"LSTM"`, `{"class_name":"Dropout","config":{"rate":0.1,"name":"x"}},{"class_name":"LSTM"`, ErrUnsupported, `layer "x", Dropout, stands where LSTM is expected`},
+		{"a Dropout in front", `{"class_name":"LSTM"`, `{"class_name":"Dropout","config":{"rate":0.1,"name":"x"}},{"class_name":"LSTM"`, ErrUnsupported, `layer "x", Dropout, stands before the first LSTM`},
 		{"two inputs", `{"class_name":"Dropout"`, `{"class_name":"InputLayer","config":{"name":"x"}},{"class_name":"Dropout"`, ErrUnsupported, "one input"},
 		{"cut", `"name":"sequential"}}`, ``, ErrFormat, "no JSON"},
 		{"a list", `{"layers":[`, `[`, ErrFormat, ""},
@@ -256,10 +252,31 @@ func TestConfig(t *testing.T) {
 		}
 	}
 
-	dropout := `{"class_name":"Dropout","config":{"name":"dropout","rate":0.25}},`
-	spec, _, _, err := parseModel(strings.Replace(strings.Replace(text, dropout, "", 1), `"name":"lstm"`, `"name":"dropout"`, 1))
-	if want := (model.Layer{Kind: model.Dropout, Name: "dropout_1"}); err != nil || spec.Layers[2] != want {
-		t.Errorf("without Dropout: %+v, %v", spec, err)
+	masking := `{"class_name":"Masking","config":{"mask_value":0.0,"name":"masking"}},`
+	for _, tc := range []struct {
+		what, old, new string
+		change         func(l *[]model.Layer)
+	}{
+		{"no masking", masking, "", func(l *[]model.Layer) { *l = (*l)[1:] }},
+		{"mask value", `"mask_value":0.0`, `"mask_value":-1.0`, func(l *[]model.Layer) { (*l)[0].MaskValue = -1 }},
+		{"activation", `"units":4`, `"units":4,"activation":"relu"`, func(l *[]model.Layer) { (*l)[1].Activation = model.Relu }},
+		{"backwards", `"units":4`, `"units":4,"go_backwards":true`, func(l *[]model.Layer) { (*l)[1].GoBackwards = true }},
+		{"a layer more", `{"class_name":"Dropout"`, `{"class_name":"Dropout","config":{"rate":0.1,"name":"x"}},{"class_name":"Dropout"`, func(l *[]model.Layer) {
+			*l = slices.Insert(*l, 2, model.Layer{Kind: model.Dropout, Name: "x", Rate: 0.1})
+		}},
+		{"without Dropout", `{"class_name":"Dropout","config":{"name":"dropout","rate":0.25}},`, "", func(l *[]model.Layer) { *l = slices.Delete(*l, 2, 3) }},
+		{"three classes", `"activation":"sigmoid","name":"dense_1","units":1`, `"activation":"softmax","name":"dense_1","units":3`, func(l *[]model.Layer) {
+			(*l)[4].Units, (*l)[4].Activation = 3, model.Softmax
+		}},
+	} {
+		changed := strings.Replace(text, tc.old, tc.new, 1)
+		want := small().Spec
+		want.Layers = slices.Clone(want.Layers)
+		tc.change(&want.Layers)
+		spec, _, _, err := parseModel(changed)
+		if err != nil || changed == text || !reflect.DeepEqual(spec, want) {
+			t.Errorf("%s: %+v, %v", tc.what, spec, err)
+		}
 	}
 	_, _, got, err := parseModel(strings.Replace(text, `"units":4`, `"units":4,"recurrent_dropout":0.2,"dropout":0.0,"kernel_regularizer":null`, 1))
 	if err != nil || len(got.ignored) != 1 || !strings.Contains(got.ignored[0], "recurrent_dropout") {
@@ -367,7 +384,7 @@ func TestEncodeRefuses(t *testing.T) {
 		"short parameters":  {func(f *File) { f.Params = f.Params[1:] }, "parameters for a network of"},
 		"NaN":               {func(f *File) { f.Params[50] = float32(math.NaN()) }, "lstm/recurrent_kernel holds NaN at element 2"},
 		"infinity":          {func(f *File) { f.Params[0] = float32(math.Inf(-1)) }, "lstm/kernel holds -Inf"},
-		"no layers":         {func(f *File) { f.Spec.Layers = nil }, "0 layers"},
+		"no layers":         {func(f *File) { f.Spec.Layers = nil }, "there is no LSTM"},
 		"slash":             {func(f *File) { f.Spec.Layers[1].Name = "a/b" }, `"a/b"`},
 		"space":             {func(f *File) { f.Spec.Layers[1].Name = "my lstm" }, `"my lstm"`},
 		"same names":        {func(f *File) { f.Spec.Layers[1].Name = "dense" }, `"dense"`},

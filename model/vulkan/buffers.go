@@ -61,15 +61,15 @@ type chunk struct {
 
 // shape is what a pass is made for.
 type shape struct {
-	T, F, D int // of the Chain
-	K       int // models
-	P       int // floats per model in params, grads, m, v: a multiple of 64, so that views are aligned on every device
-	B       int // places of a step, passes·R
-	R       int // rows of a pass
+	T, F int // of the Chain
+	K    int // models
+	P    int // floats per model in params, grads, m, v: a multiple of 64, so that views are aligned on every device
+	B    int // places of a step, passes·R
+	R    int // rows of a pass
 }
 
 func (s site) shape(k, b, r int) shape {
-	return shape{T: s.chain.T, F: s.chain.F, D: s.chain.D(), K: k, P: s.stride, B: b, R: r}
+	return shape{T: s.chain.T, F: s.chain.F, K: k, P: s.stride, B: b, R: r}
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }

@@ -3,6 +3,7 @@ package vulkan
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"vklstm/gpu"
 	"vklstm/model"
@@ -19,7 +20,8 @@ type Engine struct {
 	chain    model.Chain
 	opts     []model.Options
 	layout   model.Layout
-	stride   int // P: floats per model on the device
+	device   model.Layout // the same variables as they lie on the device
+	stride   int          // P: floats per model on the device
 	hostAdam bool
 	mixed    bool
 
@@ -51,6 +53,7 @@ type fixedBuffers struct {
 	params  f32 // [K][P]
 	grads   f32 // [K][P]
 	m, v    f32 // [K][P], Adam's moments
+	alphas  f32 // [K][classes], of the categorical focal loss
 	squares f32 // [K][V], of each variable's gradient
 	starts  u32 // [V+1], as kernel.GradientNorm has it
 	options u32 // [K][32]
@@ -59,11 +62,11 @@ type fixedBuffers struct {
 	cursor  u32 // [1]
 }
 
-func newFixed(a *alloc, k, stride, f, v int, tab augment.Tables) fixedBuffers {
+func newFixed(a *alloc, k, stride, f, v, classes int, tab augment.Tables) fixedBuffers {
 	return fixedBuffers{
 		params: a.floats("params", k*stride), grads: a.floats("grads", k*stride),
 		m: a.floats("adam.m", k*stride), v: a.floats("adam.v", k*stride),
-		squares: a.floats("grads.squares", k*v), starts: a.words("params.starts", v+1),
+		alphas: a.floats("loss.alphas", k*classes), squares: a.floats("grads.squares", k*v), starts: a.words("params.starts", v+1),
 		options: a.words("options", k*words.Options), scaling: a.floats("scaling", k*4*f),
 		tables: tables{a.floats("quantile", len(tab.Quantile)), a.floats("reciprocal", len(tab.Reciprocal)), a.floats("turns", len(tab.Axis)+k*2*augment.Angles)},
 		cursor: a.words("cursor", 1),
@@ -93,9 +96,6 @@ func Mixed() Setting { return func(e *Engine) { e.mixed = true } }
 // own. The models may differ in everything but the optimizer's kind. The device stays the caller's.
 func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Setting) (*Engine, error) {
 	d, err := spec.Chain()
-	if err == nil {
-		err = d.Plain()
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,11 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 	for _, s := range settings {
 		s(e)
 	}
-	e.stride = (e.layout.Size + 63) / 64 * 64
+	if e.hostAdam && d.Normalizes() {
+		return nil, fmt.Errorf("vulkan: the host's Adam does not move the moments of BatchNormalization")
+	}
+	e.device = onDevice(e.layout, d)
+	e.stride = (e.device.Size + 63) / 64 * 64
 	e.path, e.why, err = choosePath(e.want, e.mixed, site{info: dev.Info(), chain: d, stride: e.stride}, e.tuning)
 	if err != nil {
 		return nil, err
@@ -132,7 +136,10 @@ func New(dev *gpu.Device, spec model.Spec, opts []model.Options, settings ...Set
 // shapeFor plans the passes for batches of b windows.
 func (e *Engine) shapeFor(b int) (shape, error) {
 	s, err := e.path.plan(len(e.opts), b)
-	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit {
+	if err == nil && s.R < s.B && e.chain.Normalizes() {
+		return s, fmt.Errorf("vulkan: BatchNormalization needs a batch's %d windows at once, and the device has room for %d; use a smaller batch", b, s.R)
+	}
+	if err == nil && e.rowLimit > 0 && s.R > e.rowLimit && !e.chain.Normalizes() {
 		passes := ceil(b, e.rowLimit)
 		s.R = ceil(b, passes)
 		s.B = passes * s.R
@@ -166,20 +173,26 @@ func (e *Engine) augmentTables() augment.Tables {
 func (e *Engine) makeFixed() error {
 	k, tab := len(e.opts), e.augmentTables()
 	e.fixed.dev = e.dev
-	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.chain.F, len(e.layout.Variables), tab)
+	e.fixedBuffers = newFixed(&e.fixed, k, e.stride, e.chain.F, len(e.layout.Variables), e.chain.Classes, tab)
 	if err := e.fixed.err; err != nil {
 		return err
 	}
 	var starts []uint32
-	for _, v := range e.layout.Variables {
+	for _, v := range e.device.Variables[:e.device.Trained] {
 		at := uint32(v.Offset)
 		if v.Matrix() {
 			at |= words.Matrix
 		}
 		starts = append(starts, at)
 	}
-	if err := e.starts.Write(append(starts, uint32(e.layout.Size))); err != nil {
+	if err := e.starts.Write(append(starts, uint32(e.device.TrainedSize()))); err != nil {
 		return err
+	}
+	var alphas []float32
+	for _, o := range e.opts {
+		for c := range e.chain.Classes {
+			alphas = append(alphas, float32(o.Loss.AlphaOf(c)))
+		}
 	}
 	turns := tab.Axis
 	for _, o := range e.opts {
@@ -190,7 +203,7 @@ func (e *Engine) makeFixed() error {
 		b f32
 		x []float32
 	}{{e.params, zero}, {e.grads, zero}, {e.m, zero}, {e.v, zero}, {e.tables.quantile, tab.Quantile},
-		{e.tables.reciprocal, tab.Reciprocal}, {e.tables.turns, turns}, {e.scaling, scalingWords(e.opts, e.chain.F)}} {
+		{e.tables.reciprocal, tab.Reciprocal}, {e.tables.turns, turns}, {e.alphas, alphas}, {e.scaling, scalingWords(e.opts, e.chain.F)}} {
 		if err := w.b.Write(w.x); err != nil {
 			return err
 		}
@@ -220,7 +233,7 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 	w[words.DropoutBelow] = philox.Below(rate)
 	w[words.MoveBelow] = philox.Below(o.Augment.MoveProb)
 	w[words.Turning] = uint32(augment.Turning(o.Augment))
-	if o.Loss.Kind == model.BinaryFocal {
+	if o.Loss.Kind == model.BinaryFocal || o.Loss.Kind == model.CategoricalFocal {
 		w[words.LossKind] = words.LossFocal
 	}
 	for i, x := range map[int]float64{
@@ -231,6 +244,7 @@ func optionsOf(o model.Options, rate float64, epoch int) []uint32 {
 		words.DropoutScale:   1 / (1 - rate),
 		words.FocalAlpha:     o.Loss.Alpha,
 		words.FocalGamma:     o.Loss.Gamma,
+		words.LabelSmoothing: o.Loss.LabelSmoothing,
 		words.OneMinusBeta1:  1 - o.Optimizer.Beta1,
 		words.OneMinusBeta2:  1 - o.Optimizer.Beta2,
 		words.Epsilon:        o.Optimizer.Epsilon,
@@ -254,11 +268,46 @@ func (e *Engine) State(k int) (*model.State, error) {
 		b f32
 		x []float32
 	}{{e.params, s.Params}, {e.m, s.M}, {e.v, s.V}} {
-		if err := r.b.Slice(k*e.stride, e.stride).Read(r.x); err != nil {
+		if err := e.read(r.b, k, r.x); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// onDevice returns the layout in which a model's variables lie on the device: as in l, but that the variables of each LSTM layer begin at a
+// multiple of 4, since kernels read those by fours.
+func onDevice(l model.Layout, c model.Chain) model.Layout {
+	out := model.Layout{Variables: slices.Clone(l.Variables), Trained: l.Trained}
+	for i := range out.Variables {
+		if slices.ContainsFunc(c.LSTMs, func(r model.Recurrent) bool { return r.First == i }) {
+			out.Size = ceil(out.Size, 4) * 4
+		}
+		out.Variables[i].Offset = out.Size
+		out.Size += out.Variables[i].Size()
+	}
+	return out
+}
+
+// read returns model k's part of one of the arrays [K][P] in x, flat in Layout order.
+func (e *Engine) read(b f32, k int, x []float32) error {
+	all := make([]float32, e.device.Size)
+	if err := b.Slice(k*e.stride, e.stride).Read(all); err != nil {
+		return err
+	}
+	for i, v := range e.layout.Variables {
+		copy(v.Of(x), e.device.Variables[i].Of(all))
+	}
+	return nil
+}
+
+// write replaces model k's part of one of the arrays [K][P] by x, flat in Layout order.
+func (e *Engine) write(b f32, k int, x []float32) error {
+	all := make([]float32, e.device.Size)
+	for i, v := range e.layout.Variables {
+		copy(e.device.Variables[i].Of(all), v.Of(x))
+	}
+	return b.Slice(k*e.stride, e.stride).Write(all)
 }
 
 // SetState replaces model k's parameters, moments and step.
@@ -270,7 +319,7 @@ func (e *Engine) SetState(k int, s *model.State) error {
 		b f32
 		x []float32
 	}{{e.params, s.Params}, {e.m, s.M}, {e.v, s.V}} {
-		if err := w.b.Slice(k*e.stride, e.stride).Write(w.x); err != nil {
+		if err := e.write(w.b, k, w.x); err != nil {
 			return err
 		}
 	}
@@ -310,16 +359,17 @@ func (e *Engine) Load(w model.Windows) error {
 		e.forgetData()
 		return err
 	}
-	e.n, e.length = n, lengths(w.X, e.chain.T, e.chain.F)
+	e.n, e.length = n, e.lengths(w.X)
 	return nil
 }
 
 // lengths counts the valid steps of each window of x[n][T][F], as mask.comp finds them.
-func lengths(x []float32, t, f int) []int32 {
+func (e *Engine) lengths(x []float32) []int32 {
+	t, f := e.chain.T, e.chain.F
 	out := make([]int32, len(x)/(t*f))
 	for i := range out {
 		for s := range t {
-			if augment.Valid(x[(i*t+s)*f:(i*t+s+1)*f], 0) {
+			if !e.chain.Masked || augment.Valid(x[(i*t+s)*f:(i*t+s+1)*f], e.chain.MaskValue) {
 				out[i]++
 			}
 		}

@@ -242,7 +242,7 @@ func (e *Engine) updateOnHost(plans []model.Plan, w *workspace, step int) error 
 		}
 		s.Step += step // e.steps counts the epoch's steps when it ends
 		g := make([]float32, e.layout.Size)
-		if err := e.grads.Slice(k*e.stride, e.stride).Read(g); err != nil {
+		if err := e.read(e.grads, k, g); err != nil {
 			return err
 		}
 		e.opts[k].Optimizer.Step(e.layout, s, g, p.LearningRate[step])
@@ -267,7 +267,7 @@ func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error
 		}
 		for k, plan := range plans {
 			n := min(len(plan.Train), out[k].Steps*plan.Batch)
-			out[k].Probability, out[k].Loss = c.w.ofModel(p, k, n, plan.Batch), c.w.ofModel(l, k, n, plan.Batch)
+			out[k].Probability, out[k].Loss = c.w.ofModel(p, k, n, plan.Batch, e.chain.Classes), c.w.ofModel(l, k, n, plan.Batch, 1)
 		}
 	}
 	if c.v != nil && c.evaluated == c.eval {
@@ -277,7 +277,7 @@ func (e *Engine) outcomes(plans []model.Plan, c *course) ([]model.Outcome, error
 		}
 		for k, plan := range plans {
 			n := len(plan.Eval)
-			out[k].EvalProbability, out[k].EvalLoss = c.v.ofModel(p, k, n, c.v.B), c.v.ofModel(l, k, n, c.v.B)
+			out[k].EvalProbability, out[k].EvalLoss = c.v.ofModel(p, k, n, c.v.B, e.chain.Classes), c.v.ofModel(l, k, n, c.v.B, 1)
 		}
 	}
 	return out, nil
@@ -310,7 +310,7 @@ func (e *Engine) Gradient(k int, plan model.Plan) ([]float32, model.Outcome, err
 	if err != nil {
 		return nil, model.Outcome{}, err
 	}
-	if err := e.grads.Slice(k*e.stride, e.stride).Read(g); err != nil {
+	if err := e.read(e.grads, k, g); err != nil {
 		return nil, model.Outcome{}, err
 	}
 	return g, out[k], nil

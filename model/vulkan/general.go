@@ -16,6 +16,9 @@ type general struct {
 	half bool // recurrent products of float16
 }
 
+// halves reports whether a layer's recurrent products are of float16: those whose h is bounded. What relu puts out may lie anywhere.
+func (g *general) halves(r model.Recurrent) bool { return g.half && r.Activation != model.Relu }
+
 func newGeneral(s site, half bool) *general { return &general{layerwise{site: s}, half} }
 
 func (g *general) describe(why string, _ shape) string {
@@ -25,7 +28,7 @@ func (g *general) describe(why string, _ shape) string {
 		precision = fmt.Sprintf("mixed precision: recurrent products of float16 on cooperative matrices of %d × %d × %d", l.HalfMatrix[0], l.HalfMatrix[1], l.HalfMatrix[2])
 		without := 0
 		for _, r := range g.chain.LSTMs {
-			if !kernel.UsesMatrices(r.Units, l) {
+			if !kernel.UsesMatrices(r.Units, l) || !g.halves(r) {
 				without++
 			}
 		}
@@ -34,7 +37,7 @@ func (g *general) describe(why string, _ shape) string {
 		case len(g.chain.LSTMs):
 			precision = "mixed precision: recurrent products of operands rounded to float16, no faster than float32, since the device has no cooperative matrices for them"
 		default:
-			precision += " where a layer's units are a multiple of 4"
+			precision += " where a layer's units are a multiple of 4 and its activation is tanh"
 		}
 	}
 	return fmt.Sprintf("general path (%s, %s), because %s", units(g.chain), precision, why)
@@ -43,7 +46,7 @@ func (g *general) describe(why string, _ shape) string {
 func (g *general) newPass(n *network, a *alloc, train bool) pass {
 	rows := n.K * n.R
 	p := newLayersPass(n, a, train)
-	s := &generalSteps{layersPass: p, half: g.half, rows: a.words("lstm.rows", rows*n.T), count: a.words("lstm.count", n.K*n.T)}
+	s := &generalSteps{layersPass: p, halves: g.halves, rows: a.words("lstm.rows", rows*n.T), count: a.words("lstm.count", n.K*n.T)}
 	for i, r := range n.chain.LSTMs {
 		s.cells = append(s.cells, make([]cell, r.Directions()))
 		for d := range s.cells[i] {
@@ -52,7 +55,7 @@ func (g *general) newPass(n *network, a *alloc, train bool) pass {
 			if train {
 				v.dc = a.floats("lstm.dc", rows*r.Units)
 			}
-			if train && g.half {
+			if train && g.halves(r) {
 				p.layers[i][d].scale = a.floats("grads.scale", n.K*2)
 			}
 		}
@@ -64,9 +67,9 @@ func (g *general) newPass(n *network, a *alloc, train bool) pass {
 // generalSteps are the time steps of general.
 type generalSteps struct {
 	*layersPass
-	half        bool
-	rows, count u32      // [K][T][R], [K][T]: each time step's valid rows first, and how many they are
-	cells       [][]cell // of each LSTM layer, its directions
+	halves      func(model.Recurrent) bool // whether a layer's products are of float16
+	rows, count u32                        // [K][T][R], [K][T]: each time step's valid rows first, and how many they are
+	cells       [][]cell                   // of each LSTM layer, its directions
 }
 
 // cell are the states of one direction of an LSTM layer, beside those in direction.
@@ -91,15 +94,15 @@ func (s *generalSteps) forward(rec *gpu.Recording, i int, _ bool) {
 			kernel.LSTMStepForward{
 				Gates: v.gates, Rows: s.rows, Count: s.count, Params: s.params, Hidden: v.h, Cell: s.cells[i][d].c,
 				K: s.K, R: s.R, T: s.T, H: layer.Units, P: s.P, KernelOffset: s.offset(layer.First + 3*d + model.RecurrentKernel),
-				Step: taken(t, s.T, d), Reverse: d == 1, Half: s.half,
+				Step: taken(t, s.T, reversed(layer, d)), Reverse: reversed(layer, d), Half: s.halves(layer), Relu: layer.Activation == model.Relu,
 			}.Record(rec)
 		}
 	}
 }
 
-// taken is the time step that direction d takes after n others.
-func taken(n, t, d int) int {
-	if d == 1 {
+// taken is the time step that a direction takes after n others.
+func taken(n, t int, reverse bool) int {
+	if reverse {
 		return t - 1 - n
 	}
 	return n
@@ -114,7 +117,7 @@ func (s *generalSteps) back(rec *gpu.Recording, i int) {
 			rec.Fill(v.dh, 0)
 			incoming, size = v.flow, s.T*s.R*layer.Units
 		}
-		if s.half {
+		if s.halves(layer) {
 			kernel.GradientScale{
 				D: gpu.As[uint32](incoming), Scale: gpu.As[uint32](v.scale), Parts: gpu.As[uint32](s.parts), K: s.K, N: size,
 			}.Record(rec)
@@ -126,7 +129,8 @@ func (s *generalSteps) back(rec *gpu.Recording, i int) {
 				Gates: v.gates, Rows: s.rows, Count: s.count, Mask: s.mask, Params: s.params, Cell: s.cells[i][d].c,
 				DHidden: v.dh, DCell: s.cells[i][d].dc, Flow: v.flow,
 				K: s.K, R: s.R, T: s.T, H: layer.Units, P: s.P, KernelOffset: s.offset(layer.First + 3*d + model.RecurrentKernel),
-				Step: taken(t, s.T, d), Reverse: d == 1, Half: s.half, Scale: v.scale,
+				Step: taken(t, s.T, reversed(layer, d)), Reverse: reversed(layer, d), Half: s.halves(layer), Scale: v.scale, Relu: layer.Activation == model.Relu,
+				FlowsToMasked: inner && layer.GoBackwards,
 			}.Record(rec)
 		}
 	}

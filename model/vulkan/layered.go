@@ -55,13 +55,18 @@ func (s *layeredSteps) recordStart(*gpu.Recording) {}
 
 func (s *layeredSteps) forward(rec *gpu.Recording, i int, train bool) {
 	for d, v := range s.layers[i] {
-		kernel.ResidentDirectionForward{ResidentDirection: s.direction(i, d), Hidden: v.h, Train: train}.Record(rec)
+		kernel.ResidentDirectionForward{
+			ResidentDirection: s.direction(i, d), Hidden: v.h, Train: train, Relu: s.chain.LSTMs[i].Activation == model.Relu,
+		}.Record(rec)
 	}
 }
 
 func (s *layeredSteps) back(rec *gpu.Recording, i int) {
 	for d, v := range s.layers[i] {
-		kernel.ResidentDirectionBackward{ResidentDirection: s.direction(i, d), DHidden: v.dh, Flow: v.flow, LG: s.workgroups[i].lanes}.Record(rec)
+		kernel.ResidentDirectionBackward{
+			ResidentDirection: s.direction(i, d), DHidden: v.dh, Flow: v.flow, LG: s.workgroups[i].lanes,
+			FlowsToMasked: i+1 < len(s.layers) && s.chain.LSTMs[i].GoBackwards,
+		}.Record(rec)
 	}
 }
 
@@ -71,6 +76,6 @@ func (s *layeredSteps) direction(i, d int) kernel.ResidentDirection {
 	return kernel.ResidentDirection{
 		Params: s.params, Mask: s.mask, Gates: s.layers[i][d].gates, Pairs: s.pairs[i][d],
 		K: s.K, R: s.R, T: s.T, W: w.perModel(s.R, s.R*s.K*layer.Directions()), H: layer.Units, P: s.P, HP: w.hp,
-		KernelOffset: s.offset(layer.First + 3*d + model.RecurrentKernel), Reverse: d == 1,
+		KernelOffset: s.offset(layer.First + 3*d + model.RecurrentKernel), Reverse: reversed(layer, d),
 	}
 }

@@ -20,20 +20,26 @@ type layerwise struct {
 func (l *layerwise) plan(k, batch int) (shape, error) {
 	// Of a row: the largest buffer, and all of them.
 	c := l.chain
-	widest, total := c.F, uint64(c.T)*uint64(2*c.F+2)+uint64(2*c.Out()+4*c.D())
+	widest, floats, head := c.F, uint64(c.T)*uint64(2*c.F+2), 0
 	for i, r := range c.LSTMs {
 		widest = max(widest, 4*r.Units)
 		each := c.T*4*r.Units + (c.T+1)*2*r.Units + 2*r.Units
 		if l.pairs {
 			each += (c.T - 1) * r.Units
 		}
+		sum, most := total(widths(c, i))
 		if i+1 < len(c.LSTMs) {
 			each += c.T * r.Units
+			floats += uint64(c.T) * uint64(sum+2*most)
+			widest = max(widest, most)
+		} else {
+			floats += uint64(sum + 2*most)
+			head = most
 		}
-		total += uint64(r.Directions()) * uint64(each)
+		floats += uint64(r.Directions()) * uint64(each)
 	}
-	perRow := 4 * uint64(k) * uint64(max((c.T+1)*widest, c.D(), c.Out()))
-	return l.divide(k, batch, perRow, 4*uint64(k)*total, l.info.Limits.StorageRange, "use fewer units or a shorter window")
+	perRow := 4 * uint64(k) * uint64(max((c.T+1)*widest, head))
+	return l.divide(k, batch, perRow, 4*uint64(k)*floats, l.info.Limits.StorageRange, "use fewer units or a shorter window")
 }
 
 // evalBytes is what the activations of an evaluation may take, unless one training batch takes more.
@@ -101,12 +107,8 @@ type activations struct {
 	cells, warped u32           // [K][T][R][F], bits of float32: the network's input, and the input before the time warp
 	mask          u32           // [K][T][R], 1 = valid
 	layers        [][]direction // of each LSTM layer
-	dropped       f32           // [K][R][Out], of the last layer
-	dense         f32           // [K][R][D]
-	logit         f32           // [K][R]
-	dLogit        f32           // [K][R]
-	dDense        f32           // [K][R][D], before the relu
-	dDropped      f32           // [K][R][Out]
+	present       u32           // [K][R], 1 = the row has a window
+	stages        []*stages     // after each LSTM layer; nil where its output is read where it puts it
 	parts         f32           // partial sums of one variable's gradient; none where no sum is cut
 }
 
@@ -126,10 +128,7 @@ func newLayersPass(n *network, a *alloc, train bool) *layersPass {
 	p := &layersPass{network: n, activations: activations{
 		cells:   a.words("lstm.x", rows*n.T*n.F),
 		mask:    a.words("lstm.mask", rows*n.T),
-		dropped: a.floats("dropout.out", rows*c.Out()),
-		dense:   a.floats("dense.out", rows*n.D),
-		logit:   a.floats("dense_1.logit", rows),
-		dLogit:  a.floats("dense_1.dlogit", rows),
+		present: a.words("lstm.present", rows),
 	}}
 	for i, r := range c.LSTMs {
 		p.layers = append(p.layers, make([]direction, r.Directions()))
@@ -144,11 +143,10 @@ func newLayersPass(n *network, a *alloc, train bool) *layersPass {
 				v.flow = a.floats("lstm.flow", rows*n.T*r.Units)
 			}
 		}
+		p.stages = append(p.stages, newStages(n, a, i, &p.activations, train))
 	}
 	if train {
 		p.warped = a.words("lstm.x_warped", rows*n.T*n.F)
-		p.dDense = a.floats("dense.d", rows*n.D)
-		p.dDropped = a.floats("dropout.d", rows*c.Out())
 		if n := n.parts(c, a.dev.Limits()); n > 0 {
 			p.parts = a.floats("grads.parts", n)
 		}
@@ -158,9 +156,12 @@ func newLayersPass(n *network, a *alloc, train bool) *layersPass {
 
 // parts is the number of elements that the gradients' partial sums need, of one variable at a time, and the parts of a scale.
 func (s shape) parts(c model.Chain, l gpu.Limits) int {
-	rows, in := s.T*s.R, c.F
-	most := max(
-		kernel.Partials(c.Out(), s.D, s.R, s.K, l), kernel.Partials(s.D, 1, s.R, s.K, l), kernel.ColumnPartials(s.K, s.R, s.D), kernel.ColumnPartials(s.K, s.R, 1))
+	rows, in, most := s.T*s.R, c.F, 0
+	for _, d := range c.Head {
+		if d.Kind == model.Dense {
+			most = max(most, kernel.Partials(d.In, d.Out, s.R, s.K, l), kernel.ColumnPartials(s.K, s.R, d.Out))
+		}
+	}
 	for i, r := range c.LSTMs {
 		H, incoming := r.Units, rows
 		if i+1 == len(c.LSTMs) {
@@ -168,7 +169,10 @@ func (s shape) parts(c model.Chain, l gpu.Limits) int {
 		}
 		most = max(most, kernel.HalfPartials(H, 4*H, rows, s.K, l), kernel.ScaleParts(s.K, incoming*H),
 			kernel.Partials(in, 4*H, rows, s.K, l), kernel.Partials(H, 4*H, rows, s.K, l), kernel.ColumnPartials(s.K, rows, 4*H))
-		in = H // of the next layer, which takes a direction at a time
+		in = H // of the next layer, which takes a direction at a time, or all together
+		if _, joined := stagesOf(c, i); joined {
+			in = r.Out()
+		}
 	}
 	return most
 }
@@ -196,6 +200,7 @@ func (p *layersPass) recordGradient(rec *gpu.Recording) {
 
 func (p *layersPass) recordStep(rec *gpu.Recording) {
 	p.recordGradient(rec)
+	p.recordMoves(rec)
 	p.recordUpdate(rec)
 }
 
@@ -228,39 +233,45 @@ func (p *layersPass) recordInput(rec *gpu.Recording, row0 int, train bool) {
 	}
 	kernel.Augment{
 		X: p.cells, OrderWindow: p.batch.window, Options: p.options, Scaling: p.scaling, Quantile: p.tables.quantile,
-		Cursor: p.cursor, Mask: p.mask,
+		Cursor: p.cursor, Mask: p.mask, Present: p.present, Masked: p.chain.Masked,
 		K: p.K, R: p.R, B: p.B, T: p.T, F: p.F, S: p.batch.steps, Row0: row0, Train: train,
 	}.Record(rec)
 }
 
-// recordForward records the way from the input to each window's logit, probability and loss.
+// recordForward records the way from the input to each window's logits, probabilities and loss.
 func (p *layersPass) recordForward(rec *gpu.Recording, row0 int, train bool) {
-	R, out, head, top := p.R, p.chain.Out(), p.chain.FirstOfHead(), len(p.layers)-1
 	for i := range p.layers {
 		p.recordLayer(rec, i, train)
+		p.recordStages(rec, i, row0, train)
 	}
-	H := p.chain.LSTMs[top].Units
-	for d, v := range p.layers[top] {
-		kernel.Dropout{
-			In: v.h, Options: p.options, Schedule: p.batch.schedule, Cursor: p.cursor, Out: p.dropped,
-			K: p.K, R: R, H: H, S: p.batch.steps, Row0: row0, Unit0: d * H, Train: train,
-			InOffset: R * H * p.T * (1 - d), InStride: (p.T + 1) * R * H, InPitch: H, // h after the direction's last time step
-			OutOffset: d * H, OutPitch: out,
+	head := p.stages[len(p.stages)-1]
+	p.recordLoss(rec, head.last().buf, head.d, row0)
+}
+
+// recordLoss records the way from the logits to probabilities, losses, and the gradient by the logits.
+func (p *layersPass) recordLoss(rec *gpu.Recording, logit, dLogit f32, row0 int) {
+	if p.chain.Classes == 1 {
+		kernel.Loss{
+			Logit: logit, OrderWindow: p.batch.window, OrderWeight: p.batch.weight, Label: p.label, Options: p.options,
+			Schedule: p.batch.schedule, Cursor: p.cursor, Probability: p.batch.probability, Loss: p.batch.loss, DLogit: dLogit,
+			K: p.K, R: p.R, B: p.B, S: p.batch.steps, Row0: row0,
 		}.Record(rec)
+		return
 	}
-	kernel.DenseForward{
-		X: p.dropped, Params: p.params, Y: p.dense, Activation: kernel.Relu,
-		K: p.K, R: R, M: out, N: p.D, P: p.P, KernelOffset: p.offset(head), BiasOffset: p.offset(head + 1),
+	kernel.LossCategorical{
+		Logit: logit, OrderWindow: p.batch.window, OrderWeight: p.batch.weight, Label: p.label, Options: p.options,
+		Schedule: p.batch.schedule, Cursor: p.cursor, Alphas: p.alphas, Probability: p.batch.probability, Loss: p.batch.loss, DLogit: dLogit,
+		K: p.K, R: p.R, B: p.B, C: p.chain.Classes, S: p.batch.steps, Row0: row0,
 	}.Record(rec)
-	kernel.DenseForward{
-		X: p.dense, Params: p.params, Y: p.logit, Activation: kernel.Linear,
-		K: p.K, R: R, M: p.D, N: 1, P: p.P, KernelOffset: p.offset(head + 2), BiasOffset: p.offset(head + 3),
-	}.Record(rec)
-	kernel.Loss{
-		Logit: p.logit, OrderWindow: p.batch.window, OrderWeight: p.batch.weight, Label: p.label, Options: p.options,
-		Schedule: p.batch.schedule, Cursor: p.cursor, Probability: p.batch.probability, Loss: p.batch.loss, DLogit: p.dLogit,
-		K: p.K, R: R, B: p.B, S: p.batch.steps, Row0: row0,
-	}.Record(rec)
+}
+
+// afterStep is where a direction of layer i has, in h[K][T+1][R][H], what it puts out at time step t.
+func (p *layersPass) afterStep(i, d, t int) int {
+	r := p.chain.LSTMs[i]
+	if reversed(r, d) {
+		return t * p.R * r.Units
+	}
+	return (t + 1) * p.R * r.Units
 }
 
 // recordLayer records layer i forward: z[T·R][4H] = x·kernel + bias for all time steps at once, then the time steps.
@@ -299,6 +310,10 @@ func (p *layersPass) inputs(i int) []columns {
 	if i == 0 {
 		return []columns{{matrix{gpu.As[float32](p.cells), 0, p.T * p.R * p.F, p.F}, 0}}
 	}
+	if s := p.stages[i-1]; s != nil {
+		x := s.last()
+		return []columns{{matrix{x.buf, 0, p.T * p.R * x.width, x.width}, 0}}
+	}
 	units := p.chain.LSTMs[i-1].Units
 	var list []columns
 	for d, v := range p.layers[i-1] {
@@ -310,33 +325,9 @@ func (p *layersPass) inputs(i int) []columns {
 // recordBackward records the way from dlogit to the gradient of every parameter, in grads[K][P]. The first pass of a step writes
 // the gradient, further ones add to it.
 func (p *layersPass) recordBackward(rec *gpu.Recording, row0 int) {
-	R, D, out, head, top := p.R, p.D, p.chain.Out(), p.chain.FirstOfHead(), len(p.layers)-1
 	add := row0 > 0
-	for _, dense := range []struct {
-		first  int // variable: the kernel, and then the bias
-		x, dy  matrix
-		dx     f32
-		relued bool // x is what a relu returned
-	}{
-		{head + 2, matrix{p.dense, 0, R * D, D}, matrix{p.dLogit, 0, R, 1}, p.dDense, true},
-		{head, matrix{p.dropped, 0, R * out, out}, matrix{p.dDense, 0, R * D, D}, p.dDropped, false},
-	} {
-		p.recordWeight(rec, add, p.offset(dense.first), dense.x, dense.dy, R, f32{})
-		p.recordBias(rec, add, dense.first+1, dense.dy, R)
-		kernel.DenseBackward{
-			DY: dense.dy.buf, Params: p.params, X: dense.x.buf, DX: dense.dx, Relu: dense.relued,
-			K: p.K, R: R, M: dense.x.width, N: dense.dy.width, P: p.P, KernelOffset: p.offset(dense.first),
-		}.Record(rec)
-	}
-	H := p.chain.LSTMs[top].Units
-	for d, v := range p.layers[top] {
-		kernel.Dropout{
-			In: p.dDropped, Options: p.options, Schedule: p.batch.schedule, Cursor: p.cursor, Out: v.dh,
-			K: p.K, R: R, H: H, S: p.batch.steps, Row0: row0, Unit0: d * H, Train: true,
-			InOffset: d * H, InStride: R * out, InPitch: out, OutPitch: H,
-		}.Record(rec)
-	}
-	for i := top; i >= 0; i-- {
+	for i := len(p.layers) - 1; i >= 0; i-- {
+		p.recordStagesBack(rec, add, i, row0)
 		p.recordLayerBack(rec, add, i)
 	}
 }
@@ -352,22 +343,33 @@ func (p *layersPass) recordLayerBack(rec *gpu.Recording, add bool, i int) {
 		for _, x := range p.inputs(i) {
 			p.recordWeight(rec, add, p.offset(first+model.Kernel)+x.first*4*H, x.matrix, dz, rows, f32{})
 		}
-		before := matrix{v.h, p.R * H * d, (p.T + 1) * p.R * H, H} // h before each time step
+		before := matrix{v.h, 0, (p.T + 1) * p.R * H, H} // h before each time step
+		if reversed(layer, d) {
+			before.offset = p.R * H
+		}
 		p.recordWeight(rec, add, p.offset(first+model.RecurrentKernel), before, dz, rows, v.scale)
 		p.recordBias(rec, add, first+model.Bias, dz, rows)
 	}
 	if i == 0 {
 		return
 	}
-	units := p.chain.LSTMs[i-1].Units
-	for e, to := range p.layers[i-1] {
+	// dx[T·R][width] = dz·kernelᵀ, of each part of what came in
+	into := func(to f32, first, width int) {
 		for d, v := range p.layers[i] {
-			kernel.Matmul{ // dx[T·R][units] of this part = dz·kernelᵀ
-				A: v.gates, B: p.params, C: to.flow, TransposeB: true, Accumulate: d > 0,
-				M: rows, N: units, Inner: 4 * H, Models: p.K,
-				StrideA: rows * 4 * H, OffsetB: p.offset(layer.First+3*d+model.Kernel) + e*units*4*H, StrideB: p.P, StrideC: rows * units,
+			kernel.Matmul{
+				A: v.gates, B: p.params, C: to, TransposeB: true, Accumulate: d > 0,
+				M: rows, N: width, Inner: 4 * H, Models: p.K,
+				StrideA: rows * 4 * H, OffsetB: p.offset(layer.First+3*d+model.Kernel) + first*4*H, StrideB: p.P, StrideC: rows * width,
 			}.Record(rec)
 		}
+	}
+	if s := p.stages[i-1]; s != nil {
+		into(s.d, 0, layer.In)
+		return
+	}
+	units := p.chain.LSTMs[i-1].Units
+	for e, to := range p.layers[i-1] {
+		into(to.flow, e*units, units)
 	}
 }
 

@@ -5,14 +5,14 @@ package vulkan
 // asks for memory in blocks that several buffers share.
 func (e *Engine) DeviceMemory(windows, batch, train, eval int) (uint64, error) {
 	a := alloc{dev: e.dev, plan: true}
-	newFixed(&a, len(e.opts), e.stride, e.chain.F, len(e.layout.Variables), e.augmentTables())
+	newFixed(&a, len(e.opts), e.stride, e.chain.F, len(e.layout.Variables), e.chain.Classes, e.augmentTables())
 	// The windows, their masks and their labels; chunks of them add up to the same.
 	bytes := a.bytes + 4*uint64(windows)*uint64(e.chain.T*(e.chain.F+1)+1)
 	a.bytes = 0
 	count := func(s shape, steps int, train bool) {
 		n := e.network(s)
 		p := e.path.newPass(&n, &a, train)
-		newBatch(&a, s, steps)
+		newBatch(&a, s, e.chain.Classes, steps)
 		p.epochBuffers(&a, steps)
 	}
 	if train > 0 {

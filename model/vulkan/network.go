@@ -14,7 +14,7 @@ type network struct {
 	shape
 	fixedBuffers
 	chain  model.Chain
-	layout model.Layout
+	layout model.Layout // on the device
 	opts   []model.Options
 	chunks []chunk
 	label  f32     // [N]
@@ -25,7 +25,7 @@ type network struct {
 // network returns what all passes over the loaded windows share.
 func (e *Engine) network(s shape) network {
 	return network{
-		shape: s, fixedBuffers: e.fixedBuffers, chain: e.chain, layout: e.layout, opts: e.opts,
+		shape: s, fixedBuffers: e.fixedBuffers, chain: e.chain, layout: e.device, opts: e.opts,
 		chunks: e.chunks, label: e.label, length: e.length,
 	}
 }
@@ -35,16 +35,16 @@ type batch struct {
 	window      u32 // order_window[S][K][B]
 	weight      f32 // order_weight[S][K][B]
 	schedule    u32 // [S][K][4]
-	probability f32 // out_probability[S][K][B]
+	probability f32 // out_probability[S][K][B][classes]
 	loss        f32 // out_loss[S][K][B]
 	steps       int // S
 }
 
-func newBatch(a *alloc, s shape, steps int) batch {
+func newBatch(a *alloc, s shape, classes, steps int) batch {
 	n := steps * s.K * s.B
 	return batch{
 		window: a.words("order.window", n), weight: a.floats("order.weight", n), schedule: a.words("schedule", steps*s.K*words.Schedule),
-		probability: a.floats("out.probability", n), loss: a.floats("out.loss", n), steps: steps,
+		probability: a.floats("out.probability", n*classes), loss: a.floats("out.loss", n), steps: steps,
 	}
 }
 
@@ -62,18 +62,19 @@ func (n *network) write(o order) error {
 
 // read returns the results of the first steps.
 func (n *network) read(steps int) (probability, loss []float32, err error) {
-	probability, loss = make([]float32, steps*n.K*n.B), make([]float32, steps*n.K*n.B)
+	probability, loss = make([]float32, steps*n.K*n.B*n.chain.Classes), make([]float32, steps*n.K*n.B)
 	if err = n.batch.probability.Read(probability); err == nil {
 		err = n.batch.loss.Read(loss)
 	}
 	return probability, loss, err
 }
 
-// ofModel returns model k's first count of results[S][K][B], of which each step has batch.
-func (n *network) ofModel(results []float32, k, count, batch int) []float32 {
+// ofModel returns model k's first count of results[S][K][B][each], of which each step has batch.
+func (n *network) ofModel(results []float32, k, count, batch, each int) []float32 {
 	var out []float32
 	for i := range count {
-		out = append(out, results[(i/batch*n.K+k)*n.B+i%batch])
+		at := (i/batch*n.K+k)*n.B + i%batch
+		out = append(out, results[at*each:(at+1)*each]...)
 	}
 	return out
 }
@@ -91,7 +92,7 @@ func (n *network) corrects() bool {
 
 // recordUpdate records one step of the optimizer on the gradient in grads, and on to the epoch's next step.
 func (n *network) recordUpdate(rec *gpu.Recording) {
-	v := len(n.layout.Variables)
+	v := n.layout.Trained
 	kernel.GradientNorm{Grads: n.grads, Params: n.params, Starts: n.starts, Options: n.options, Squares: n.squares, K: n.K, P: n.P, Variables: v}.Record(rec)
 	update := kernel.Update{
 		Params: n.params, Grads: n.grads, Squares: n.squares, Starts: n.starts, Options: n.options, Schedule: n.batch.schedule, Cursor: n.cursor,

@@ -35,8 +35,8 @@ type Tuning struct {
 func Tune(t Tuning) Setting { return func(e *Engine) { e.tuning = t } }
 
 // path is a way through the network. There are three, in files of their names: general takes any network; resident takes one LSTM
-// layer of one direction, a whole window in a workgroup; layered takes several layers or both directions, a layer's direction at a
-// time. A user knows the last two as one, the resident path, since both hold recurrent weights in registers.
+// layer of one direction with the head of the default network, a whole window in a workgroup; layered takes any other, a layer's
+// direction at a time. A user knows the last two as one, the resident path, since both hold recurrent weights in registers.
 type path interface {
 	// plan divides training batches of n windows into passes.
 	plan(models, n int) (shape, error)
@@ -93,7 +93,7 @@ func choosePath(want string, mixed bool, s site, t Tuning) (taken path, why stri
 		doubt() string
 	}
 	var cannot error // why the candidate cannot be taken
-	if c := s.chain; len(c.LSTMs) == 1 && !c.LSTMs[0].Bidirectional {
+	if c := s.chain; len(c.LSTMs) == 1 && !c.LSTMs[0].Bidirectional && c.Plain() == nil {
 		candidate, cannot = newResident(s, t)
 	} else {
 		candidate, cannot = newLayered(s, t)

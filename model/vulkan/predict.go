@@ -55,7 +55,7 @@ func (p *predictor) prepare(e *Engine, s shape) (err error) {
 	net.opts, net.length = e.opts[p.k:p.k+1], nil
 	net.params = e.params.Slice(p.k*e.stride, e.stride)
 	net.options, net.scaling, net.cursor = a.words("predict.options", words.Options), a.floats("predict.scaling", 4*s.F), a.words("predict.cursor", 1)
-	net.label = a.floats("predict.y", s.R)
+	net.label, net.alphas = a.floats("predict.y", s.R), a.floats("predict.alphas", e.chain.Classes)
 	c := chunk{n: s.R, raw: a.words("predict.x", s.R*s.T*s.F), valid: a.words("predict.valid", s.R*s.T)}
 	net.chunks = []chunk{c}
 	if err := p.open(e, net, false); err != nil {
@@ -64,11 +64,11 @@ func (p *predictor) prepare(e *Engine, s shape) (err error) {
 	if err := p.lengthen(1); err != nil {
 		return err
 	}
-	if p.run, err = p.record("predict", kernel.Mask{Raw: c.raw, Valid: c.valid, N: p.R, T: p.T, F: p.F}.Record, p.recordEvaluation); err != nil {
+	if p.run, err = p.record("predict", e.mask(c).Record, p.recordEvaluation); err != nil {
 		return err
 	}
 	for _, err := range []error{
-		p.options.Write(optionsOf(p.opts[0], e.spec.Rate(), 0)), p.scaling.Write(scalingWords(p.opts, p.F)), p.label.Write(make([]float32, s.R)),
+		p.options.Write(optionsOf(p.opts[0], e.spec.Rate(), 0)), p.scaling.Write(scalingWords(p.opts, p.F)), p.label.Write(make([]float32, s.R)), p.alphas.Write(make([]float32, e.chain.Classes)),
 		p.begin(newOrder(s, 1)),
 	} {
 		if err != nil {
@@ -78,14 +78,14 @@ func (p *predictor) prepare(e *Engine, s shape) (err error) {
 	return nil
 }
 
-// Predict returns P(y = 1) of the windows x by model k; see model.Engine.
+// Predict returns the probabilities of the windows x by model k; see model.Engine.
 func (e *Engine) Predict(ctx context.Context, k int, x []float32) ([]float32, error) {
 	size := e.chain.T * e.chain.F
 	if len(x)%size != 0 {
 		return nil, fmt.Errorf("vulkan: %d values are no whole number of %d × %d windows: %w", len(x), e.chain.T, e.chain.F, model.ErrShape)
 	}
 	n := len(x) / size
-	out := make([]float32, 0, n)
+	out := make([]float32, 0, n*e.chain.Classes)
 	if n == 0 {
 		return out, nil
 	}
@@ -132,7 +132,7 @@ func (p *predictor) predict(x []float32) ([]float32, error) {
 	if err := p.run.Run(); err != nil {
 		return nil, err
 	}
-	out := make([]float32, n)
+	out := make([]float32, n*p.chain.Classes)
 	return out, p.batch.probability.Read(out)
 }
 
@@ -140,8 +140,13 @@ func (p *predictor) predict(x []float32) ([]float32, error) {
 func (e *Engine) maskOf(c chunk) error {
 	rec := e.dev.NewRecording("mask")
 	defer rec.Free()
-	kernel.Mask{Raw: c.raw, Valid: c.valid, N: c.n, T: e.chain.T, F: e.chain.F}.Record(rec)
+	e.mask(c).Record(rec)
 	return rec.Run()
+}
+
+// mask is the kernel that computes the masks of a chunk.
+func (e *Engine) mask(c chunk) kernel.Mask {
+	return kernel.Mask{Raw: c.raw, Valid: c.valid, Masked: e.chain.Masked, Value: e.chain.MaskValue, N: c.n, T: e.chain.T, F: e.chain.F}
 }
 
 // bits returns the bit patterns of x: NaN keeps its meaning on a device that need not keep NaN.

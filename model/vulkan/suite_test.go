@@ -44,6 +44,13 @@ func TestEngineStacks(t *testing.T) {
 	}
 }
 
+// TestEngineChains is the same for any chain of layers and any number of classes.
+func TestEngineChains(t *testing.T) {
+	for path, new := range paths(gputest.Device(t)) {
+		enginetest.Chains(t, path, new, enginetest.Tolerances{})
+	}
+}
+
 // TestEngineMixed holds the engine with float16 products to the same suites.
 func TestEngineMixed(t *testing.T) {
 	dev := gputest.Device(t)
@@ -56,6 +63,7 @@ func TestEngineMixed(t *testing.T) {
 	}
 	enginetest.Run(t, "vulkan", mixed, enginetest.Tolerances{Half: true})
 	enginetest.Stacks(t, "stacks", mixed, enginetest.Tolerances{Half: true})
+	enginetest.Chains(t, "chains", mixed, enginetest.Tolerances{Half: true})
 }
 
 func benchmarked(b *testing.B, spec model.Spec, opts []model.Options) model.Engine {

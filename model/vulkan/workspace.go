@@ -40,7 +40,7 @@ func (st *stage) open(e *Engine, n network, train bool) error {
 func (st *stage) lengthen(steps int) error {
 	st.forget()
 	st.epoch.free()
-	st.batch = newBatch(&st.epoch, st.shape, steps)
+	st.batch = newBatch(&st.epoch, st.shape, st.chain.Classes, steps)
 	st.epochBuffers(&st.epoch, steps)
 	return st.epoch.err
 }

@@ -20,6 +20,7 @@ const uint ONE_MINUS_BETA2 = 13u;   // float
 const uint EPSILON = 14u;           // float
 const uint CLIPNORM = 15u;          // float, of each variable's gradient; 0: not
 const uint GLOBAL_CLIPNORM = 16u;   // float, of all gradients together; 0: not
+const uint LABEL_SMOOTHING = 17u;   // float: share of the target that all classes have alike
 const uint MOVE_BELOW = 24u;        // a window is moved when word>>8 is below; 0: none is
 const uint SHIFT = 25u;             // float: share of the steps that a window is shifted by at most
 const uint MAGNITUDE = 26u;         // float: the factor is uniform in 1 ± magnitude

@@ -24,6 +24,7 @@ const (
 	Epsilon        = 14 // float
 	Clipnorm       = 15 // float, of each variable's gradient; 0: not
 	GlobalClipnorm = 16 // float, of all gradients together; 0: not
+	LabelSmoothing = 17 // float: share of the target that all classes have alike
 	MoveBelow      = 24 // a window is moved when word>>8 is below; 0: none is
 	Shift          = 25 // float: share of the steps that a window is shifted by at most
 	Magnitude      = 26 // float: the factor is uniform in 1 ± magnitude
