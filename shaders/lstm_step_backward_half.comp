@@ -16,7 +16,7 @@ layout(constant_id = 6) const uint BLOCK_M = 1u;
 layout(constant_id = 7) const uint BLOCK_N = 1u;
 const uint A_DEEP = 1u, B_DEEP = 1u;
 #include "half_tile.glsl"
-layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: 0 or 1
+layout(push_constant) uniform Dims { uint K, R, T, H, t, P, offset, reverse, flows; }; // offset: of recurrent_kernel[H][4H] in params; a multiple of 4, as P; reverse, flows: as there
 layout(binding = 0) buffer GatesBuf { float gates[]; };            // gates[K][T][R][4H], blocks i|f|c|o; at t: activated in, dz out; at the later step: dz
 layout(binding = 0) buffer Gates4Buf { vec4 gates4[]; };
 layout(binding = 1) readonly buffer RowsBuf { uint rows[]; };      // rows[K][T][R]

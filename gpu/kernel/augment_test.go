@@ -8,6 +8,7 @@ import (
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
 	"vklstm/model"
+	"vklstm/shaders/words"
 )
 
 func TestAugment(t *testing.T) {
@@ -21,6 +22,25 @@ func TestAugment(t *testing.T) {
 				run(t, d, v.varied...)
 				x, mask := w.input(train, func(a *model.Augment) { a.Warp = 0 })
 				equal(t, "x[K][T][R][F]", get(t, v.x), x, w.K, w.T, w.R, w.F)
+				equal(t, "mask[K][T][R]", get(t, v.mask), mask, w.K, w.T, w.R)
+				present := make([]uint32, w.K*w.R)
+				for i := range present {
+					if w.at(i/w.R, i%w.R) != words.NoWindow {
+						present[i] = 1
+					}
+				}
+				equal(t, "present[K][R]", get(t, v.present), present, w.K, w.R)
+
+				// Without a mask all steps of a window count.
+				all := v.varied[0].(kernel.Augment)
+				all.Masked = false
+				if err := v.x.Write(w.gathered(train)); err != nil {
+					t.Fatal(err)
+				}
+				run(t, d, all)
+				for i := range mask {
+					mask[i] = present[i/w.R/w.T*w.R+i%w.R]
+				}
 				equal(t, "mask[K][T][R]", get(t, v.mask), mask, w.K, w.T, w.R)
 			})
 		})

@@ -25,6 +25,12 @@ var denseShapes = []struct {
 	{"many inputs", 1, 3, 1031, 2, 0, 0},
 }
 
+// activations are those of a Dense layer.
+var activations = []struct {
+	is kernel.Activation
+	of model.Activation
+}{{kernel.Linear, model.Linear}, {kernel.Relu, model.Relu}, {kernel.Sigmoid, model.Sigmoid}, {kernel.Tanh, model.Tanh}}
+
 // magnitudes returns the absolute values of a.
 func magnitudes(a []float64) []float64 {
 	out := make([]float64, len(a))
@@ -35,9 +41,9 @@ func magnitudes(a []float64) []float64 {
 }
 
 func TestDenseForward(t *testing.T) {
-	for _, act := range []kernel.Activation{kernel.Linear, kernel.Relu, kernel.Sigmoid} {
+	for _, act := range activations {
 		for _, s := range denseShapes {
-			t.Run(fmt.Sprintf("activation %d/%s", act, s.name), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%s", act.of, s.name), func(t *testing.T) {
 				devices(t, func(t *testing.T, d *gpu.Device) {
 					rng := source(t)
 					biasOffset := s.gap + s.M*s.N
@@ -46,20 +52,23 @@ func TestDenseForward(t *testing.T) {
 					var want, tol []float64
 					for k := range s.K {
 						in, w, b := wide(x[k*s.R*s.M:][:s.R*s.M]), wide(params[k*P+s.gap:][:s.M*s.N]), wide(params[k*P+biasOffset:][:s.N])
-						want = append(want, reference.DenseForward([]model.Activation{model.Linear, model.Relu, model.Sigmoid}[act], in, w, b)...)
-						// M products, as many sums and the bias: (M + 2)·u·(Σ|xw| + |b|), which relu passes on and sigmoid
-						// quarters; its own error is at most 14 units for logits of this size (cellTol).
+						want = append(want, reference.DenseForward(act.of, in, w, b)...)
+						// M products, as many sums and the bias: (M + 2)·u·(Σ|xw| + |b|), which relu and tanh pass on and sigmoid
+						// quarters; their own errors are at most 14 and 16 units for logits of this size (cellTol).
 						for _, size := range reference.DenseForward(model.Linear, magnitudes(in), magnitudes(w), magnitudes(b)) {
 							e := float64(s.M+2)*u*size + tiny
-							if act == kernel.Sigmoid {
+							switch act.is {
+							case kernel.Sigmoid:
 								e = e/4 + 14*u
+							case kernel.Tanh:
+								e += 16 * u
 							}
 							tol = append(tol, e)
 						}
 					}
 					y := blank[float32](t, d, "y", s.K*s.R*s.N)
 					run(t, d, kernel.DenseForward{
-						X: put(t, d, "x", x), Params: put(t, d, "params", params), Y: y, Activation: act,
+						X: put(t, d, "x", x), Params: put(t, d, "params", params), Y: y, Activation: act.is,
 						K: s.K, R: s.R, M: s.M, N: s.N, P: P, KernelOffset: s.gap, BiasOffset: biasOffset,
 					})
 					nearEach(t, "y[K][R][N]", get(t, y), want, tol, s.K, s.R, s.N)

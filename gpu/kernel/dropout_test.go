@@ -56,7 +56,8 @@ func TestDropout(t *testing.T) {
 				run(t, d, kernel.Dropout{
 					In: put(t, d, "in", x), Options: put(t, d, "options", options), Schedule: put(t, d, "schedule", schedule),
 					Cursor: put(t, d, "cursor", []uint32{uint32(step)}), Out: out,
-					K: tc.K, R: tc.R, H: tc.H, S: steps, Row0: tc.row0, InOffset: tc.offset, InStride: stride, Train: tc.train, InPitch: tc.H, OutPitch: tc.H,
+					K: tc.K, T: 1, R: tc.R, H: tc.H, W: tc.H, S: steps, Row0: tc.row0, InOffset: tc.offset, InStride: stride, InPitch: tc.H, OutPitch: tc.H,
+					Below: below(tc.rate, tc.train), Scale: scale(tc.rate, tc.train),
 				})
 				equal(t, "out[K][R][H]", get(t, out), want, tc.K, tc.R, tc.H)
 			})
@@ -84,7 +85,7 @@ func TestDropoutParts(t *testing.T) {
 		}
 		whole := kernel.Dropout{
 			Options: put(t, d, "options", options), Schedule: put(t, d, "schedule", schedule), Cursor: put(t, d, "cursor", []uint32{0}),
-			K: K, R: R, S: 1, Row0: row0, Train: true,
+			K: K, T: 1, R: R, W: W, S: 1, Row0: row0, Below: below(rate, true), Scale: scale(rate, true),
 		}
 		out := blank[float32](t, d, "out", K*R*W)
 		for unit, i := 0, 0; i < len(parts); i++ {
@@ -110,6 +111,50 @@ func TestDropoutParts(t *testing.T) {
 	})
 }
 
+// below and scale are what a rate comes to in training.
+func below(rate float64, train bool) uint32 {
+	if !train {
+		return 0
+	}
+	return philox.Below(rate)
+}
+
+func scale(rate float64, train bool) float32 {
+	if !train {
+		return 1
+	}
+	return float32(1 / (1 - rate))
+}
+
+// At each time step other units are dropped, and another layer drops others. In reverse the input's steps change places, not the draws.
+func TestDropoutSteps(t *testing.T) {
+	devices(t, func(t *testing.T, d *gpu.Device) {
+		const T, R, H, row0, rate, time, layer, seed = 5, 3, 7, 2, 0.4, 11, 3, 99
+		x := randoms(source(t), T*R*H, 2)
+		k := kernel.Dropout{
+			In: put(t, d, "in", x), Options: put(t, d, "options", optionsOf(model.Options{Seed: seed}, 0, 0)), Schedule: put(t, d, "schedule", []uint32{0, 0, 0, time}),
+			Cursor: put(t, d, "cursor", []uint32{0}), K: 1, T: T, R: R, H: H, W: H, S: 1, Row0: row0, InPitch: H, OutPitch: H,
+			Below: below(rate, true), Scale: scale(rate, true), Layer: layer,
+		}
+		for _, reverse := range []bool{false, true} {
+			in := x
+			if reverse {
+				in = nil
+				for step := T - 1; step >= 0; step-- {
+					in = append(in, x[step*R*H:][:R*H]...)
+				}
+			}
+			var want []float32
+			for _, v := range reference.Dropout(wide(in), T, H, row0, time, layer, philox.Key(seed), rate) {
+				want = append(want, float32(v))
+			}
+			k.Out, k.Reverse = blank[float32](t, d, "out", T*R*H), reverse
+			run(t, d, k)
+			equal(t, "out[T][R][H]", get(t, k.Out), want, T, R, H)
+		}
+	})
+}
+
 // Of many units the share dropped is the rate, within 5 standard deviations.
 func TestDropoutRate(t *testing.T) {
 	const R, H, rate = 256, 64, 0.3
@@ -121,7 +166,7 @@ func TestDropoutRate(t *testing.T) {
 	out := blank[float32](t, d, "out", R*H)
 	run(t, d, kernel.Dropout{
 		In: put(t, d, "in", x), Options: put(t, d, "options", optionsOf(model.Options{Seed: 42}, rate, 0)),
-		Schedule: put(t, d, "schedule", make([]uint32, 4)), Cursor: put(t, d, "cursor", []uint32{0}), Out: out, K: 1, R: R, H: H, S: 1, Train: true, InPitch: H, OutPitch: H,
+		Schedule: put(t, d, "schedule", make([]uint32, 4)), Cursor: put(t, d, "cursor", []uint32{0}), Out: out, K: 1, T: 1, R: R, H: H, W: H, S: 1, Below: below(rate, true), Scale: scale(rate, true), InPitch: H, OutPitch: H,
 	})
 	dropped := 0
 	for _, v := range get(t, out) {
@@ -140,7 +185,7 @@ func BenchmarkDropout(b *testing.B) {
 		bench(b, d, 0, 4*2*32*64, kernel.Dropout{
 			In: put(b, d, "in", make([]float32, 32*64)), Options: put(b, d, "options", optionsOf(model.Options{}, 0.3, 0)),
 			Schedule: put(b, d, "schedule", make([]uint32, 4)), Cursor: put(b, d, "cursor", []uint32{0}), Out: blank[float32](b, d, "out", 32*64),
-			K: 1, R: 32, H: 64, S: 1, Train: true, InPitch: 64, OutPitch: 64,
+			K: 1, T: 1, R: 32, H: 64, W: 64, S: 1, Below: below(0.3, true), Scale: scale(0.3, true), InPitch: 64, OutPitch: 64,
 		})
 	})
 }

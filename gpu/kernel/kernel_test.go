@@ -265,12 +265,12 @@ func optionsOf(o model.Options, rate float64, epoch uint32) []uint32 {
 	w[words.VaryBelow], w[words.DropBelow] = philox.Below(o.Augment.Prob), philox.Below(o.Augment.Drop)
 	w[words.DropoutBelow], w[words.MoveBelow] = philox.Below(rate), philox.Below(o.Augment.MoveProb)
 	w[words.Turning] = uint32(augment.Turning(o.Augment))
-	if o.Loss.Kind == model.BinaryFocal {
+	if o.Loss.Kind == model.BinaryFocal || o.Loss.Kind == model.CategoricalFocal {
 		w[words.LossKind] = words.LossFocal
 	}
 	for i, x := range map[int]float64{
 		words.Warp: o.Augment.Warp, words.Noise: o.Augment.Noise, words.Shift: o.Augment.Shift, words.Magnitude: o.Augment.Magnitude,
-		words.DropoutScale: 1 / (1 - rate), words.FocalAlpha: o.Loss.Alpha, words.FocalGamma: o.Loss.Gamma,
+		words.DropoutScale: 1 / (1 - rate), words.FocalAlpha: o.Loss.Alpha, words.FocalGamma: o.Loss.Gamma, words.LabelSmoothing: o.Loss.LabelSmoothing,
 		words.OneMinusBeta1: 1 - o.Optimizer.Beta1, words.OneMinusBeta2: 1 - o.Optimizer.Beta2, words.Epsilon: o.Optimizer.Epsilon,
 		words.Clipnorm: o.Optimizer.ClipNorm, words.GlobalClipnorm: o.Optimizer.GlobalClipNorm, words.TwiceL2: 2 * o.Optimizer.L2,
 	} {

@@ -44,8 +44,33 @@ func TestMaskValues(t *testing.T) {
 	}
 	d := gputest.Device(t)
 	valid := blank[uint32](t, d, "valid", len(want))
-	run(t, d, kernel.Mask{Raw: put(t, d, "raw", raw), Valid: valid, N: len(cases), T: 2, F: 2})
+	run(t, d, kernel.Mask{Raw: put(t, d, "raw", raw), Valid: valid, N: len(cases), T: 2, F: 2, Masked: true})
 	equal(t, "valid", get(t, valid), want, len(cases), 2)
+}
+
+// Of another value and of none: 0 is a value like others then, and without a mask all steps count.
+func TestMaskOf(t *testing.T) {
+	d := gputest.Device(t)
+	nan := float32(math.NaN())
+	x := []float32{-1, -1, -1, 0, 0, 0, -1, nan, nan, nan, float32(math.Copysign(0, -1)), 0}
+	for _, tc := range []struct {
+		kernel.Mask
+		want []uint32
+	}{
+		{kernel.Mask{Masked: true, Value: -1}, []uint32{0, 1, 1, 0, 0, 1}},
+		{kernel.Mask{Masked: true, Value: float32(math.Copysign(0, -1))}, []uint32{1, 1, 0, 1, 0, 0}},
+		{kernel.Mask{Value: -1}, []uint32{1, 1, 1, 1, 1, 1}},
+	} {
+		k := tc.Mask
+		k.Raw, k.Valid, k.N, k.T, k.F = put(t, d, "raw", bits(x)), blank[uint32](t, d, "valid", 6), 3, 2, 2
+		run(t, d, k)
+		equal(t, "valid", get(t, k.Valid), tc.want, 3, 2)
+		for i, valid := range reference.MaskOf(x, 2, k.Value) {
+			if k.Masked && valid != (tc.want[i] == 1) {
+				t.Errorf("the reference says %v of step %d, masked by %v", valid, i, k.Value)
+			}
+		}
+	}
 }
 
 func BenchmarkMask(b *testing.B) {

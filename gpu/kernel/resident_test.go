@@ -116,7 +116,7 @@ func (c *residentCase) kept(r *reference.Rounding) [][]reference.Kept {
 		for i := c.row0; i < c.row0+c.R; i++ {
 			var one reference.Kept
 			if c.used[k][i] {
-				one = n.ResidentLSTM(wide(c.params[k]), c.packed[k][i], c.loss, reference.Draw{Time: c.times[k], Key: c.keys[k]}, float64(c.inverse[k]))
+				one = n.ResidentLSTM(wide(c.params[k]), c.packed[k][i], c.loss, reference.Draw{Train: c.rate > 0, Time: c.times[k], Key: c.keys[k]}, float64(c.inverse[k]))
 			}
 			list = append(list, one)
 		}

@@ -187,10 +187,10 @@ func (w *windows) gathered(train bool) []uint32 {
 
 // device are the windows' buffers.
 type device struct {
-	raw, valid                                   []gpu.Buffer[uint32] // of each chunk
-	order, options, cursor, x, warped, mask      gpu.Buffer[uint32]
-	scaling, quantile, reciprocal, turns         gpu.Buffer[float32]
-	maskKernel, gatherKernel, warpKernel, varied []recorder
+	raw, valid                                       []gpu.Buffer[uint32] // of each chunk
+	order, options, cursor, x, warped, mask, present gpu.Buffer[uint32]
+	scaling, quantile, reciprocal, turns             gpu.Buffer[float32]
+	maskKernel, gatherKernel, warpKernel, varied     []recorder
 }
 
 // upload puts the windows on the device and makes the kernels; x and what follows it hold canaries.
@@ -198,7 +198,7 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 	var v device
 	cells := w.K * w.T * w.R * w.F
 	v.x, v.warped = blank[uint32](tb, d, "x", cells), blank[uint32](tb, d, "warped", cells)
-	v.mask = blank[uint32](tb, d, "mask", w.K*w.T*w.R)
+	v.mask, v.present = blank[uint32](tb, d, "mask", w.K*w.T*w.R), blank[uint32](tb, d, "present", w.K*w.R)
 	v.order = put(tb, d, "order", w.order)
 	v.cursor = put(tb, d, "cursor", []uint32{uint32(w.step)})
 	v.quantile, v.reciprocal = put(tb, d, "quantile", w.tables.Quantile), put(tb, d, "reciprocal", w.tables.Reciprocal)
@@ -223,7 +223,7 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 		raw := put(tb, d, "raw", w.raw[first*w.T*w.F:end*w.T*w.F])
 		valid := blank[uint32](tb, d, "valid", (end-first)*w.T)
 		v.raw, v.valid = append(v.raw, raw), append(v.valid, valid)
-		v.maskKernel = append(v.maskKernel, kernel.Mask{Raw: raw, Valid: valid, N: end - first, T: w.T, F: w.F})
+		v.maskKernel = append(v.maskKernel, kernel.Mask{Raw: raw, Valid: valid, N: end - first, T: w.T, F: w.F, Masked: true})
 		v.gatherKernel = append(v.gatherKernel, kernel.Gather{
 			Raw: raw, Valid: valid, OrderWindow: v.order, Scaling: v.scaling, Cursor: v.cursor,
 			Options: v.options, Turns: v.turns, X: v.x,
@@ -235,7 +235,7 @@ func (w *windows) upload(tb testing.TB, d *gpu.Device, train bool) device {
 		K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0,
 	}}
 	v.varied = []recorder{kernel.Augment{
-		X: v.x, OrderWindow: v.order, Options: v.options, Scaling: v.scaling, Quantile: v.quantile, Cursor: v.cursor, Mask: v.mask,
+		X: v.x, OrderWindow: v.order, Options: v.options, Scaling: v.scaling, Quantile: v.quantile, Cursor: v.cursor, Mask: v.mask, Present: v.present, Masked: true,
 		K: w.K, R: w.R, B: w.B, T: w.T, F: w.F, S: w.S, Row0: w.row0, Train: train,
 	}}
 	return v

@@ -33,19 +33,3 @@ func Activate(act model.Activation, z float64) float64 {
 	}
 	return z
 }
-
-// Slope returns the derivative of act at z, from y = act(z). relu'(0) = 0, as in Keras.
-func Slope(act model.Activation, y float64) float64 {
-	switch act {
-	case model.Relu:
-		if y > 0 {
-			return 1
-		}
-		return 0
-	case model.Tanh:
-		return 1 - y*y
-	case model.Sigmoid:
-		return y * (1 - y)
-	}
-	return 1
-}

@@ -23,10 +23,10 @@ func (n Network) forwardDirection(layer model.Recurrent, params, x []float64, ma
 		z[i] = bias[i%z4]
 	}
 	n.matMulAdd(false, false, n.T*B, z4, layer.In, x, n.variable(params, first+model.Kernel), z)
-	recurrent := n.operand(n.variable(params, first+model.RecurrentKernel), 1)
+	recurrent := n.operand(layer, n.variable(params, first+model.RecurrentKernel), 1)
 	for t := range n.T {
 		hPrev, cPrev, zt := slot(d.H, t, B*H), slot(d.C, t, B*H), slot(z, t, B*z4)
-		n.matMulAdd(false, false, B, z4, H, n.operand(hPrev, 1), recurrent, zt)
+		n.matMulAdd(false, false, B, z4, H, n.operand(layer, hPrev, 1), recurrent, zt)
 		gates, h, c := n.cellForward(layer.Activation, zt, mask[t], hPrev, cPrev)
 		copy(zt, gates)
 		copy(slot(d.H, t+1, B*H), h)
@@ -42,20 +42,20 @@ func (n Network) backwardDirection(layer model.Recurrent, params, grad []float64
 	B, H, z4 := len(mask[0]), layer.Units, 4*layer.Units
 	dc, dz := make([]float64, B*H), make([]float64, n.T*B*z4)
 	scale := GradientScale(append(append([]float64(nil), dh...), dSeq...))
-	recurrent := n.operand(n.variable(params, first+model.RecurrentKernel), 1)
+	recurrent := n.operand(layer, n.variable(params, first+model.RecurrentKernel), 1)
 	for t := n.T - 1; t >= 0; t-- {
 		if dSeq != nil {
 			n.add(dh, slot(dSeq, t, B*H))
 		}
 		gates, cPrev, c := slot(d.Gates, t, B*z4), slot(d.C, t, B*H), slot(d.C, t+1, B*H)
 		dzt, dhOut, dcOut := n.cellBackward(layer.Activation, gates, cPrev, c, mask[t], dh, dc)
-		n.matMulAdd(false, true, B, H, z4, n.operand(dzt, scale), recurrent, dhOut)
+		n.matMulAdd(false, true, B, H, z4, n.operand(layer, dzt, scale), recurrent, dhOut)
 		copy(slot(dz, t, B*z4), dzt)
 		dh, dc = dhOut, dcOut
 	}
 	// h before each step is slots 0 … T−1. Both kernels' gradients need no history either.
 	n.matMulAdd(true, false, layer.In, z4, n.T*B, d.X, dz, n.variable(grad, first+model.Kernel))
-	n.matMulAdd(true, false, H, z4, n.T*B, n.operand(d.H[:n.T*B*H], 1), n.operand(dz, scale), n.variable(grad, first+model.RecurrentKernel))
+	n.matMulAdd(true, false, H, z4, n.T*B, n.operand(layer, d.H[:n.T*B*H], 1), n.operand(layer, dz, scale), n.variable(grad, first+model.RecurrentKernel))
 	n.columnSum(dz, n.variable(grad, first+model.Bias))
 
 	dx := make([]float64, n.T*B*layer.In)

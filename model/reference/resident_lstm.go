@@ -29,7 +29,10 @@ type Kept struct {
 func (n Network) ResidentLSTM(params []float64, w Packed, loss model.Loss, draw Draw, inverseBatch float64) Kept {
 	H, steps, used := n.LSTMs[0].Units, len(w.X)/n.F, []bool{true}
 	kernel, recurrent, bias := n.variable(params, model.Kernel), n.variable(params, model.RecurrentKernel), n.variable(params, model.Bias)
-	rate := n.Head[0].Rate
+	rate := 0.0
+	if draw.Train {
+		rate = n.Head[0].Rate
+	}
 	h, c := make([]float64, H), make([]float64, H)
 	var k Kept
 	var gates, cells [][]float64

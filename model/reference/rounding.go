@@ -170,7 +170,7 @@ func (r *Rounding) normalized(x []float64, m Moments, gamma, beta []float64, sma
 	}
 }
 
-// normalizedBack moves what BatchNormalizationBackward returned.
+// normalizedBack moves what BatchNormalizationSums and BatchNormalizationBackward returned.
 func (r *Rounding) normalizedBack(x []float64, m Moments, gamma []float64, small float64, used []bool, dy, dx, dGamma, dBeta []float64) {
 	if r == nil {
 		return
@@ -317,7 +317,7 @@ func (r *Rounding) softmax(logits, p []float64) {
 	}
 }
 
-// categoricalLoss moves one row's loss and its derivative by the logits. In every term of CategoricalLoss what is added has one sign;
+// categoricalLoss moves one row's loss and its derivative by the logits. In every term of LossCategorical what is added has one sign;
 // a term of another class's derivative inherits p_c's error.
 func (r *Rounding) categoricalLoss(kind model.Loss, logits []float64, y int, p []float64, l *float64, dl []float64) {
 	if r == nil {
@@ -415,7 +415,10 @@ func absolute(a []float64) []float64 {
 // at all where there is none.
 
 // operand returns values as the products with the recurrent kernel take them.
-func (n Network) operand(values []float64, scale float64) []float64 {
+func (n Network) operand(layer model.Recurrent, values []float64, scale float64) []float64 {
+	if layer.Activation == model.Relu { // whose h is not bounded
+		return values
+	}
 	return n.Rounding.Half(values, scale)
 }
 
@@ -452,7 +455,7 @@ func (n Network) cellBackward(act model.Activation, gates, cPrev, c []float64, m
 }
 
 func (n Network) merge(merge model.Merge, directions [][]float64, rows int) []float64 {
-	out := Merge(merge, directions, rows)
+	out := MergeForward(merge, directions, rows)
 	if len(directions) > 1 && merge != model.Concat {
 		n.Rounding.store(out)
 	}
@@ -475,10 +478,7 @@ func (n Network) dense(act model.Activation, x, w, b []float64) []float64 {
 
 // slope returns dy·act'(z), from y = act(z).
 func (n Network) slope(act model.Activation, dy, y []float64) []float64 {
-	dz := make([]float64, len(dy))
-	for i, v := range dy {
-		dz[i] = v * Slope(act, y[i])
-	}
+	dz := ActivationBackward(act, dy, y)
 	n.Rounding.slope(act, dy, dz)
 	return dz
 }
@@ -509,7 +509,8 @@ func (n Network) normalize(x []float64, m Moments, gamma, beta []float64, small 
 
 // normalizeBackward writes the gradients by gamma and beta to grad.
 func (n Network) normalizeBackward(x []float64, m Moments, gamma []float64, small float64, used []bool, dy []float64, grad normalization) []float64 {
-	dx, dGamma, dBeta := BatchNormalizationBackward(x, m, gamma, small, used, dy)
+	dGamma, dBeta := BatchNormalizationSums(x, m, small, dy)
+	dx := BatchNormalizationBackward(x, m, gamma, small, used, dy, dGamma, dBeta)
 	n.Rounding.normalizedBack(x, m, gamma, small, used, dy, dx, dGamma, dBeta)
 	copy(grad.gamma, dGamma)
 	copy(grad.beta, dBeta)
@@ -522,7 +523,7 @@ func (n Network) probability(logit []float64) []float64 {
 	if n.Classes > 1 {
 		for i := 0; i < len(logit); i += n.Classes {
 			row := p[i : i+n.Classes]
-			exact, _, _ := CategoricalLoss(model.Loss{}, logit[i:i+n.Classes], 0)
+			exact, _, _ := LossCategorical(model.Loss{}, logit[i:i+n.Classes], 0)
 			copy(row, exact)
 			n.Rounding.softmax(logit[i:i+n.Classes], row)
 		}
@@ -535,10 +536,10 @@ func (n Network) probability(logit []float64) []float64 {
 	return p
 }
 
-// loss is Loss, or CategoricalLoss, of one row, without the probability.
+// loss is Loss, or LossCategorical, of one row, without the probability.
 func (n Network) loss(kind model.Loss, logits []float64, y float64) (l float64, dl []float64) {
 	if n.Classes > 1 {
-		p, l, dl := CategoricalLoss(kind, logits, int(y))
+		p, l, dl := LossCategorical(kind, logits, int(y))
 		n.Rounding.categoricalLoss(kind, logits, int(y), p, &l, dl)
 		return l, dl
 	}
