@@ -8,7 +8,6 @@ import (
 	"vklstm/gpu"
 	"vklstm/gpu/gputest"
 	"vklstm/gpu/kernel"
-	"vklstm/model"
 	"vklstm/model/reference"
 )
 
@@ -49,7 +48,7 @@ func (v *cell) activated() {
 // flown adds to dh[R][H] of model k what flows into its valid rows.
 func (v *cell) flown(k int, dh []float64) {
 	for i := range dh {
-		if v.flow != nil && v.valid(k, v.step)[i/v.H] {
+		if v.flow != nil && (v.toMasked || v.valid(k, v.step)[i/v.H]) {
 			dh[i] += float64(v.flow[(k*v.T+v.step)*v.R*v.H+i])
 		}
 	}
@@ -60,7 +59,7 @@ func (v *cell) backward(tb testing.TB, d *gpu.Device) kernel.LSTMStepBackward {
 	step := kernel.LSTMStepBackward{
 		Gates: put(tb, d, "gates", v.gates), Rows: put(tb, d, "rows", rows), Count: put(tb, d, "count", count), Mask: put(tb, d, "mask", v.mask),
 		Params: put(tb, d, "params", v.params), Cell: put(tb, d, "c", v.c), DHidden: put(tb, d, "dh", v.dh), DCell: put(tb, d, "dc", v.dc),
-		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step, Reverse: v.reverse,
+		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step, Reverse: v.reverse, Relu: v.relu, FlowsToMasked: v.toMasked,
 	}
 	if v.flow != nil {
 		step.Flow = put(tb, d, "flow", v.flow)
@@ -84,7 +83,7 @@ func TestLSTMStepBackward(t *testing.T) {
 				from, to := v.gate(k, next)
 				later = wide(v.gates[from:to])
 			}
-			z, dh0, dc0 := reference.LSTMStepBackward(model.Tanh, wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), later, wide(v.kernel(k)), dh[i:j], dc[i:j])
+			z, dh0, dc0 := reference.LSTMStepBackward(v.act(), wide(v.gates[from:to]), wide(v.c[a:b]), wide(v.c[e:f]), v.valid(k, v.step), later, wide(v.kernel(k)), dh[i:j], dc[i:j])
 			dz = append(dz, z)
 			copy(dh[i:j], dh0)
 			copy(dc[i:j], dc0)
@@ -92,6 +91,9 @@ func TestLSTMStepBackward(t *testing.T) {
 		k := v.backward(t, d)
 		run(t, d, k)
 		tol := backwardTol(v.H)
+		if v.relu {
+			tol *= 2 // relu(c) is at most 2, where a tanh is 1
+		}
 		v.near(t, "dz[R][4H]", get(t, k.Gates), v.gates, func(k int) (int, int) { return v.gate(k, v.step) }, func(k int) []float64 { return dz[k] }, tol, v.R, 4*v.H)
 		gputest.Near(t, "dh[K][R][H]", get(t, k.DHidden), dh, tol, v.K, v.R, v.H)
 		gputest.Near(t, "dc[K][R][H]", get(t, k.DCell), dc, tol, v.K, v.R, v.H)

@@ -34,6 +34,15 @@ type cell struct {
 	params           []float32 // [K][P]
 	reverse          bool
 	flow             []float32 // [K][T][R][H], or nil
+	relu, toMasked   bool      // relu in place of tanh; flow goes into masked rows too
+}
+
+// act is the cell's activation.
+func (v *cell) act() model.Activation {
+	if v.relu {
+		return model.Relu
+	}
+	return model.Tanh
 }
 
 // cellCase is a shape of both step kernels.
@@ -42,6 +51,7 @@ type cellCase struct {
 	K, R, T, H, step int
 	masked           float64 // share of masked rows
 	reverse, flows   bool
+	relu, toMasked   bool
 }
 
 var cellCases = []cellCase{
@@ -64,13 +74,16 @@ var cellCases = []cellCase{
 	{name: "in reverse, its first step", K: 2, R: 7, T: 4, H: 13, step: 3, masked: 0.5, reverse: true, flows: true},
 	{name: "in reverse, its last step", K: 2, R: 7, T: 4, H: 12, masked: 0.5, reverse: true},
 	{name: "in reverse, in between, three models", K: 3, R: 33, T: 5, H: 21, step: 2, masked: 0.3, reverse: true, flows: true},
+	{name: "relu", K: 2, R: 9, T: 4, H: 21, step: 2, masked: 0.3, flows: true, relu: true},
+	{name: "relu, tiles of 64, in reverse", K: 4, R: 420, T: 3, H: 132, step: 1, masked: 0.5, reverse: true, relu: true},
+	{name: "flow into masked steps", K: 2, R: 7, T: 4, H: 13, step: 1, masked: 0.5, reverse: true, flows: true, toMasked: true},
 	{name: "one step in reverse", K: 1, R: 5, T: 1, H: 4, masked: 0.3, reverse: true, flows: true},
 }
 
 // newCell fills a cell; gates holds the input's part of z in ±2. What a step must not read is NaN: parameters but the recurrent
 // kernel, and h and c of other steps.
 func newCell(rng *rand.Rand, s cellCase) cell {
-	v := cell{K: s.K, R: s.R, T: s.T, H: s.H, step: s.step, offset: 12, P: (12+4*s.H*s.H+3)/4*4 + 8, reverse: s.reverse}
+	v := cell{K: s.K, R: s.R, T: s.T, H: s.H, step: s.step, relu: s.relu, toMasked: s.toMasked, offset: 12, P: (12+4*s.H*s.H+3)/4*4 + 8, reverse: s.reverse}
 	v.gates = randoms(rng, v.K*v.T*v.R*4*v.H, 2)
 	v.h, v.c = nans(v.K*(v.T+1)*v.R*v.H), nans(v.K*(v.T+1)*v.R*v.H)
 	v.dh, v.dc = randoms(rng, v.K*v.R*v.H, 1), randoms(rng, v.K*v.R*v.H, 1)
@@ -100,7 +113,7 @@ func newCell(rng *rand.Rand, s cellCase) cell {
 	v.flow = nans(v.K * v.T * v.R * v.H) // what flows into masked rows and other steps is not read
 	for k := range v.K {
 		for r, valid := range v.valid(k, v.step) {
-			if valid {
+			if valid || v.toMasked {
 				copy(v.flow[((k*v.T+v.step)*v.R+r)*v.H:], randoms(rng, v.H, 0.5))
 			}
 		}
@@ -167,7 +180,7 @@ func (v *cell) forward(tb testing.TB, d *gpu.Device) kernel.LSTMStepForward {
 	return kernel.LSTMStepForward{
 		Gates: put(tb, d, "gates", v.gates), Rows: put(tb, d, "rows", rows), Count: put(tb, d, "count", count), Params: put(tb, d, "params", v.params),
 		Hidden: put(tb, d, "h", v.h), Cell: put(tb, d, "c", v.c),
-		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step, Reverse: v.reverse,
+		K: v.K, R: v.R, T: v.T, H: v.H, P: v.P, KernelOffset: v.offset, Step: v.step, Reverse: v.reverse, Relu: v.relu,
 	}
 }
 
@@ -197,11 +210,14 @@ func TestLSTMStepForward(t *testing.T) {
 		for k := range v.K {
 			from, to := v.gate(k, v.step)
 			a, b := v.before(k)
-			gates[k], h[k], c[k] = reference.LSTMStepForward(model.Tanh, wide(v.gates[from:to]), v.valid(k, v.step), wide(v.kernel(k)), wide(v.h[a:b]), wide(v.c[a:b]))
+			gates[k], h[k], c[k] = reference.LSTMStepForward(v.act(), wide(v.gates[from:to]), v.valid(k, v.step), wide(v.kernel(k)), wide(v.h[a:b]), wide(v.c[a:b]))
 		}
 		k := v.forward(t, d)
 		run(t, d, k)
 		tol := forwardTol(v.H)
+		if v.relu {
+			tol *= 8 // g is at most 6, and relu(c) 8, where a tanh is 1
+		}
 		v.near(t, "gates[R][4H]", get(t, k.Gates), v.gates, func(k int) (int, int) { return v.gate(k, v.step) }, func(k int) []float64 { return gates[k] }, tol, v.R, 4*v.H)
 		v.near(t, "h[R][H]", get(t, k.Hidden), v.h, v.after, func(k int) []float64 { return h[k] }, tol, v.R, v.H)
 		v.near(t, "c[R][H]", get(t, k.Cell), v.c, v.after, func(k int) []float64 { return c[k] }, tol, v.R, v.H)

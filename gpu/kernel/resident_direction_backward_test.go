@@ -15,7 +15,7 @@ func (c *directionCase) backward(tb testing.TB, d *gpu.Device, w kernel.Resident
 	w.Gates, w.Pairs = put(tb, d, "gates", c.factors), put(tb, d, "pairs", c.pair)
 	k := kernel.ResidentDirectionBackward{ResidentDirection: w, DHidden: put(tb, d, "dh", c.dh), LG: c.lanes}
 	if c.flows {
-		k.Flow = put(tb, d, "flow", c.flow)
+		k.Flow, k.FlowsToMasked = put(tb, d, "flow", c.flow), c.toMasked
 	}
 	return k
 }
@@ -31,7 +31,7 @@ func TestResidentDirectionBackward(t *testing.T) {
 				} else {
 					dh = c.of(c.dh, k)
 				}
-				dz = append(dz, reference.ResidentDirectionBackward(r, c.of(c.factors, k), c.of(c.pair, k), c.valid(k), wide(c.kernel(k)), dh, flow, c.reverse)...)
+				dz = append(dz, reference.ResidentDirectionBackward(r, c.of(c.factors, k), c.of(c.pair, k), c.valid(k), wide(c.kernel(k)), dh, flow, c.reverse, c.toMasked)...)
 			}
 			return map[string][]float64{"dz": dz}
 		})

@@ -13,7 +13,7 @@ import (
 // forward makes the kernel; what it writes holds canaries.
 func (c *directionCase) forward(tb testing.TB, d *gpu.Device, w kernel.ResidentDirection, train bool) kernel.ResidentDirectionForward {
 	w.Gates, w.Pairs = put(tb, d, "gates", c.z), blank[float32](tb, d, "pairs", c.K*c.T*c.R*2*c.H)
-	return kernel.ResidentDirectionForward{ResidentDirection: w, Hidden: blank[float32](tb, d, "h", c.K*(c.T+1)*c.R*c.H), Train: train}
+	return kernel.ResidentDirectionForward{ResidentDirection: w, Hidden: blank[float32](tb, d, "h", c.K*(c.T+1)*c.R*c.H), Train: train, Relu: c.relu}
 }
 
 // named are the values of a direction by name: those of valid time steps, and h, which masked time steps have too.
@@ -41,7 +41,7 @@ func (c *directionCase) forwardSpread() spread {
 	return newSpread(func(r *reference.Rounding) map[string][]float64 {
 		var f, p, h [][]float64
 		for k := range c.K {
-			a, b, d := reference.ResidentDirectionForward(r, c.of(c.z, k), c.valid(k), wide(c.kernel(k)), c.reverse)
+			a, b, d := reference.ResidentDirectionForward(r, c.act(), c.of(c.z, k), c.valid(k), wide(c.kernel(k)), c.reverse)
 			f, p, h = append(f, a), append(p, b), append(h, d)
 		}
 		return c.named(func(k int) []float64 { return f[k] }, func(k int) []float64 { return p[k] }, func(k int) []float64 { return h[k] })

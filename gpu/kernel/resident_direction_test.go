@@ -7,6 +7,7 @@ import (
 
 	"vklstm/gpu"
 	"vklstm/gpu/kernel"
+	"vklstm/model"
 )
 
 // directionCase is one direction of an LSTM layer of K models on R windows.
@@ -16,6 +17,7 @@ type directionCase struct {
 	groups, lanes  int // workgroups of a model; lanes 0: as many as the device allows
 	masked         float64
 	reverse, flows bool
+	relu, toMasked bool // relu in place of tanh; flow goes into masked steps too
 
 	P, offset     int
 	z, params     []float32
@@ -33,6 +35,8 @@ func directionCases() []directionCase {
 		{name: "in reverse", K: 1, R: 7, T: 9, H: 15, groups: 3, masked: 0.4, reverse: true},
 		{name: "16 units, two models, with flow", K: 2, R: 9, T: 6, H: 16, groups: 2, masked: 0.3, flows: true},
 		{name: "17 units, two models, in reverse with flow", K: 2, R: 5, T: 7, H: 17, groups: 9, masked: 0.5, reverse: true, flows: true},
+		{name: "relu", K: 2, R: 5, T: 7, H: 17, groups: 2, masked: 0.3, relu: true},
+		{name: "flow into masked steps", K: 1, R: 5, T: 7, H: 17, groups: 2, masked: 0.5, reverse: true, flows: true, toMasked: true},
 		{name: "32 units, none masked", K: 1, R: 3, T: 8, H: 32, groups: 2, reverse: true},
 		{name: "4 lanes share a sum", K: 1, R: 4, T: 7, H: 20, groups: 4, lanes: 4, masked: 0.3, flows: true},
 		{name: "8 lanes at most", K: 1, R: 4, T: 7, H: 20, groups: 4, lanes: 8, masked: 0.3},
@@ -61,7 +65,9 @@ func (c *directionCase) build(rng *rand.Rand, d *gpu.Device) kernel.ResidentDire
 		if k, t, r := row/c.R/c.T, row/c.R%c.T, row%c.R; rng.Float64() < c.masked && (r != 1 || k+t == 0) || r == 2 && c.masked > 0 {
 			c.mask = append(c.mask, 0) // window 2 has no valid step, window 1 all but one
 			copy(c.z[row*4*c.H:], nans(4*c.H))
-			copy(c.flow[row*c.H:], nans(c.H))
+			if !c.toMasked {
+				copy(c.flow[row*c.H:], nans(c.H))
+			}
 			clear(c.factors[row*4*c.H:][:4*c.H])
 			copy(c.pair[row*2*c.H:], nans(2*c.H))
 			continue
@@ -91,6 +97,14 @@ func (c *directionCase) valid(k int) [][]bool {
 		out = append(out, row)
 	}
 	return out
+}
+
+// act is the direction's activation.
+func (c *directionCase) act() model.Activation {
+	if c.relu {
+		return model.Relu
+	}
+	return model.Tanh
 }
 
 // of is model k's part of values that all models have as many of.

@@ -4,8 +4,9 @@ import "math"
 
 // ResidentDirectionBackward is resident_direction_backward.comp: backpropagation through all steps of one direction of an LSTM layer, with
 // the factors and pairs that ResidentDirectionForward returned. dh[R][H] is the gradient by h after the last step that the direction
-// takes, flow[T][R][H] that by the output of each step, nil: none; all else is as there. It returns dz[T][R][4H], 0 in masked steps.
-func ResidentDirectionBackward(r *Rounding, factors, pairs []float64, mask [][]bool, kernel, dh, flow []float64, reverse bool) []float64 {
+// takes, flow[T][R][H] that by the output of each step, nil: none,
+// which is no part of masked steps unless toMasked is set; all else is as there. It returns dz[T][R][4H], 0 in masked steps.
+func ResidentDirectionBackward(r *Rounding, factors, pairs []float64, mask [][]bool, kernel, dh, flow []float64, reverse, toMasked bool) []float64 {
 	T, R, z4 := len(mask), len(mask[0]), len(factors)/len(mask)/len(mask[0])
 	H, n := z4/4, Network{Rounding: r}
 	dz, carry := make([]float64, len(factors)), make([]float64, R*H)
@@ -21,6 +22,10 @@ func ResidentDirectionBackward(r *Rounding, factors, pairs []float64, mask [][]b
 			for u := range H {
 				at := row*H + u
 				if !valid {
+					if toMasked {
+						next[at] += flow[t*R*H+at]
+						r.store(next[at : at+1])
+					}
 					continue
 				}
 				if flow != nil {
