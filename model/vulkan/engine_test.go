@@ -319,13 +319,13 @@ func TestPlan(t *testing.T) {
 	}
 	resident := layersOn(stack, gpu.Info{
 		Limits: gpu.Limits{StorageRange: 1 << 40},
-		Memory: 4 * 32 * 4 * (2*(60*(128+32+64+32)+61*32+64) + 2*(60*(256+128)+61*64+128) + 60*14 + 2*128 + 4*32),
+		Memory: 4 * 32 * 4 * (2*(60*(128+32+64+32)+61*32+64) + 2*(60*(256+128)+61*64+128) + 60*14 + 3*128 + 32 + 1),
 	})
 	resident.pairs = true
 	if s, err := resident.plan(1, 32); err != nil || s.R != 32 {
 		t.Errorf("stacked, resident: R %d, %v; want 32", s.R, err)
 	}
-	const row = 4 * (2*(60*128+61*64+64+60*32) + 2*(60*256+61*128+128) + 60*14 + 2*128 + 4*32)
+	const row = 4 * (2*(60*128+61*64+64+60*32) + 2*(60*256+61*128+128) + 60*14 + 3*128 + 32 + 1)
 	for _, tc := range []struct {
 		name          string
 		limit, memory uint64

@@ -56,10 +56,18 @@ func widths(c model.Chain, i int) []int {
 	if merges(r) {
 		all = append(all, r.Units)
 	}
+	if fused(r, list) {
+		list = list[1:]
+	}
 	for _, s := range list {
 		all = append(all, s.Out)
 	}
 	return all
+}
+
+// fused reports whether there is a Dropout at the begin, which drops units when the directions are put side by side.
+func fused(r model.Recurrent, list []model.Stage) bool {
+	return len(list) > 0 && list[0].Kind == model.Dropout && !merges(r) && !r.GoBackwards
 }
 
 func total(list []int) (sum, most int) {
@@ -82,11 +90,10 @@ func newStages(n *network, a *alloc, i int, p *activations, train bool) *stages 
 	rows, all := n.K*s.steps*n.R, widths(n.chain, i)
 	make := func(width int) values { return values{a.floats("stage.out", rows*width), width} }
 	s.joined = make(all[0])
+	if s.fused() {
+		s.out = append(s.out, s.joined)
+	}
 	for _, width := range all[1:] {
-		if len(s.out) == 0 && s.fused() {
-			s.out = append(s.out, s.joined)
-			continue
-		}
 		s.out = append(s.out, make(width))
 	}
 	for _, stage := range list {
@@ -119,10 +126,7 @@ func (s *stages) before(j int) values {
 	return s.joined
 }
 
-// fused reports whether there is a Dropout at the begin, which drops units when the directions are put side by side.
-func (s *stages) fused() bool {
-	return len(s.list) > 0 && s.list[0].Kind == model.Dropout && !merges(s.of) && !s.of.GoBackwards
-}
+func (s *stages) fused() bool { return fused(s.of, s.list) }
 
 // after is what stage j puts out.
 func (s *stages) after(j int) values { return s.out[len(s.out)-len(s.list)+j] }

@@ -12,21 +12,30 @@ var variants = []struct {
 	kernel    string
 	constants [][]uint32
 }{
+	{"activation_backward", [][]uint32{{1}, {2}, {3}}}, // relu, sigmoid, tanh
 	{"active_rows", nil},
 	{"adam_update", nil},
 	{"advance", nil},
 	{"augment", nil},
-	{"column_sum", [][]uint32{{0}, {1}}},     // accumulate
-	{"dense_backward", [][]uint32{{0}, {1}}}, // below a relu
-	{"dense_forward", [][]uint32{{0}, {1}}},  // linear, relu
+	{"batch_moments", nil},
+	{"batch_normalization_backward", nil},
+	{"batch_normalization_forward", [][]uint32{{0}, {1}}}, // in training
+	{"batch_normalization_sums", nil},
+	{"column_sum", [][]uint32{{0}, {1}}},               // accumulate
+	{"dense_backward", [][]uint32{{0}, {1}, {2}, {3}}}, // below an activation: linear, relu, sigmoid, tanh
+	{"dense_forward", [][]uint32{{0}, {1}, {2}, {3}}},  // the same
 	{"dropout", nil},
 	{"gather", nil},
 	{"gradient_norm", nil},
 	{"gradient_scale", [][]uint32{{0}, {1}}}, // the largest of a part
 	{"loss", nil},
+	{"loss_categorical", nil},
 	{"lstm_step_backward", kernel.StepBackwardConstants()},
 	{"lstm_step_forward", kernel.StepForwardConstants()},
 	{"mask", nil},
+	{"merge_backward", [][]uint32{{0}, {1}, {2}}}, // sum, average, product
+	{"merge_forward", [][]uint32{{0}, {1}, {2}}},
+	{"move_moments", nil},
 	{"resident_input", nil},
 	{"resident_update", [][]uint32{{kernel.GradientOnly}, {kernel.WithAdam}, {kernel.WithSGD}}},
 	{"sgd_update", nil},
@@ -72,7 +81,9 @@ func residentVariants(info Info) []Variant {
 		both := kernel.ResidentDirection{HP: w.hp}
 		add("resident_direction_backward", kernel.ResidentDirectionBackward{ResidentDirection: both, LG: w.lanes}.Constants())
 		for _, train := range []bool{true, false} {
-			add("resident_direction_forward", kernel.ResidentDirectionForward{ResidentDirection: both, Train: train}.Constants())
+			for _, relu := range []bool{false, true} {
+				add("resident_direction_forward", kernel.ResidentDirectionForward{ResidentDirection: both, Train: train, Relu: relu}.Constants())
+			}
 		}
 	}
 	network := func(h, f, lanes int) bool {
