@@ -2,9 +2,11 @@ package metrics
 
 // Evaluation is how a model judges windows whose labels are known.
 type Evaluation struct {
-	Test                  // the scores at the model's threshold, and the confusion matrix
+	Test                  // of two classes the scores at the model's threshold, and the confusion matrix; of more accuracy and the means over classes
 	Y           []float32 // [n], labels
-	Probability []float32 // [n], P(y = 1)
+	Probability []float32 // [n], P(y = 1), or [n][C] of C classes
+
+	Classification *Classification // of more than two classes
 }
 
 // ScoreAt compares probabilities p[n] with labels y[n]; a window counts as positive when its own is above threshold.
