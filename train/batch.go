@@ -4,7 +4,7 @@ import (
 	"math/bits"
 
 	"vklstm/model/philox"
-	"vklstm/train/metrics"
+	"vklstm/train/data"
 )
 
 // Permutation returns the order of the windows 0 … n−1 in an epoch (counted from 0): a Fisher–Yates shuffle whose
@@ -38,13 +38,13 @@ func below(n, i, epoch uint32, key [2]uint32) uint32 {
 	}
 }
 
-// classWeights returns the weight of a window of class 0 and 1: n/(2·count), counted over the windows, so that
-// both classes weigh the same in sum and the mean weight is 1. Both classes must be there.
-func classWeights(y []float32, windows []int32) [2]float64 {
-	var count [2]int
-	for _, i := range windows {
-		count[metrics.Class(y[i])]++
+// classWeights returns the weight of a window of each class: n/(classes·count), counted over the windows, so that
+// all classes weigh the same in sum and the mean weight is 1. All classes must be there.
+func classWeights(d *data.Dataset, windows []int32) []float64 {
+	count := d.Counts(windows)
+	weights := make([]float64, len(count))
+	for c, n := range count {
+		weights[c] = float64(len(windows)) / float64(len(count)*n)
 	}
-	n := float64(len(windows))
-	return [2]float64{n / float64(2*count[0]), n / float64(2*count[1])}
+	return weights
 }

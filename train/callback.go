@@ -141,10 +141,10 @@ func (s *stopwatch) due() bool {
 func (c Config) builtIn() []Callback {
 	var list []Callback
 	if c.EarlyStopping {
-		list = append(list, &EarlyStopping{Monitor: monitor, Patience: c.Patience})
+		list = append(list, &EarlyStopping{Monitor: c.Monitor, Patience: c.Patience})
 	}
 	if s := c.Schedule; s.Kind == SchedulePlateau {
-		list = append(list, &ReduceLROnPlateau{Monitor: monitor, Factor: s.Factor, Patience: s.Patience, MinDelta: s.MinDelta, Cooldown: s.Cooldown, MinLR: s.MinLR})
+		list = append(list, &ReduceLROnPlateau{Monitor: c.Monitor, Factor: s.Factor, Patience: s.Patience, MinDelta: s.MinDelta, Cooldown: s.Cooldown, MinLR: s.MinLR})
 	}
 	return list
 }

@@ -51,14 +51,20 @@ type Config struct {
 	Dropout       float64 // share of LSTM outputs dropped in training, in [0,1)
 	DenseUnits    int     // of the hidden dense layer
 
-	Epochs       int     // at most
-	Batch        int     // windows in a training step; the last step of an epoch may have fewer
-	Augment      string  // AugmentNone, AugmentModerate, AugmentStrong or AugmentIMU
-	Triplets     int     // AugmentIMU: the first 3·Triplets features are vectors that turn; 0: all features are
-	Focal        bool    // focal loss instead of binary crossentropy
-	FocalAlpha   float64 // weight of y = 1 in the focal loss, 1 − FocalAlpha that of y = 0
-	FocalGamma   float64 // the focal loss's exponent
-	ClassWeights bool    // weigh windows by n/(2·count) of their class
+	Activation model.Activation // of every LSTM layer, model.Relu, or model.Tanh, which "" means too
+	Layers     []model.Layer    // between the masking and the layer that tells the classes apart, in place of the five settings before; nil: those
+	Masking    data.Masking     // which steps are left out
+
+	Epochs         int       // at most
+	Batch          int       // windows in a training step; the last step of an epoch may have fewer
+	Augment        string    // AugmentNone, AugmentModerate, AugmentStrong or AugmentIMU
+	Triplets       int       // AugmentIMU: the first 3·Triplets features are vectors that turn; 0: all features are
+	Focal          bool      // focal loss instead of binary crossentropy
+	FocalAlpha     float64   // weight of y = 1 in the focal loss, 1 − FocalAlpha that of y = 0; of more than two classes the weight of all
+	ClassAlpha     []float64 // of more than two classes, the focal loss's weight of each; nil: FocalAlpha
+	FocalGamma     float64   // the focal loss's exponent
+	LabelSmoothing float64   // share of the crossentropy's target that all classes have alike
+	ClassWeights   bool      // weigh windows by n/(classes·count) of their class
 
 	LearningRate   float64  // Adam's, per step; what Schedule starts from
 	Schedule       Schedule // how the learning rate changes
@@ -67,7 +73,9 @@ type Config struct {
 	WeightDecay    float64  // AdamW: each step takes WeightDecay·(learning rate) of every parameter away, biases too
 	L2             float64  // penalty L2·Σp² over every kernel, biases free; the losses told are without it
 
-	// EarlyStopping ends training when validation F1 was not better for Patience epochs, and puts the best weights back.
+	// Monitor is the column of the history that decides about the best weights, early stopping and plateaus: one of Monitors.
+	Monitor string
+	// EarlyStopping ends training when Monitor was not better for Patience epochs, and puts the best weights back.
 	// Without it all Epochs are trained and the last weights are the model.
 	EarlyStopping bool
 	Patience      int  // epochs without a better validation F1 after which EarlyStopping ends training
@@ -110,34 +118,61 @@ func DefaultConfig() Config {
 		Split: SplitByWindow, Scale: data.ScaleNone, Seed: 42,
 		Units: []int{64}, Dropout: 0.3, DenseUnits: 32,
 		Epochs: 100, Batch: 32, Augment: AugmentNone, Focal: true, FocalAlpha: 0.25, FocalGamma: 2, ClassWeights: true,
-		LearningRate: 1e-3, Schedule: DefaultSchedule(), EarlyStopping: true, Patience: 10, Threshold: metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: metrics.DefaultThreshold}, Ensemble: 1,
+		LearningRate: 1e-3, Schedule: DefaultSchedule(), Monitor: "val_f1", EarlyStopping: true, Patience: 10, Threshold: metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: metrics.DefaultThreshold}, Ensemble: 1,
 		CheckpointDir: "checkpoints", HistoryDir: "history", PlotDir: "plots",
 		Log: os.Stderr, Out: os.Stdout, LogFormat: progress.Text,
 	}
 }
 
-// Network returns the network for windows like d's. The error says what of it is too large.
+// Network returns the network for windows and classes like d's. The error says what of it is not supported or too large.
 func (c Config) Network(d *data.Dataset) (model.Spec, error) {
-	spec := model.Stack(d.T, d.F, c.Units, c.Bidirectional, c.Dropout, c.DenseUnits)
+	layers := c.Layers
+	if layers == nil {
+		for _, n := range c.Units {
+			l := model.Layer{Kind: model.LSTM, Units: n, Bidirectional: c.Bidirectional}
+			if c.Activation != model.Tanh {
+				l.Activation = c.Activation
+			}
+			layers = append(layers, l)
+		}
+		layers = append(layers, model.Layer{Kind: model.Dropout, Rate: c.Dropout}, model.Layer{Kind: model.Dense, Units: c.DenseUnits, Activation: model.Relu})
+	}
+	var masking *model.Layer
+	if !c.Masking.Off {
+		masking = &model.Layer{Kind: model.Masking, MaskValue: float64(c.Masking.Value)}
+	}
+	spec := model.Network(d.T, d.F, masking, layers, len(d.Names()))
+	if c.Init != nil && len(d.Names()) == 2 && c.Init.Outputs() == 2 { // a softmax over two classes
+		last := &spec.Layers[len(spec.Layers)-1]
+		last.Units, last.Activation = 2, model.Softmax
+	}
 	_, err := spec.Chain()
 	return spec, err
 }
 
-// options returns what the engine is told about the model, which reads values scaled by s.
-func (c Config) options(s data.Scaling) (model.Options, error) {
+// options returns what the engine is told about the model of so many outputs, which reads values scaled by s.
+func (c Config) options(s data.Scaling, outputs int) (model.Options, error) {
 	augment, err := AugmentPreset(c.Augment, len(s.Offset), c.Triplets)
 	if unbounded(augment) {
 		s.Low, s.High = nil, nil
 	}
-	return model.Options{Loss: c.loss(), Optimizer: c.optimizer(), Scaling: s.Scaling, Augment: augment, Seed: uint64(c.Seed)}, err
+	return model.Options{Loss: c.loss(outputs), Optimizer: c.optimizer(), Scaling: s.Scaling, Augment: augment, Seed: uint64(c.Seed)}, err
 }
 
-// loss returns the training loss.
-func (c Config) loss() model.Loss {
-	if c.Focal {
-		return model.Loss{Kind: model.BinaryFocal, Alpha: c.FocalAlpha, Gamma: c.FocalGamma}
+// loss returns the training loss of a network of so many outputs.
+func (c Config) loss(outputs int) model.Loss {
+	l := model.Loss{LabelSmoothing: c.LabelSmoothing}
+	switch {
+	case c.Focal && outputs > 1:
+		l.Kind, l.Alpha, l.ClassAlpha, l.Gamma = model.CategoricalFocal, c.FocalAlpha, c.ClassAlpha, c.FocalGamma
+	case c.Focal:
+		l.Kind, l.Alpha, l.Gamma = model.BinaryFocal, c.FocalAlpha, c.FocalGamma
+	case outputs > 1:
+		l.Kind = model.CategoricalCrossentropy
+	default:
+		l.Kind = model.BinaryCrossentropy
 	}
-	return model.Loss{Kind: model.BinaryCrossentropy}
+	return l
 }
 
 // optimizer returns what moves the parameters.

@@ -86,7 +86,7 @@ func (p *Pool) outcome(rule metrics.ThresholdRule) (saved.Model, metrics.Decisio
 		members = append(members, r.val)
 	}
 	d := metrics.Decision{Threshold: metrics.DefaultThreshold}
-	if m.State != nil {
+	if m.State != nil && p.Runs[0].outputs == 1 {
 		d = rule.ChooseMean(p.Runs[0].Dataset.Y, p.Runs[0].Parts.Val, members)
 	}
 	m.Threshold = d.Threshold
@@ -104,7 +104,9 @@ func (p *Pool) test(ctx context.Context, threshold float64) (*metrics.Evaluation
 		}
 		members = append(members, one.Probability)
 	}
-	return metrics.ScoreAt(one.Y, metrics.MeanProbability(members), threshold), nil
+	judge := p.Runs[0].judge()
+	judge.Threshold = threshold
+	return judge.Score(one.Y, metrics.MeanProbability(members)), nil
 }
 
 // save writes an ensemble as one file. Its Origin tells of the first member, but for the validation F1, which is that of the
@@ -114,18 +116,27 @@ func (p *Pool) save(path string, m saved.Model) error {
 	m.Origin.ValF1 = metrics.Number(metrics.NaN)
 	var members [][]float32
 	for _, run := range p.kept() {
-		if len(run.val) == len(r.Parts.Val) && len(run.val) > 0 {
+		if len(run.val) == len(r.Parts.Val)*r.outputs && len(run.val) > 0 {
 			members = append(members, run.val)
 		}
 	}
 	if len(members) == len(m.Members()) {
-		m.Origin.ValF1 = metrics.Number(validationF1(metrics.Labels(r.Dataset.Y, r.Parts.Val), metrics.MeanProbability(members)))
+		m.Origin.ValF1 = metrics.Number(r.f1OfValidation(metrics.MeanProbability(members)))
 	}
 	if err := saved.Save(path, &m); err != nil {
 		return err
 	}
 	r.Wrote(path)
 	return nil
+}
+
+// f1OfValidation is the F1, or of more than two classes the macro F1, of probabilities of the validation part.
+func (r *Run) f1OfValidation(p []float32) float64 {
+	y := metrics.Labels(r.Dataset.Y, r.Parts.Val)
+	if r.outputs > 1 {
+		return float64(metrics.Classify(y, p, r.Dataset.Names()).Macro.F1)
+	}
+	return validationF1(y, p)
 }
 
 // canSave returns an error, before hours of training, when the members are too many for a file.

@@ -148,8 +148,7 @@ func (t poolEpoch) interrupted(ctx context.Context) error {
 func (e *runEpoch) keepBest() {
 	r := e.run
 	r.epoch++
-	f1 := validationF1(metrics.Labels(r.Dataset.Y, e.plan.Eval), e.outcome.EvalProbability)
-	if !r.keeps(&e.epoch, f1, e.outcome.Loss) {
+	if !r.keeps(&e.epoch, e.monitored(), e.outcome.Loss) {
 		return
 	}
 	best, err := r.State()
@@ -160,11 +159,23 @@ func (e *runEpoch) keepBest() {
 	r.best, r.val = best, e.outcome.EvalProbability
 }
 
+// monitored returns what Config.Monitor names of the epoch, without the rest of the scores, which take longer.
+func (e *runEpoch) monitored() float64 {
+	r := e.run
+	y, p := metrics.Labels(r.Dataset.Y, e.plan.Eval), e.outcome.EvalProbability
+	if r.Config.Monitor == "val_f1" && r.outputs == 1 {
+		return validationF1(y, p)
+	}
+	s := scores(r.Dataset.Y, e.plan.Eval, p, e.outcome.EvalLoss, r.outputs)
+	v, _ := Epoch{Val: s}.Value(r.Config.Monitor)
+	return v
+}
+
 // score computes the epoch's metrics.
 func (e *runEpoch) score() {
-	y := e.run.Dataset.Y
-	e.epoch.Train = scores(y, e.plan.Train, e.outcome.Probability, e.outcome.Loss)
-	e.epoch.Val = scores(y, e.plan.Eval, e.outcome.EvalProbability, e.outcome.EvalLoss)
+	y, outputs := e.run.Dataset.Y, e.run.outputs
+	e.epoch.Train = scores(y, e.plan.Train, e.outcome.Probability, e.outcome.Loss, outputs)
+	e.epoch.Val = scores(y, e.plan.Eval, e.outcome.EvalProbability, e.outcome.EvalLoss, outputs)
 }
 
 // stopIfOver stops the run after its last epoch, or when its loss is no longer a number.

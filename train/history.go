@@ -14,8 +14,8 @@ import (
 	"vklstm/train/report"
 )
 
-// Scores are a part's numbers in one epoch, at threshold 0.5. What is undefined is NaN: AUC when one class is
-// missing, and all but Loss when a probability is not a number.
+// Scores are a part's numbers in one epoch, at threshold 0.5; of more than two classes the means over classes. What is undefined is
+// NaN: AUC when a class is missing, and all but Loss when a probability is not a number.
 type Scores struct {
 	Loss      float64 // training: Σ of weighted loss terms / N; validation: mean, unweighted
 	Accuracy  float64
@@ -113,11 +113,16 @@ func (h History) WritePNG(w io.Writer, best int, loss string) error {
 	return report.History(w, panels, best)
 }
 
-// scores sums up one part in an epoch: labels[windows[i]], p[i] and loss[i] belong together.
-func scores(labels []float32, windows []int32, p, loss []float32) Scores {
+// scores sums up one part in an epoch: labels[windows[i]], p[i][outputs] and loss[i] belong together.
+func scores(labels []float32, windows []int32, p, loss []float32, outputs int) Scores {
 	sum := 0.0
 	for _, l := range loss {
 		sum += float64(l)
+	}
+	if outputs > 1 {
+		m := metrics.Classify(metrics.Labels(labels, windows), p, make([]string, outputs))
+		return Scores{Loss: sum / float64(len(windows)), Accuracy: float64(m.Accuracy), Precision: float64(m.Macro.Precision), Recall: float64(m.Macro.Recall),
+			F1: float64(m.Macro.F1), AUC: float64(m.Macro.AUC)}
 	}
 	m := metrics.Compute(metrics.Labels(labels, windows), p, sum/float64(len(windows)), 0.5)
 	return Scores{Loss: m.Loss, Accuracy: m.Accuracy, Precision: m.Precision, Recall: m.Recall, F1: m.RunningF1, AUC: m.AUC}

@@ -54,9 +54,26 @@ func describe(c model.Chain) string {
 			text += ", "
 		}
 		text += fmt.Sprint(l.Units)
+		if l.Activation == model.Relu {
+			text += " with relu"
+		}
+		if l.GoBackwards {
+			text += " backwards"
+		}
 		if l.Bidirectional {
 			text += " in both directions"
 		}
 	}
-	return fmt.Sprintf("%s, %d dense units", text, c.D())
+	for _, s := range c.Stages() {
+		switch s.Kind {
+		case model.Dense:
+			text += fmt.Sprintf(", Dense of %d", s.Out)
+		case model.BatchNormalization:
+			text += ", BatchNormalization"
+		}
+	}
+	if !c.Masked {
+		text += ", no masking"
+	}
+	return text
 }

@@ -26,9 +26,9 @@ func (l *logger) OnTrainBegin(r *Run) error {
 		return nil
 	}
 	d := r.Dataset
-	var weights *[2]metrics.Number
-	if w := r.Weights; w != nil {
-		weights = &[2]metrics.Number{metrics.Number(w[0]), metrics.Number(w[1])}
+	var weights []metrics.Number
+	for _, w := range r.Weights {
+		weights = append(weights, metrics.Number(w))
 	}
 	event := []any{"device", r.Device, "data", d.Path, "windows", d.N, "timesteps", d.T, "features", d.F,
 		"train", len(r.Parts.Train), "validation", len(r.Parts.Val), "test", len(r.Parts.Test),
@@ -82,6 +82,11 @@ func (e Epoch) line(epochs int, validation bool) string {
 	return text + fmt.Sprintf("  val: loss %s F1 %s AUC %s", lossText(e.Val.Loss), metrics.Number(e.Val.F1).Text(3), metrics.Number(e.Val.AUC).Text(3))
 }
 
+// monitored says for people what Monitor names.
+func (c Config) monitored() string {
+	return map[string]string{"val_f1": "validation F1", "val_auc": "validation AUC", "val_accuracy": "validation accuracy", "val_loss": "validation loss"}[c.Monitor]
+}
+
 // lossText writes a loss: a focal loss goes down to 0.001, a diverging one up to anything.
 func lossText(x float64) string {
 	if x >= 100 || !finite(x) {
@@ -93,7 +98,7 @@ func lossText(x float64) string {
 // OnTrainEnd implements Callback: how training ended, and which weights are kept.
 func (l *logger) OnTrainEnd(r *Run) error {
 	l.EndBar()
-	event := []any{"stopped", r.Stopped, "reason", r.Reason, "best_epoch", nil, "best_val_f1", nil, "threshold", metrics.Number(r.Decision().Threshold)}
+	event := []any{"stopped", r.Stopped, "reason", r.Reason, "best_epoch", nil, "best_" + r.Config.Monitor, nil, "threshold", metrics.Number(r.Decision().Threshold)}
 	if r.Best.Any {
 		event[5], event[7] = r.Best.Epoch, metrics.Number(r.Best.Value)
 	}
@@ -102,9 +107,9 @@ func (l *logger) OnTrainEnd(r *Run) error {
 	switch {
 	case !r.Best.Any:
 	case r.Config.EarlyStopping:
-		l.NamedLine("best weights restored: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value)
+		l.NamedLine("best weights restored: epoch %d, %s %.4f", r.Best.Epoch+1, r.Config.monitored(), r.Best.Value)
 	case len(r.Parts.Val) > 0:
-		l.NamedLine("last weights kept: epoch %d, validation F1 %.4f", r.Best.Epoch+1, r.Best.Value)
+		l.NamedLine("last weights kept: epoch %d, %s %.4f", r.Best.Epoch+1, r.Config.monitored(), r.Best.Value)
 	default:
 		l.NamedLine("last weights kept: epoch %d", r.Best.Epoch+1)
 	}
@@ -119,8 +124,13 @@ func (l *logger) OnTrainEnd(r *Run) error {
 func (l *logger) result(out io.Writer, test *metrics.Evaluation, files []string) error {
 	if test != nil {
 		t := test.Test
-		l.Event("result", "precision", t.Precision, "recall", t.Recall, "f1", t.F1, "roc_auc", t.AUC, "confusion_matrix", t.Confusion,
-			"n_samples", t.Samples, "threshold", t.Threshold)
+		if m := test.Classification; m != nil {
+			l.Event("result", "accuracy", m.Accuracy, "balanced_accuracy", m.Balanced, "macro", m.Macro, "weighted", m.Weighted, "cohen_kappa", m.Kappa,
+				"log_loss", m.LogLoss, "classes", m.Classes, "confusion_matrix", m.Confusion, "n_samples", m.Samples)
+		} else {
+			l.Event("result", "precision", t.Precision, "recall", t.Recall, "f1", t.F1, "roc_auc", t.AUC, "confusion_matrix", t.Confusion,
+				"n_samples", t.Samples, "threshold", t.Threshold)
+		}
 	}
 	for _, f := range files {
 		l.Event("file", "path", f)
@@ -129,7 +139,7 @@ func (l *logger) result(out io.Writer, test *metrics.Evaluation, files []string)
 		return nil
 	}
 	if test != nil {
-		if err := report.WriteTest(out, test.Test); err != nil {
+		if err := report.WriteEvaluation(out, test); err != nil {
 			return fmt.Errorf("train: write the result: %w", err)
 		}
 	}

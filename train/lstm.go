@@ -157,13 +157,21 @@ func (c Config) Settings() []string { return (&Run{Config: c}).settings() }
 // settings is Settings, with the class weights where they are known.
 func (r *Run) settings() []string {
 	c := r.Config
-	loss := lossName(c) + " loss"
-	if l := c.loss(); c.Focal && !l.Equal(model.Focal()) {
+	loss := lossName(c, r.outputs) + " loss"
+	switch l := c.loss(max(r.outputs, 1)); {
+	case c.Focal && l.ClassAlpha != nil:
+		loss += fmt.Sprintf(" (α %v, γ %v)", l.ClassAlpha, l.Gamma)
+	case c.Focal && (l.Alpha != model.Focal().Alpha || l.Gamma != model.Focal().Gamma):
 		loss += fmt.Sprintf(" (α %v, γ %v)", l.Alpha, l.Gamma)
 	}
+	if c.LabelSmoothing > 0 {
+		loss += fmt.Sprintf(", label smoothing %v", c.LabelSmoothing)
+	}
 	switch w := r.Weights; {
+	case w != nil && len(w) == 2:
+		loss += fmt.Sprintf(", class weights %.3f (y = %s) and %.3f (y = %s)", w[0], r.Dataset.Names()[0], w[1], r.Dataset.Names()[1])
 	case w != nil:
-		loss += fmt.Sprintf(", class weights %.3f (y = 0) and %.3f (y = 1)", w[0], w[1])
+		loss += fmt.Sprintf(", class weights %.3f to %.3f", slices.Min(w), slices.Max(w))
 	case c.ClassWeights:
 		loss += ", class weights"
 	default:
@@ -176,16 +184,21 @@ func (r *Run) settings() []string {
 	return lines
 }
 
-func lossName(c Config) string {
-	if c.Focal {
+func lossName(c Config, outputs int) string {
+	switch {
+	case c.Focal && outputs > 1:
+		return "categorical focal"
+	case c.Focal:
 		return "focal"
+	case outputs > 1:
+		return "categorical crossentropy"
 	}
 	return "binary crossentropy"
 }
 
 // bounds says how augmentation's noise is bounded, where it is not by 0 and 1.
 func (r *Run) bounds() string {
-	o, err := r.Config.options(r.Scaling)
+	o, err := r.Config.options(r.Scaling, max(r.outputs, 1))
 	switch a := o.Augment; {
 	case err != nil || a.Noise == 0: // the error is told elsewhere
 		return ""
@@ -270,12 +283,12 @@ func (p *Pool) finish(ctx context.Context, cfg Config, out paths, err error) (*R
 		if !r.Config.EarlyStopping {
 			best = -1 // the last, and no better than others
 		}
-		write(out.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, best, lossName(r.Config)+" loss") })
+		write(out.historyPlot, func(w io.Writer) error { return r.History.WritePNG(w, best, lossName(r.Config, r.outputs)+" loss") })
 	}
 	if t := res.Test; t != nil {
-		write(out.roc, func(w io.Writer) error { return report.ROC(w, t.Curve(), float64(t.AUC)) })
-		write(out.confusion, func(w io.Writer) error { return report.Confusion(w, t.Confusion, t.Threshold) })
-		write(out.metrics, t.Test.WriteJSON)
+		write(out.roc, func(w io.Writer) error { return report.ROCOf(w, t) })
+		write(out.confusion, func(w io.Writer) error { return report.ConfusionOf(w, t, r.Dataset.Names()) })
+		write(out.metrics, t.WriteJSON)
 	}
 	for _, run := range p.Runs[1:] {
 		for _, path := range run.files {

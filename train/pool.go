@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"vklstm/model"
 	"vklstm/train/data"
@@ -107,6 +108,7 @@ func (c Config) LoadData() (*data.Dataset, error) {
 func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 	r := &Run{Config: cfg, Dataset: d, LearningRate: cfg.LearningRate, log: &logger{Log: progress.New(cfg.Log, cfg.LogFormat, cfg.Quiet)}}
 	r.log.Name = cfg.Name
+	r.Best.Lower = lowerIsBetter(cfg.Monitor)
 	var err error
 	if r.Parts, err = cfg.divide(d); err != nil {
 		return nil, err
@@ -114,19 +116,21 @@ func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 	if cfg.TrainOnVal {
 		r.Parts = r.Parts.WithoutValidation()
 	}
-	if r.notes, err = d.Check(r.Parts, data.Division{NoValidation: cfg.TrainOnVal, Given: cfg.Parts != nil && !cfg.partsOfSplit}); err != nil {
+	if r.notes, err = d.Check(r.Parts, data.Division{NoValidation: cfg.TrainOnVal, Given: cfg.Parts != nil && !cfg.partsOfSplit, Masking: cfg.Masking}); err != nil {
 		return nil, err
 	}
 	var more []string
-	if r.Scaling, more, err = data.FitScaling(cfg.Scale, d, r.Parts.Train); err != nil {
+	if r.Scaling, more, err = data.FitScaling(cfg.Scale, d, r.Parts.Train, cfg.Masking); err != nil {
 		return nil, err
 	}
 	r.notes = append(r.notes, more...)
 	if cfg.ClassWeights {
-		w := classWeights(d.Y, r.Parts.Train)
-		r.Weights = w[:]
+		r.Weights = classWeights(d, r.Parts.Train)
 	}
 	if r.Spec, err = cfg.Network(d); err != nil {
+		return nil, err
+	}
+	if err := r.setOutputs(); err != nil {
 		return nil, err
 	}
 	if cfg.Init != nil {
@@ -150,12 +154,32 @@ func prepare(cfg Config, d *data.Dataset) (*Run, error) {
 	return r, nil
 }
 
+// setOutputs notes how many outputs the network has, and checks the settings that depend on it.
+func (r *Run) setOutputs() error {
+	c, err := r.Spec.Chain()
+	if err != nil {
+		return err
+	}
+	cfg, classes := r.Config, len(r.Dataset.Names())
+	r.outputs = c.Classes
+	fixed := metrics.ThresholdRule{Kind: metrics.ThresholdFixed, Value: metrics.DefaultThreshold}
+	switch {
+	case c.Classes > 1 && cfg.Threshold != fixed:
+		return fmt.Errorf("train: threshold %v says from when on one of two classes counts; of %d outputs the largest counts, so leave it out", cfg.Threshold, c.Classes)
+	case len(cfg.ClassAlpha) > 0 && cfg.Focal && len(cfg.ClassAlpha) != max(classes, c.Classes) || len(cfg.ClassAlpha) > 0 && c.Classes == 1:
+		return fmt.Errorf("train: focal-alpha lists %d weights for %d classes (%s); give one for all or, of more than two classes, one for each", len(cfg.ClassAlpha), classes, strings.Join(r.Dataset.Names(), ", "))
+	case cfg.LabelSmoothing > 0 && cfg.Focal && c.Classes == 1:
+		return fmt.Errorf("train: label-smoothing is of crossentropy, or of more than two classes; add no-focal-loss")
+	}
+	return nil
+}
+
 // open makes the engine, loads the windows and sets the initial weights.
 func (p *Pool) open(ctx context.Context) error {
 	var options []model.Options
 	var starts []*model.State
 	for _, r := range p.Runs {
-		o, err := r.Config.options(r.Scaling)
+		o, err := r.Config.options(r.Scaling, r.outputs)
 		if err != nil {
 			return err
 		}
@@ -221,7 +245,7 @@ func (r *Run) start(ctx context.Context) (*model.State, error) {
 // ended, and scores them at its threshold.
 func (p *Pool) Evaluate(ctx context.Context, k int, windows []int32) (*metrics.Evaluation, error) {
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return p.engine.Predict(ctx, k, x) }
-	return saved.Score(ctx, predict, p.Runs[k].Dataset, windows, p.Runs[k].Decision().Threshold)
+	return saved.Score(ctx, predict, p.Runs[k].Dataset, p.Runs[k].Dataset.Y, windows, p.Runs[k].judge())
 }
 
 // Progress returns how many steps of the current epoch are done, and of how many, the longest of all models'. Any goroutine

@@ -27,8 +27,8 @@ const (
 	StoppedError       Stop = "error"       // the engine or a callback failed
 )
 
-// monitor is the column of the history that decides about the best weights, early stopping and plateaus.
-const monitor = "val_f1"
+// Monitors are what Config.Monitor may be.
+var Monitors = []string{"val_f1", "val_auc", "val_accuracy", "val_loss"}
 
 // Run is the training of one model of a Pool, as callbacks see it.
 type Run struct {
@@ -40,11 +40,12 @@ type Run struct {
 	Device       string    // which device trains, by which path, and why
 	LearningRate float64   // of the next epoch; callbacks may change it
 	History      History   // whole epochs so far
-	Best         Best      // validation F1 of the epoch whose weights are kept: the best so far, without early stopping the last
-	Weights      []float64 // class weights, of y = 0 and y = 1; nil: none
+	Best         Best      // Config.Monitor of the epoch whose weights are kept: the best so far, without early stopping the last
+	Weights      []float64 // weight of each class; nil: none
 	Stopped      Stop      // how training ended; empty until then
 	Reason       string    // why it ended, for people
 
+	outputs   int // of the network: 1, or one for each class
 	engine    model.Engine
 	k         int                     // the number of the run's model in the engine
 	order     func(epoch int) []int32 // the training windows in the epoch's order
@@ -82,10 +83,30 @@ func (r *Run) Model() saved.Model {
 	c := r.Config
 	origin := saved.Origin{Epoch: -1, ValF1: metrics.Number(metrics.NaN), Seed: c.Seed, Split: c.Split, Augment: c.Augment, ClassWeights: c.ClassWeights}
 	if r.Best.Any {
-		origin.Epoch, origin.ValF1 = r.Best.Epoch, metrics.Number(r.Best.Value)
+		origin.Epoch, origin.ValF1 = r.Best.Epoch, metrics.Number(r.bestF1())
 	}
-	return saved.Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Loss: c.loss(), Optimizer: c.optimizer(), LearningRate: c.LearningRate,
+	return saved.Model{Spec: r.Spec, State: r.best, Scaling: r.Scaling, Classes: r.Dataset.Names(), Loss: c.loss(r.outputs), Optimizer: c.optimizer(), LearningRate: c.LearningRate,
 		Threshold: r.Decision().Threshold, Origin: &origin}
+}
+
+// bestF1 is the validation F1 of the epoch whose weights are kept.
+func (r *Run) bestF1() float64 {
+	switch {
+	case r.Config.Monitor == "val_f1":
+		return r.Best.Value
+	case r.Best.Epoch < len(r.History):
+		return r.History[r.Best.Epoch].Val.F1
+	}
+	return math.NaN()
+}
+
+// judge says how the run's probabilities are judged.
+func (r *Run) judge() metrics.Judge {
+	j := metrics.Judge{Threshold: r.Decision().Threshold}
+	if r.outputs > 1 {
+		j.Classes = r.Dataset.Names()
+	}
+	return j
 }
 
 // Wrote adds a file to the list of files that the run names at its end.
@@ -202,7 +223,7 @@ func (r *Run) steps() int {
 	return (len(r.Parts.Train) + r.Config.Batch - 1) / r.Config.Batch
 }
 
-// keeps reports whether an epoch's weights are those to keep so far: with early stopping when their validation F1, v, is
+// keeps reports whether an epoch's weights are those to keep so far: with early stopping when v, what is monitored, is
 // the best, which it notes in e, else whenever the epoch's loss terms are numbers.
 func (r *Run) keeps(e *Epoch, v float64, loss []float32) bool {
 	if r.Config.EarlyStopping {
@@ -216,7 +237,7 @@ func (r *Run) keeps(e *Epoch, v float64, loss []float32) bool {
 	if !finite(sum) || len(r.Parts.Val) > 0 && math.IsNaN(v) {
 		return false
 	}
-	r.Best = Best{Epoch: e.Epoch, Value: v, Any: true}
+	r.Best = Best{Lower: r.Best.Lower, Epoch: e.Epoch, Value: v, Any: true}
 	return true
 }
 
@@ -224,10 +245,16 @@ func (r *Run) keeps(e *Epoch, v float64, loss []float32) bool {
 func (r *Run) plan() model.Plan {
 	p := model.Plan{Epoch: r.epoch, Train: r.order(r.epoch), Batch: r.Config.Batch, Eval: r.Parts.Val}
 	p.LearningRate = r.learningRates(r.epoch)
-	if r.Weights != nil {
+	if r.Weights != nil || r.Dataset.Weight != nil {
 		p.Weight = make([]float32, len(p.Train))
 		for i, w := range p.Train {
-			p.Weight[i] = float32(r.Weights[metrics.Class(r.Dataset.Y[w])])
+			p.Weight[i] = 1
+			if r.Weights != nil {
+				p.Weight[i] = float32(r.Weights[int(r.Dataset.Y[w])])
+			}
+			if r.Dataset.Weight != nil {
+				p.Weight[i] *= r.Dataset.Weight[w]
+			}
 		}
 	}
 	return p
@@ -264,6 +291,9 @@ func (r *Run) restore() error {
 // Decision returns the run's threshold, as Config.Threshold has it found on the validation part by the best weights so
 // far.
 func (r *Run) Decision() metrics.Decision {
+	if r.outputs > 1 {
+		return metrics.Decision{Threshold: metrics.DefaultThreshold}
+	}
 	if r.val == nil && r.Config.Threshold.Kind != metrics.ThresholdFixed {
 		return metrics.Decision{Threshold: metrics.DefaultThreshold, Problem: "no validation yet"}
 	}
@@ -288,7 +318,11 @@ func (r *Run) predictValidation() error {
 		return nil
 	}
 	predict := func(ctx context.Context, x []float32) ([]float32, error) { return r.engine.Predict(ctx, r.k, x) }
-	e, err := saved.Score(context.Background(), predict, r.Dataset, r.Parts.Val, metrics.DefaultThreshold)
+	judge := metrics.Judge{Threshold: metrics.DefaultThreshold}
+	if r.outputs > 1 {
+		judge.Classes = r.Dataset.Names()
+	}
+	e, err := saved.Score(context.Background(), predict, r.Dataset, r.Dataset.Y, r.Parts.Val, judge)
 	if err == nil {
 		r.val = e.Probability
 	}

@@ -52,6 +52,7 @@ func (c Config) Validate() error {
 		{"augment", c.Augment, augments},
 		{"split", c.Split, []string{SplitByWindow, SplitByGroup}},
 		{"scale", c.Scale, data.Scales},
+		{"monitor", c.Monitor, Monitors},
 		{"log-format", c.LogFormat, []string{progress.Text, progress.JSON}},
 	} {
 		if !slices.Contains(v.known, v.value) {
@@ -69,6 +70,12 @@ func (c Config) Validate() error {
 // The methods below are Config.Validate's, a part of the settings each.
 
 func (c Config) checkUnits() error {
+	if c.Layers != nil {
+		return nil // Network says what is wrong with them
+	}
+	if c.Activation != "" && c.Activation != model.Tanh && c.Activation != model.Relu {
+		return fmt.Errorf("train: activation is %q; it must be %s or %s", wording.Short(string(c.Activation)), model.Tanh, model.Relu)
+	}
 	if n := len(c.Units); n < 1 || n > model.MaxLSTMs {
 		return fmt.Errorf("train: lstm-units lists %d layers; it must be at least 1 and at most %d", n, model.MaxLSTMs)
 	}
@@ -89,6 +96,15 @@ func (c Config) checkLoss() error {
 		return fmt.Errorf("train: focal-alpha is %v; it must be at least 0 and at most 1 (0.25 is usual)", c.FocalAlpha)
 	case !(c.FocalGamma >= 0 && c.FocalGamma <= 100):
 		return fmt.Errorf("train: focal-gamma is %v; it must be at least 0 and at most 100 (2 is usual)", c.FocalGamma)
+	case !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1):
+		return fmt.Errorf("train: label-smoothing is %v; it must be at least 0 and below 1 (0.1 is usual, 0 is none)", c.LabelSmoothing)
+	case math.IsNaN(float64(c.Masking.Value)) || math.IsInf(float64(c.Masking.Value), 0):
+		return fmt.Errorf("train: mask-value is %v; it must be a finite number", c.Masking.Value)
+	}
+	for _, a := range c.ClassAlpha {
+		if !(a >= 0 && a <= 1) {
+			return fmt.Errorf("train: focal-alpha lists %v; each must be at least 0 and at most 1", a)
+		}
 	}
 	return nil
 }

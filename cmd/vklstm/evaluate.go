@@ -23,7 +23,7 @@ import (
 func evaluateCommand() *cobra.Command {
 	var modelPath, dataPath, deviceName, jsonPath string
 	var keys data.Keys
-	var threshold float64
+	var threshold, reject float64
 	var eventKey string
 	c := &cobra.Command{
 		Use:   "evaluate",
@@ -42,6 +42,10 @@ func evaluateCommand() *cobra.Command {
 			if err := useThreshold(c, m, threshold); err != nil {
 				return err
 			}
+			judge, err := judgeOf(c, m, reject)
+			if err != nil {
+				return err
+			}
 			d, err := data.LoadNPZ(dataPath, keys)
 			if err != nil {
 				return err
@@ -56,6 +60,9 @@ func evaluateCommand() *cobra.Command {
 					return err
 				}
 			}
+			if eventKey != "" && judge.Classes != nil {
+				return fmt.Errorf("--event-key judges whether a recording holds the positive one of two classes; the model tells %d apart", len(judge.Classes))
+			}
 			if err := m.Check(d); err != nil {
 				return err
 			}
@@ -69,11 +76,23 @@ func evaluateCommand() *cobra.Command {
 				return err
 			}
 			defer dev.Close()
-			e, err := train.Evaluate(c.Context(), m, dev.NewEngine, d, nil)
+			e, err := m.EvaluateBy(c.Context(), judge, dev.NewEngine, d, nil)
 			if err != nil {
 				return err
 			}
 			e.Title = "All windows"
+			if e.Classification != nil {
+				switch jsonPath {
+				case "":
+					return report.WriteEvaluation(os.Stdout, e)
+				case "-":
+					return e.WriteJSON(os.Stdout)
+				}
+				if err := report.WriteEvaluation(os.Stdout, e); err != nil {
+					return err
+				}
+				return files.Write(jsonPath, e.WriteJSON)
+			}
 			j := judgement{Test: e.Test}
 			if names, group := d.Groups(); len(names) > 1 {
 				interval := metrics.Uncertainty(e, group)
@@ -101,6 +120,7 @@ func evaluateCommand() *cobra.Command {
 	f.StringVar(&jsonPath, "json", "", "write the result to this `file` as JSON; - is standard output, in place of the table")
 	f.StringVar(&eventKey, "event-key", "", "array of each window's recording (such as video_names): judge recordings too, detected when any window is; false alarms an hour where the file has fs")
 	thresholdFlag(f, &threshold)
+	rejectFlag(f, &reject)
 	deviceFlag(f, &deviceName)
 	f.SortFlags = false
 	return c
@@ -154,6 +174,26 @@ func useThreshold(c *cobra.Command, m *saved.Model, threshold float64) error {
 	}
 	m.Threshold = threshold
 	return nil
+}
+
+// rejectFlag adds --reject.
+func rejectFlag(f *pflag.FlagSet, reject *float64) {
+	f.Float64Var(reject, "reject", 0, "of more than two classes: answer \"unsure\" where the largest probability is below this; 0: never")
+}
+
+// judgeOf says how the model's probabilities are judged.
+func judgeOf(c *cobra.Command, m *saved.Model, reject float64) (metrics.Judge, error) {
+	j := m.Judge()
+	switch {
+	case !(reject >= 0 && reject < 1):
+		return j, fmt.Errorf("--reject %v: it must be at least 0 and below 1", reject)
+	case reject > 0 && j.Classes == nil:
+		return j, fmt.Errorf("--reject is of more than two classes; the model has one output, whose --threshold decides")
+	case c.Flags().Changed("threshold") && j.Classes != nil:
+		return j, fmt.Errorf("--threshold is of two classes; of this model's %d the largest probability counts, and --reject says below which none does", len(j.Classes))
+	}
+	j.Reject = reject
+	return j, nil
 }
 
 // needed returns a usage error for the first of the flags that was not given.

@@ -13,6 +13,7 @@ import (
 	"vklstm/train/data"
 	"vklstm/train/device"
 	"vklstm/train/files"
+	"vklstm/train/metrics"
 	"vklstm/train/saved"
 )
 
@@ -24,7 +25,7 @@ func predictCommand() *cobra.Command {
 	var keys data.Keys
 	var stream, jsonLines bool
 	var hop int
-	var threshold float64
+	var threshold, reject float64
 	c := &cobra.Command{
 		Use:   "predict",
 		Short: "Write the probability of each window, of a file or of frames as they come",
@@ -40,8 +41,8 @@ with masked ones. - is standard input, csv or jsonl; what came through a pipe is
 there is a wait for more.
 
 --stream reads frames from standard input, one a line, F values separated by commas or blanks,
-and writes one probability for every --hop frames once T have come, each line at once. An empty
-line begins a new recording.`,
+and writes one probability for every --hop frames once T have come, each line at once; of more than
+two classes the class and each one's probability. An empty line begins a new recording.`,
 		Example: `  vklstm predict --model checkpoints/lstm_best.h5 --data new.npz --out probability.csv
   cat new.jsonl | vklstm predict --model checkpoints/lstm_best.h5 --data - --data-format jsonl --out-format jsonl
   sensor | vklstm predict --model checkpoints/lstm_best.h5 --stream --hop 10`,
@@ -83,6 +84,10 @@ line begins a new recording.`,
 			if err := useThreshold(c, m, threshold); err != nil {
 				return err
 			}
+			judge, err := judgeOf(c, m, reject)
+			if err != nil {
+				return err
+			}
 			if out != "" {
 				if err := files.CheckWritable(out); err != nil {
 					return err
@@ -99,9 +104,9 @@ line begins a new recording.`,
 			}
 			defer p.Close()
 			if stream {
-				return predictStream(c.Context(), m, p, hop, jsonLines)
+				return predictStream(c.Context(), m, judge, p, hop, jsonLines)
 			}
-			write := func(w io.Writer) error { return predictFile(c.Context(), m, p, in, keys, w, outFormat) }
+			write := func(w io.Writer) error { return predictFile(c.Context(), m, judge, p, in, keys, w, outFormat) }
 			if out == "" {
 				return write(os.Stdout)
 			}
@@ -119,8 +124,9 @@ line begins a new recording.`,
 	f.StringVar(&outFormat, "out-format", "", "npz, csv or jsonl (default: by the ending of --out; on standard output csv)")
 	f.BoolVar(&stream, "stream", false, "read one frame per line from standard input")
 	f.IntVar(&hop, "hop", 1, "with --stream: frames from one window to the next")
-	f.BoolVar(&jsonLines, "json", false, `with --stream: write {"line": …, "probability": …, "positive": …}, not the probability alone`)
+	f.BoolVar(&jsonLines, "json", false, `with --stream: write {"line": …, "probability": …, "positive": …}, or "class" and "probabilities", not the numbers alone`)
 	thresholdFlag(f, &threshold)
+	rejectFlag(f, &reject)
 	deviceFlag(f, &deviceName)
 	f.SortFlags = false
 	return c
@@ -149,9 +155,9 @@ func source(dataPath, format string) (data.Source, error) {
 
 // predictFile writes the probabilities of the windows of a source to w, in a format of newPredictions. What is written for
 // the windows of a batch goes out at once: after a pipe, someone may wait for it.
-func predictFile(ctx context.Context, m *saved.Model, p *saved.Predictor, s data.Source, keys data.Keys, w io.Writer, format string) error {
+func predictFile(ctx context.Context, m *saved.Model, judge metrics.Judge, p *saved.Predictor, s data.Source, keys data.Keys, w io.Writer, format string) error {
 	buffered := bufio.NewWriterSize(w, 1<<16)
-	out := newPredictions(buffered, format, m.Decision())
+	out := newPredictions(buffered, format, judge)
 	err := data.EachBatch(ctx, s, keys, m.Spec.Timesteps, m.Spec.Features, func(b data.Batch) error {
 		probability, err := p.Predict(ctx, b.X)
 		if err != nil {
@@ -173,24 +179,31 @@ func predictFile(ctx context.Context, m *saved.Model, p *saved.Predictor, s data
 
 // predictStream answers the frames on standard input. A line goes out as soon as its frame was read: who waits for it
 // may not send another frame before.
-func predictStream(ctx context.Context, m *saved.Model, p *saved.Predictor, hop int, jsonLines bool) error {
-	s := data.NewStream(m.Spec.Timesteps, m.Spec.Features, hop, func(window []float32) (float32, error) {
-		probability, err := p.Predict(ctx, window)
-		if err != nil {
-			return 0, err
-		}
-		return probability[0], nil
-	})
+func predictStream(ctx context.Context, m *saved.Model, judge metrics.Judge, p *saved.Predictor, hop int, jsonLines bool) error {
+	s := data.NewStream(m.Spec.Timesteps, m.Spec.Features, hop, func(window []float32) ([]float32, error) { return p.Predict(ctx, window) })
 	var text []byte
-	return data.StreamLines(ctx, os.Stdin, s, func(line int, v float32) error {
+	return data.StreamLines(ctx, os.Stdin, s, func(line int, p []float32) error {
 		var err error
-		if text = text[:0]; jsonLines {
+		v := p[0]
+		switch text = text[:0]; {
+		case judge.Classes != nil && jsonLines:
+			text, err = json.Marshal(struct {
+				Line          int           `json:"line"`
+				Class         string        `json:"class"`
+				Probabilities probabilities `json:"probabilities"`
+			}{line, judge.ClassOf(p), probabilities{judge.Classes, p}})
+		case judge.Classes != nil:
+			text = append(text, csvField(judge.ClassOf(p))...)
+			for _, v := range p {
+				text = strconv.AppendFloat(append(text, ','), float64(v), 'g', -1, 32)
+			}
+		case jsonLines:
 			text, err = json.Marshal(struct {
 				Line        int      `json:"line"`
 				Probability *float32 `json:"probability"`
 				Positive    bool     `json:"positive"`
-			}{line, jsonNumber(v), positive(v, m.Decision())})
-		} else {
+			}{line, jsonNumber(v), positive(v, judge.Threshold)})
+		default:
 			text = strconv.AppendFloat(text, float64(v), 'g', -1, 32)
 		}
 		if err == nil {

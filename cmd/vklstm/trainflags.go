@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"vklstm/model"
 	"vklstm/train"
 	"vklstm/train/data"
 	"vklstm/train/device"
@@ -21,6 +22,8 @@ type trainFlags struct {
 	noEarlyStopping               bool
 	seed                          int64
 	recipe                        string
+	layers, activation            string
+	maskValue                     float64
 	device, adam, precision, path string
 }
 
@@ -49,6 +52,10 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 		f.BoolVar(&cfg.Bidirectional, "bidirectional", false, "every LSTM takes the time steps in both directions")
 		f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout, "share of LSTM outputs dropped in training")
 		f.IntVar(&cfg.DenseUnits, "dense-units", cfg.DenseUnits, "units of the dense layer")
+		f.StringVar(&t.activation, "activation", string(model.Tanh), "of every LSTM: tanh or relu")
+		f.StringVar(&t.layers, "layers", "", "in place of the flags before, `layers` from the input on, such as 'lstm 64, dropout 0.3, lstm 32, dense 32 relu'; also bidirectional 64 [sum|ave|mul], batchnorm, backwards; the output follows from the labels")
+		f.BoolVar(&cfg.Masking.Off, "no-masking", false, "every step counts, zeros too; a missing value is 0")
+		f.Float64Var(&t.maskValue, "mask-value", 0, "steps whose features all are this or missing are left out")
 	})
 	grouped(f, groupTraining, func() {
 		f.StringVar(&t.recipe, "recipe", recipes[0].name, "settings to start from, listed above: "+recipeNames()+"; flags given beside it win")
@@ -58,9 +65,10 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 		f.Lookup("augment").NoOptDefVal = train.AugmentModerate
 		f.IntVar(&cfg.Triplets, "triplets", 0, "--augment imu: so many sensors of three features (x, y, z) come first and turn; 0: all features are such")
 		f.BoolVar(&t.noFocal, "no-focal-loss", false, "binary crossentropy instead of focal loss")
-		f.Float64Var(&cfg.FocalAlpha, "focal-alpha", cfg.FocalAlpha, "focal loss: weight of y = 1, and 1 − it of y = 0")
+		f.Var((*alphaValue)(cfg), "focal-alpha", "focal loss: weight of y = 1, and 1 − it of y = 0; of more than two classes that of all, or one for each: 0.2,0.5,0.3")
 		f.Float64Var(&cfg.FocalGamma, "focal-gamma", cfg.FocalGamma, "focal loss: exponent; the more, the less easy windows count")
-		f.BoolVar(&t.noClassWeights, "no-class-weights", false, "do not weigh the classes by n/(2·count)")
+		f.Float64Var(&cfg.LabelSmoothing, "label-smoothing", 0, "crossentropy: share of the target that all classes have alike")
+		f.BoolVar(&t.noClassWeights, "no-class-weights", false, "do not weigh the classes by n/(classes·count)")
 		f.Int64Var(&t.seed, "seed", int64(cfg.Seed), "of split, initial weights, order, dropout and augmentation")
 	})
 	grouped(f, groupRate, func() {
@@ -79,7 +87,8 @@ func addTrainFlags(f *pflag.FlagSet) *trainFlags {
 		f.IntVar(&s.Cooldown, "plateau-cooldown", 0, "plateau: epochs after that which count for nothing")
 	})
 	grouped(f, groupStop, func() {
-		f.IntVar(&cfg.Patience, "patience", cfg.Patience, "epochs without a better validation F1 before training stops")
+		f.StringVar(&cfg.Monitor, "monitor", cfg.Monitor, "what the best weights are best in: "+strings.Join(train.Monitors, ", ")+"; of more than two classes F1 and AUC are means over classes")
+		f.IntVar(&cfg.Patience, "patience", cfg.Patience, "epochs without a better --monitor before training stops")
 		f.BoolVar(&t.noEarlyStopping, "no-early-stopping", false, "train all epochs; the last weights are the model, not the best")
 		f.Var(&cfg.Threshold, "threshold", "probability above which a window counts as positive: a number, or chosen on the validation part: best-f1, 'recall>=X' or 'precision>=X' (in quotes)")
 		f.BoolVar(&cfg.TrainOnVal, "train-on-val", false, "train on the validation part too; needs --no-early-stopping")
@@ -111,10 +120,44 @@ func (t *trainFlags) config() (train.Config, error) {
 	if err := t.checkIdle(); err != nil {
 		return train.Config{}, err
 	}
+	if err := t.network(); err != nil {
+		return train.Config{}, err
+	}
 	cfg := t.cfg
 	cfg.Recipe = line
 	cfg.Seed, cfg.Focal, cfg.ClassWeights, cfg.EarlyStopping = uint32(t.seed), !t.noFocal, !t.noClassWeights, !t.noEarlyStopping
 	return cfg, cfg.Validate()
+}
+
+// networkFlags are those that name the network, beside --layers.
+var networkFlags = []string{"lstm-units", "bidirectional", "dropout", "dense-units", "activation"}
+
+// network sets what the flags say of the network.
+func (t *trainFlags) network() error {
+	cfg := &t.cfg
+	if v := float32(t.maskValue); t.set.Changed("mask-value") {
+		if cfg.Masking.Off {
+			return fmt.Errorf("--mask-value is the masking's, which --no-masking turns off")
+		}
+		cfg.Masking.Value = v
+	}
+	if t.set.Changed("activation") {
+		cfg.Activation = model.Activation(t.activation)
+	}
+	if !t.set.Changed("layers") {
+		return nil
+	}
+	for _, name := range networkFlags {
+		if t.set.Changed(name) {
+			return fmt.Errorf("--%s does nothing beside --layers, which names all layers; say it there", name)
+		}
+	}
+	layers, err := model.ParseLayers(t.layers)
+	if err != nil {
+		return fmt.Errorf("--layers: %w", err)
+	}
+	cfg.Layers = layers
+	return nil
 }
 
 // checkIdle returns an error when a flag was given that would do nothing beside the others.
@@ -194,7 +237,8 @@ func (t *trainFlags) setDevice(d *device.Device) error {
 // dataFlags adds the flags that choose what is read from an npz file.
 func dataFlags(f *pflag.FlagSet, k *data.Keys) {
 	f.StringVar(&k.X, "x-key", "X", "array of the windows in the file")
-	f.StringVar(&k.Y, "y-key", "y", "array of the labels in the file")
+	f.StringVar(&k.Y, "y-key", "y", "array of the labels in the file: whole numbers, text, or one-hot rows")
+	f.StringVar(&k.Positive, "positive", "", "of two classes the `name` of the one to be found (default: the second of sorted(set(y)))")
 	f.StringVar(&k.Group, "group-key", "", "array of each window's recording or person (default: the first of video_names, subject, group, video_ids)")
 }
 
@@ -209,6 +253,42 @@ func splitFlag(f *pflag.FlagSet, split *string) {
 func deviceFlag(f *pflag.FlagSet, device *string) {
 	f.StringVar(device, "device", "auto", "auto (the best real GPU, else cpu), cpu, or an index or name as 'vklstm devices' lists them")
 }
+
+// alphaValue is --focal-alpha: a number, or one for each class.
+type alphaValue train.Config
+
+// String implements pflag.Value.
+func (a *alphaValue) String() string {
+	if a == nil || a.ClassAlpha == nil {
+		return strconv.FormatFloat(a.FocalAlpha, 'g', -1, 64)
+	}
+	var text []string
+	for _, v := range a.ClassAlpha {
+		text = append(text, strconv.FormatFloat(v, 'g', -1, 64))
+	}
+	return strings.Join(text, ",")
+}
+
+// Set implements pflag.Value.
+func (a *alphaValue) Set(s string) error {
+	var list []float64
+	for part := range strings.SplitSeq(s, ",") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return fmt.Errorf("it must be a number, or one for each class with commas between them, such as 0.2,0.5,0.3")
+		}
+		list = append(list, v)
+	}
+	if a.ClassAlpha = nil; len(list) == 1 {
+		a.FocalAlpha = list[0]
+	} else {
+		a.ClassAlpha = list
+	}
+	return nil
+}
+
+// Type implements pflag.Value.
+func (a *alphaValue) Type() string { return "floats" }
 
 // unitsValue is --lstm-units: whole numbers with commas between them.
 type unitsValue []int

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"vklstm/model"
-	"vklstm/model/augment"
 	"vklstm/model/npz"
 	"vklstm/train/metrics"
 )
@@ -17,7 +16,9 @@ import (
 type Dataset struct {
 	Path     string    // of the file, for messages
 	X        []float32 // [N][T][F] as measured; NaN = missing; no infinities, no subnormal numbers
-	Y        []float32 // [N], 0 or 1; nil where it was not asked for
+	Y        []float32 // [N], the number of each window's class; nil where it was not asked for
+	Classes  []string  // names of the classes, in the order of their numbers; of two, the second is the one to be found
+	Weight   []float32 // [N], how much each window counts in training, from the file's array "sample_weight"; nil: all alike
 	Group    []string  // [N], the recording or person of each window; nil: not known
 	GroupKey string    // name of the array that Group came from, "" if from none
 	N, T, F  int
@@ -36,6 +37,8 @@ type Keys struct {
 	X     string // "": X
 	Y     string // "": y
 	Group string // "": the first of GroupKeys that the file has with one element per window, none if there is none
+
+	Positive string // of two classes the name of the one that is to be found; "": the second
 }
 
 // GroupKeys are the names under which LoadNPZ looks for groups, in this order.
@@ -48,8 +51,8 @@ const (
 )
 
 // LoadNPZ reads labelled windows from an .npz file: X of shape (N, T, F) and any numeric type; y of shape (N,) or
-// (N, 1), integers, bool or floats that hold 0 and 1; groups of shape (N,) or (N, 1), text, numbers or an object
-// array of these. Float64 and integers are rounded to float32, numbers below float32's normal range (2⁻¹²⁶) to 0,
+// (N, 1), whole numbers, bool, text or an object array of these, or one-hot rows (N, C); groups of shape (N,) or (N, 1), text, numbers or an object
+// array of these; sample_weight (N,), where it is there. Float64 and integers are rounded to float32, numbers below float32's normal range (2⁻¹²⁶) to 0,
 // which is how TensorFlow on a CPU and most GPUs see them. The error is a sentence that begins with the path and
 // says what to do; it wraps fs.ErrNotExist when there is no such file.
 func LoadNPZ(path string, k Keys) (*Dataset, error) {
@@ -79,7 +82,10 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 		err = fmt.Errorf("%s: %s holds nothing but NaN (missing values); check how it was made", d.Path, a.x)
 	}
 	if err == nil {
-		err = d.readLabels(f, a)
+		err = d.readLabels(f, a, k.Positive)
+	}
+	if err == nil && a.weight != "" {
+		err = d.readWeight(f)
 	}
 	if err == nil && a.divisor != "" {
 		err = d.readDivisor(f)
@@ -91,7 +97,7 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 const divisorKey = "scale_div"
 
 // arrays are the names of those arrays of a file that are to be read; "": there is none, or it was not asked for.
-type arrays struct{ x, y, group, divisor string }
+type arrays struct{ x, y, group, divisor, weight string }
 
 // find is the one place that asks what a file holds: it looks up the arrays that k names, sets N, T and F, and checks
 // that all shapes fit. Labels are looked for where k.Y is not empty; without k.Group the first of GroupKeys is taken
@@ -138,6 +144,9 @@ func (d *Dataset) find(f *npz.File, k Keys) (a arrays, err error) {
 	if fits(divisorKey, func(h npz.Header) bool { return h.Number() && len(h.Shape) == 1 && h.Shape[0] == d.F }) {
 		a.divisor = divisorKey
 	}
+	if k.Y != "" && fits(weightKey, func(h npz.Header) bool { return h.Number() && h.Column(d.N) }) {
+		a.weight = weightKey
+	}
 	return a, err
 }
 
@@ -170,22 +179,6 @@ func (d *Dataset) setShape(key string, h npz.Header) error {
 	return nil
 }
 
-// checkLabels returns an error unless the labels can be one number per window.
-func (d *Dataset) checkLabels(key string, h npz.Header) error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
-	}
-	switch {
-	case !h.Number():
-		return bad(`is %s, not numbers; save the labels as 0 and 1, with .astype("int32")`, h.Type)
-	case !(len(h.Shape) == 1 || len(h.Shape) == 2 && h.Shape[1] == 1):
-		return bad("has shape %s; one label for each of the %d windows is needed, (%d,)", h.ShapeText(), d.N, d.N)
-	case h.Shape[0] != d.N:
-		return bad("holds %d labels for %d windows; they must be as many", h.Shape[0], d.N)
-	}
-	return nil
-}
-
 // clean makes subnormal numbers of x, the windows from first on, 0, and returns how many values are missing. The error
 // names the first infinity.
 func (d *Dataset) clean(key string, x []float32, first int) (missing int, err error) {
@@ -205,25 +198,40 @@ func (d *Dataset) clean(key string, x []float32, first int) (missing int, err er
 	return missing, nil
 }
 
+// weightKey is the array of how much each window counts in training, under Keras's name.
+const weightKey = "sample_weight"
+
 // readLabels reads Y and Group, those of them that a names.
-func (d *Dataset) readLabels(f *npz.File, a arrays) (err error) {
+func (d *Dataset) readLabels(f *npz.File, a arrays, positive string) (err error) {
 	if a.y != "" {
-		y, _, err := f.Float64(a.y)
-		if err != nil {
+		if err := d.readClasses(f, a.y, positive); err != nil {
 			return err
-		}
-		d.Y = make([]float32, d.N)
-		for i, v := range y {
-			if v != 0 && v != 1 {
-				return fmt.Errorf("%s: %s holds %v at [%d]; labels are 0 and 1: save (y == POSITIVE) for the class to be found, or choose another array with --y-key", d.Path, a.y, v, i)
-			}
-			d.Y[i] = float32(v)
 		}
 	}
 	if d.GroupKey = a.group; a.group != "" {
 		d.Group, d.groupNumbers, err = f.Labels(a.group, d.N)
 	}
 	return err
+}
+
+// readWeight reads Weight.
+func (d *Dataset) readWeight(f *npz.File) error {
+	w, _, err := f.Float32(weightKey)
+	if err != nil {
+		return err
+	}
+	sum := 0.0
+	for i, v := range w {
+		if !(v >= 0) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("%s: %s holds %v at [%d]; a weight is a number of at least 0", d.Path, weightKey, v, i)
+		}
+		sum += float64(v)
+	}
+	if sum == 0 {
+		return fmt.Errorf("%s: %s holds nothing but 0, so no window counts; leave the array out, or give weights above 0", d.Path, weightKey)
+	}
+	d.Weight = w
+	return nil
 }
 
 // readDivisor reads Divisor.
@@ -251,13 +259,14 @@ func WrongShape(path string, t, f, wantT, wantF int) error {
 // Windows is what an engine is loaded with.
 func (d *Dataset) Windows() model.Windows { return model.Windows{X: d.X, Y: d.Y} }
 
-// Positives returns the number of listed windows with y = 1.
-func (d *Dataset) Positives(part []int32) int {
-	n := 0
+// Positives returns the number of listed windows of class 1.
+func (d *Dataset) Positives(part []int32) int { return d.Counts(part)[1] }
+
+// Counts returns the number of listed windows of each class.
+func (d *Dataset) Counts(part []int32) []int {
+	n := make([]int, max(len(d.Classes), 2))
 	for _, i := range part {
-		if d.Y[i] == 1 {
-			n++
-		}
+		n[int(d.Y[i])]++
 	}
 	return n
 }
@@ -269,6 +278,7 @@ var ErrTooSmall = errors.New("not enough data for training, validation and test"
 type Division struct {
 	NoValidation bool // the validation part may be empty
 	Given        bool // no seed drew them, so that no other seed would help
+	Masking      Masking
 }
 
 // Check returns an error when the parts cannot be trained on and judged: one is empty, or the training part lacks
@@ -290,29 +300,38 @@ func (d *Dataset) Check(p Parts, how Division) (warnings []string, err error) {
 				d.Path, d.N, part.name, minWindows, ErrTooSmall)
 		}
 	}
+	all := d.Counts(metrics.All(d.N))
 	for i, part := range parts {
-		pos := d.Positives(part.list)
-		neg := len(part.list) - pos
-		if pos > 0 && neg > 0 {
+		missing := []int{}
+		for c, n := range d.Counts(part.list) {
+			if n == 0 {
+				missing = append(missing, c)
+			}
+		}
+		if len(missing) == 0 {
 			continue
 		}
-		class := 0
-		if neg == 0 {
-			class = 1
-		}
-		total := d.Positives(metrics.All(d.N))
+		name := func(c int) string { return d.className(c) }
+		there := slices.IndexFunc(all, func(n int) bool { return n > 0 })
 		switch {
-		case total == 0 || total == d.N:
-			return nil, fmt.Errorf("%s: y is %d in all %d windows; training needs at least one window of each class: %w", d.Path, class, d.N, ErrTooSmall)
+		case len(all)-len(missing) == 1 && slices.Max(all) == d.N:
+			return nil, fmt.Errorf("%s: y is %s in all %d windows; training needs at least one window of each class: %w", d.Path, name(there), d.N, ErrTooSmall)
+		case i == 0 && len(all) == 2:
+			return nil, fmt.Errorf("%s: the training part holds %d windows, all with y = %s; at least one with y = %s is needed there, and the file has %d: add windows%s: %w",
+				d.Path, len(part.list), name(1-missing[0]), name(missing[0]), all[missing[0]], map[bool]string{false: " or change --seed"}[how.Given], ErrTooSmall)
 		case i == 0:
-			return nil, fmt.Errorf("%s: the training part holds %d windows, all with y = %d; at least one with y = %d is needed there, and the file has %d: add windows%s: %w",
-				d.Path, len(part.list), class, 1-class, []int{d.N - total, total}[1-class], map[bool]string{false: " or change --seed"}[how.Given], ErrTooSmall)
+			return nil, fmt.Errorf("%s: the training part holds no window with y = %s; at least one of each class is needed there, and the file has %d: add windows%s: %w",
+				d.Path, name(missing[0]), all[missing[0]], map[bool]string{false: " or change --seed"}[how.Given], ErrTooSmall)
+		case len(all) == 2:
+			warnings = append(warnings, fmt.Sprintf("%s: the %s part holds %d windows, all with y = %s: AUC is undefined there, and the other scores say little; more windows%s would help",
+				d.Path, part.name, len(part.list), name(1-missing[0]), map[bool]string{false: " or another --seed"}[how.Given]))
+		default:
+			warnings = append(warnings, fmt.Sprintf("%s: the %s part holds no window with y = %s: AUC is undefined there, and the scores leave that class out; more windows%s would help",
+				d.Path, part.name, name(missing[0]), map[bool]string{false: " or another --seed"}[how.Given]))
 		}
-		warnings = append(warnings, fmt.Sprintf("%s: the %s part holds %d windows, all with y = %d: AUC is undefined there, and the other scores say little; more windows%s would help",
-			d.Path, part.name, len(part.list), class, map[bool]string{false: " or another --seed"}[how.Given]))
 	}
-	if !d.anyValid(p.Train) {
-		return nil, fmt.Errorf("%s: every step of the training part is masked (all features 0 or NaN); there is nothing to learn from", d.Path)
+	if !d.anyValid(p.Train, how.Masking) {
+		return nil, fmt.Errorf("%s: every step of the training part is masked (all features %v or NaN); there is nothing to learn from", d.Path, how.Masking.Value)
 	}
 	if n, example := d.shared(p); n > 0 && d.GroupKey != "" {
 		warnings = append(warnings, fmt.Sprintf("%s: windows of one %s lie in several parts (%d of them, %s for one), so the scores are better than they will be on new ones; use --split group",
@@ -322,15 +341,23 @@ func (d *Dataset) Check(p Parts, how Division) (warnings []string, err error) {
 }
 
 // anyValid reports whether a listed window has a step that is not masked.
-func (d *Dataset) anyValid(part []int32) bool {
+func (d *Dataset) anyValid(part []int32, masking Masking) bool {
 	for _, i := range part {
 		for step := int(i) * d.T; step < (int(i)+1)*d.T; step++ {
-			if augment.Valid(d.X[step*d.F:(step+1)*d.F], 0) {
+			if masking.valid(d.X[step*d.F : (step+1)*d.F]) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// className is a class's name in a message.
+func (d *Dataset) className(c int) string {
+	if c < len(d.Classes) {
+		return d.Classes[c]
+	}
+	return fmt.Sprint(c)
 }
 
 // shared returns the number of groups with windows in more than one part, and one of them.

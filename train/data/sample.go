@@ -27,7 +27,7 @@ func Sample(n int, seed uint64) *Dataset {
 	const steps, features = 60, 6
 	d := &Dataset{
 		Path: "the sample", N: n, T: steps, F: features,
-		X: make([]float32, n*steps*features), Y: make([]float32, n), Group: make([]string, n),
+		X: make([]float32, n*steps*features), Y: make([]float32, n), Classes: DefaultClasses(2), Group: make([]string, n),
 	}
 	for i := range n {
 		person := i / sampleGroup

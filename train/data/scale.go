@@ -35,11 +35,20 @@ type span struct {
 	min, max, sum, mean float64
 }
 
+// Masking says which steps a network leaves out: those whose features all are Value or missing. The zero value leaves out steps of zeros.
+type Masking struct {
+	Off   bool // none
+	Value float32
+}
+
+// valid reports whether a step counts.
+func (m Masking) valid(step []float32) bool { return m.Off || augment.Valid(step, m.Value) }
+
 // FitScaling fits a scaling of the given kind to the listed windows. Only valid values count: a missing value (NaN)
-// does not, nor does a masked step, one whose features all are 0 or missing. A feature that is constant gets
+// does not, nor does a masked step. A feature that is constant gets
 // factor 1; so does one without any value, with offset 0 and a warning. The error names an unknown kind, or a
 // feature whose range is beyond float32.
-func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, error) {
+func FitScaling(kind string, d *Dataset, train []int32, masking Masking) (Scaling, []string, error) {
 	s := Scaling{Kind: kind}
 	if !slices.Contains(Scales, kind) {
 		return s, nil, fmt.Errorf("train: unknown scaling %q; known are %s", kind, strings.Join(Scales, ", "))
@@ -55,7 +64,7 @@ func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, erro
 	for f := range spans {
 		spans[f].min, spans[f].max = math.Inf(1), math.Inf(-1)
 	}
-	eachValid(d, train, func(f int, x float64) {
+	eachValid(d, train, masking, func(f int, x float64) {
 		p := &spans[f]
 		p.n++
 		p.sum += x
@@ -66,7 +75,7 @@ func FitScaling(kind string, d *Dataset, train []int32) (Scaling, []string, erro
 		spans[f].mean = spans[f].sum / float64(max(spans[f].n, 1))
 	}
 	if kind == ScaleStandard {
-		eachValid(d, train, func(f int, x float64) {
+		eachValid(d, train, masking, func(f int, x float64) {
 			dx := x - spans[f].mean
 			squares[f] += float64(dx * dx)
 		})
@@ -113,11 +122,11 @@ func (s *Scaling) add(offset, factor, low, high float32) {
 }
 
 // eachValid calls visit for every valid value of the listed windows.
-func eachValid(d *Dataset, part []int32, visit func(f int, x float64)) {
+func eachValid(d *Dataset, part []int32, masking Masking, visit func(f int, x float64)) {
 	for _, i := range part {
 		for t := int(i) * d.T; t < (int(i)+1)*d.T; t++ {
 			step := d.X[t*d.F : (t+1)*d.F]
-			if !augment.Valid(step, 0) {
+			if !masking.valid(step) {
 				continue
 			}
 			for f, x := range step {

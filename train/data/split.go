@@ -49,12 +49,12 @@ var shares = [3]float64{70, 15, 15}
 
 // cluster is the windows of one group.
 type cluster struct {
-	windows  []int32
-	positive int
+	windows []int32
+	of      []int // windows of each class after the first
 }
 
-// SplitGroup divides windows 70/15/15 with every group whole, and both the windows and the positive ones as near
-// to those shares as whole groups allow; each part holds both classes wherever that can be found. The groups start
+// SplitGroup divides windows 70/15/15 with every group whole, and the windows, and those of each class after the first, as near
+// to those shares as whole groups allow; each part holds all classes wherever that can be found. The groups start
 // in an order drawn from seed (as SplitRandom draws it), each joins the part that it brings nearest to its share,
 // then groups move and change places as long as that helps. Windows are listed in ascending order. The result
 // depends on the seed, the groups and the labels, not on the groups' names.
@@ -102,11 +102,11 @@ func clustersOf(d *Dataset) []cluster {
 		if !ok {
 			g = len(clusters)
 			number[name] = g
-			clusters = append(clusters, cluster{})
+			clusters = append(clusters, cluster{of: make([]int, max(len(d.Classes), 2)-1)})
 		}
 		clusters[g].windows = append(clusters[g].windows, int32(i))
-		if d.Y[i] == 1 {
-			clusters[g].positive++
+		if c := int(d.Y[i]); c > 0 {
+			clusters[g].of[c-1]++
 		}
 	}
 	return clusters
@@ -120,16 +120,33 @@ type assignment struct {
 	all      tally    // what all hold
 }
 
-// tally counts windows.
-type tally struct{ windows, positive int }
+// tally counts windows, and those of each class after the first.
+type tally struct {
+	windows int
+	of      []int
+}
 
 func (t *tally) add(c cluster, sign int) {
 	t.windows += sign * len(c.windows)
-	t.positive += sign * c.positive
+	for i, n := range c.of {
+		t.of[i] += sign * n
+	}
+}
+
+// first is the windows of the first class.
+func (t *tally) first() int {
+	n := t.windows
+	for _, m := range t.of {
+		n -= m
+	}
+	return n
 }
 
 func assign(clusters []cluster, order []int32) *assignment {
 	a := &assignment{clusters: clusters, part: make([]int, len(clusters))}
+	for _, t := range []*tally{&a.all, &a.have[0], &a.have[1], &a.have[2]} {
+		t.of = make([]int, len(clusters[0].of))
+	}
 	for _, c := range clusters {
 		a.all.add(c, 1)
 	}
@@ -162,15 +179,17 @@ func magnitude(c cluster) int {
 }
 
 // distance is how far the parts are from their shares: the sum of the squared differences in percent of all
-// windows and of all positive windows. The conversions keep compilers from fusing, so that every machine agrees.
+// windows and of those of each class after the first. The conversions keep compilers from fusing, so that every machine agrees.
 func (a *assignment) distance() float64 {
 	sum := 0.0
 	for p, t := range a.have {
 		w := 100*float64(t.windows)/float64(a.all.windows) - shares[p]
 		sum += float64(w * w)
-		if a.all.positive > 0 {
-			w = 100*float64(t.positive)/float64(a.all.positive) - shares[p]
-			sum += float64(w * w)
+		for c, all := range a.all.of {
+			if all > 0 {
+				w = 100*float64(t.of[c])/float64(all) - shares[p]
+				sum += float64(w * w)
+			}
 		}
 	}
 	return sum
@@ -188,10 +207,12 @@ func (a *assignment) lacking() int {
 		if t.windows == 0 {
 			n += 8
 		}
-		if t.positive == 0 && a.all.positive > 0 {
-			n += weight
+		for c, all := range a.all.of {
+			if t.of[c] == 0 && all > 0 {
+				n += weight
+			}
 		}
-		if t.positive == t.windows && a.all.positive < a.all.windows {
+		if t.first() == 0 && a.all.first() > 0 {
 			n += weight
 		}
 	}

@@ -20,18 +20,18 @@ import (
 // memory does not grow.
 type Stream struct {
 	t, f, hop int
-	predict   func(window []float32) (float32, error)
+	predict   func(window []float32) ([]float32, error)
 	frames    []float32 // at most [2T][F], of which the last T are the window; it grows with what comes
 	seen      int       // frames since the beginning of the recording
 }
 
 // NewStream returns a Stream of windows of t × f, of which every hop-th is predicted; the first when t frames have come.
-func NewStream(t, f, hop int, predict func(window []float32) (float32, error)) *Stream {
+func NewStream(t, f, hop int, predict func(window []float32) ([]float32, error)) *Stream {
 	return &Stream{t: t, f: f, hop: hop, predict: predict}
 }
 
-// Frame takes a frame[F] and returns the probability of the window that it ends, if one is due.
-func (s *Stream) Frame(frame []float32) (p float32, due bool, err error) {
+// Frame takes a frame[F] and returns what is predicted of the window that it ends, if one is due.
+func (s *Stream) Frame(frame []float32) (p []float32, due bool, err error) {
 	if len(s.frames) == 2*s.t*s.f { // once in T frames
 		n := copy(s.frames, s.frames[len(s.frames)-(s.t-1)*s.f:])
 		s.frames = s.frames[:n]
@@ -39,7 +39,7 @@ func (s *Stream) Frame(frame []float32) (p float32, due bool, err error) {
 	s.frames = append(s.frames, frame...)
 	s.seen++
 	if s.seen < s.t || (s.seen-s.t)%s.hop != 0 {
-		return 0, false, nil
+		return nil, false, nil
 	}
 	p, err = s.predict(s.frames[len(s.frames)-s.t*s.f:])
 	return p, err == nil, err
@@ -55,7 +55,7 @@ const maxLine = 1 << 20
 // them, and calls each with the number of the line and the probability of the window that it ends. NaN, null and
 // nothing between two commas are missing values; an empty line begins a new recording. The error names the line that is
 // no frame; it is ctx's when that ends, even while r has nothing to read.
-func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int, p float32) error) error {
+func StreamLines(ctx context.Context, r io.Reader, s *Stream, each func(line int, p []float32) error) error {
 	until := untilDone(ctx, r)
 	defer until.Close()
 	lines := bufio.NewReaderSize(until, 1<<16)

@@ -24,7 +24,7 @@ type Batch struct {
 	IsNum []bool    // [n], in jsonl: the name is a number there, not text; nil in other formats
 	First int       // number of the first window, from 0
 	X     []float32 // [n][T][F], as Dataset.X
-	Y     []float32 // [n]; nil: not asked for
+	Y     []string  // [n], labels; nil: not asked for
 	Group []string  // [n]; nil: not asked for
 }
 
@@ -181,7 +181,7 @@ func eachOfNPZ(path string, k Keys, t, f, n int, each func(Batch) error) error {
 		return WrongShape(path, d.T, d.F, t, f)
 	}
 	a.group = k.Group // no other was asked for
-	if err := d.readLabels(file, a); err != nil {
+	if err := d.readLabels(file, a, k.Positive); err != nil {
 		return err
 	}
 	first := 0
@@ -192,7 +192,9 @@ func eachOfNPZ(path string, k Keys, t, f, n int, each func(Batch) error) error {
 		b := Batch{First: first, X: x}
 		first += len(x) / (t * f)
 		if d.Y != nil {
-			b.Y = d.Y[b.First:first]
+			for _, y := range d.Y[b.First:first] {
+				b.Y = append(b.Y, d.Classes[int(y)])
+			}
 		}
 		if d.Group != nil {
 			b.Group = d.Group[b.First:first]
@@ -249,17 +251,23 @@ func (g *gathered) window(id string, named bool, y, group string) error {
 		b.ID = append(b.ID, id)
 	}
 	if g.keys.Y != "" {
-		v, err := strconv.ParseFloat(y, 32)
-		if err != nil || v != 0 && v != 1 {
-			return fmt.Errorf("%s is %q; labels are 0 and 1", g.keys.Y, wording.Short(y))
+		if strings.TrimSpace(y) == "" {
+			return fmt.Errorf("%s is empty; each window needs a label", g.keys.Y)
 		}
-		b.Y = append(b.Y, float32(v))
+		b.Y = append(b.Y, y)
 	}
 	if g.keys.Group != "" {
 		b.Group = append(b.Group, group)
 	}
 	g.begun, g.open, g.named, g.id, g.used = true, true, named, id, 0
 	return nil
+}
+
+// sameNumber reports whether two texts are the same number, as 1 and 1.0 are.
+func sameNumber(a, b string) bool {
+	x, err := strconv.ParseFloat(a, 64)
+	y, other := strconv.ParseFloat(b, 64)
+	return err == nil && other == nil && x == y
 }
 
 // goOn compares what another frame says of the last window with what its first one said; an empty cell says nothing.
@@ -269,7 +277,7 @@ func (g *gathered) goOn(y, group string) error {
 		return nil
 	}
 	if n := len(b.Y); n > 0 && y != "" {
-		if v, err := strconv.ParseFloat(y, 32); err != nil || float32(v) != b.Y[n-1] {
+		if y != b.Y[n-1] && !sameNumber(y, b.Y[n-1]) {
 			return fmt.Errorf("%s is %q in window %q, which began with %v; a window has one label", g.keys.Y, wording.Short(y), wording.Short(g.id), b.Y[n-1])
 		}
 	}

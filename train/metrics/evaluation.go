@@ -9,6 +9,38 @@ type Evaluation struct {
 	Classification *Classification // of more than two classes
 }
 
+// Judge says how probabilities are judged: of a network with one output by a threshold, of one with an output for each class by the
+// largest.
+type Judge struct {
+	Threshold float64
+	Classes   []string // names of the outputs; nil: there is one
+	Reject    float64  // Classes: the largest probability below which a window is not judged; 0: none is
+}
+
+// Score compares probabilities, p[n] or p[n][C], with labels y[n].
+func (j Judge) Score(y, p []float32) *Evaluation {
+	if j.Classes != nil {
+		return ScoreClasses(y, p, j.Classes, j.Reject)
+	}
+	return ScoreAt(y, p, j.Threshold)
+}
+
+// Unsure is what ClassOf answers where it rejects a window.
+const Unsure = "unsure"
+
+// ClassOf returns the class of a window with the probabilities p[C]: that of the largest, Unsure where it is below Reject, "" where one
+// is NaN.
+func (j Judge) ClassOf(p []float32) string {
+	c := Largest(p)
+	switch {
+	case c < 0:
+		return ""
+	case float64(p[c]) < j.Reject:
+		return Unsure
+	}
+	return j.Classes[c]
+}
+
 // ScoreAt compares probabilities p[n] with labels y[n]; a window counts as positive when its own is above threshold.
 func ScoreAt(y, p []float32, threshold float64) *Evaluation {
 	m := Compute(y, p, NaN, threshold)

@@ -58,8 +58,17 @@ func (blues) Colors() []color.Color {
 
 var _ palette.Palette = blues{}
 
-// Confusion draws the confusion matrix at a threshold as PNG: each cell's count and its share of the actual class.
-func Confusion(w io.Writer, m metrics.Confusion, threshold float64) error {
+// ConfusionOf draws the confusion matrix of a test part as PNG, with the names of its classes.
+func ConfusionOf(w io.Writer, e *metrics.Evaluation, names []string) error {
+	if e.Classification != nil {
+		return confusionOfClasses(w, *e.Classification)
+	}
+	return Confusion(w, e.Confusion, e.Threshold, names)
+}
+
+// Confusion draws the confusion matrix at a threshold as PNG: each cell's count and its share of the actual class. names are those of
+// the negative and of the positive class.
+func Confusion(w io.Writer, m metrics.Confusion, threshold float64, names []string) error {
 	title := fmt.Sprintf("Confusion matrix, test set (%d windows)", m.N())
 	q := newPlot(title, fmt.Sprintf("predicted (threshold %.4g)", threshold), "actual")
 	g := grid(m)
@@ -88,8 +97,9 @@ func Confusion(w io.Writer, m metrics.Confusion, threshold float64) error {
 			q.Add(count, percent)
 		}
 	}
-	q.NominalX("0 (negative)", "1 (positive)")
-	q.NominalY("1 (positive)", "0 (negative)")
+	negative, positive := short(names[0], 24)+" (negative)", short(names[1], 24)+" (positive)"
+	q.NominalX(negative, positive)
+	q.NominalY(positive, negative)
 	q.X.Padding, q.Y.Padding = 0, 0
 	return write(w, 6*vg.Inch, 5*vg.Inch, 0, nil, []*plot.Plot{q})
 }

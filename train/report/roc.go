@@ -13,20 +13,12 @@ import (
 // ROC draws the ROC curve as PNG: points are its pairs of false and true positive rate, from (0,0) to (1,1); auc is
 // the area to be named. No points, or an auc of NaN: the curve is undefined, and the picture says so.
 func ROC(w io.Writer, points [][2]float64, auc float64) error {
-	q := newPlot("ROC curve, test set", "false positive rate", "true positive rate")
-	addGrid(q)
-	chance, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
+	q, chance, err := rocPlot("ROC curve, test set")
 	if err != nil {
-		return fmt.Errorf("report: draw the line of chance: %w", err)
+		return err
 	}
-	chance.Color, chance.Width, chance.Dashes = grey, vg.Points(1.4), dashes
-	q.Add(chance)
 	if len(points) > 0 && !math.IsNaN(auc) {
-		xys := make(plotter.XYs, len(points))
-		for i, v := range points {
-			xys[i] = plotter.XY{X: v[0], Y: v[1]}
-		}
-		l, err := plotter.NewLine(xys)
+		l, err := plotter.NewLine(xysOf(points))
 		if err != nil {
 			return fmt.Errorf("report: draw the ROC curve: %w", err)
 		}
@@ -40,6 +32,32 @@ func ROC(w io.Writer, points [][2]float64, auc float64) error {
 		}
 		q.Add(l)
 	}
+	return finishROC(w, q, chance)
+}
+
+// rocPlot is a plot with the line of chance, which the legend is to name last.
+func rocPlot(title string) (*plot.Plot, *plotter.Line, error) {
+	q := newPlot(title, "false positive rate", "true positive rate")
+	addGrid(q)
+	chance, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("report: draw the line of chance: %w", err)
+	}
+	chance.Color, chance.Width, chance.Dashes = grey, vg.Points(1.4), dashes
+	q.Add(chance)
+	return q, chance, nil
+}
+
+func xysOf(points [][2]float64) plotter.XYs {
+	xys := make(plotter.XYs, len(points))
+	for i, v := range points {
+		xys[i] = plotter.XY{X: v[0], Y: v[1]}
+	}
+	return xys
+}
+
+// finishROC completes legend and axes, and writes the picture.
+func finishROC(w io.Writer, q *plot.Plot, chance *plotter.Line) error {
 	q.Legend.Add("chance, AUC = 0.5", chance)
 	q.Legend.XOffs, q.Legend.YOffs, q.Legend.Padding = -vg.Points(8), vg.Points(10), vg.Points(3)
 	// A curve that climbs along the axes is drawn beside them, not under them.

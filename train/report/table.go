@@ -39,11 +39,11 @@ func Model(w io.Writer, spec model.Spec) error {
 	shape := fmt.Sprintf("(None, %d, %d)", spec.Timesteps, spec.Features)
 	for i, l := range spec.Layers {
 		out := l.Units
-		if l.Bidirectional {
+		if l.Bidirectional && (l.Merge == "" || l.Merge == model.Concat) {
 			out *= 2
 		}
 		switch {
-		case l.Kind == model.LSTM && spec.Layers[i+1].Kind == model.LSTM: // after each step
+		case l.Kind == model.LSTM && spec.ReturnsSequences(i): // after each step
 			shape = fmt.Sprintf("(None, %d, %d)", spec.Timesteps, out)
 		case out > 0:
 			shape = fmt.Sprintf("(None, %d)", out)
@@ -67,6 +67,14 @@ func Model(w io.Writer, spec model.Spec) error {
 	}
 	_, err := fmt.Fprintf(w, "%s\nTotal parameters: %s (%.2f KiB)\n", t.Render(), humanize.Comma(int64(layout.Size)), float64(4*layout.Size)/1024)
 	return err
+}
+
+// WriteEvaluation writes the result as tables: of two classes as WriteTest does.
+func WriteEvaluation(w io.Writer, e *metrics.Evaluation) error {
+	if e.Classification == nil {
+		return WriteTest(w, e.Test)
+	}
+	return WriteClassification(w, e.Title, *e.Classification)
 }
 
 // WriteTest writes the result as two tables: the scores and the confusion matrix.

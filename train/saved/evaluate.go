@@ -13,7 +13,19 @@ import (
 // Evaluate predicts the listed windows of d (nil: all) with m on an engine that factory makes, and scores them at m's
 // threshold. The error wraps model.ErrShape when the windows are not what m reads.
 func (m *Model) Evaluate(ctx context.Context, factory device.Factory, d *data.Dataset, windows []int32) (*metrics.Evaluation, error) {
+	return m.EvaluateBy(ctx, m.Judge(), factory, d, windows)
+}
+
+// EvaluateBy is Evaluate with another judge than the model's own.
+func (m *Model) EvaluateBy(ctx context.Context, judge metrics.Judge, factory device.Factory, d *data.Dataset, windows []int32) (*metrics.Evaluation, error) {
 	if err := m.Check(d); err != nil {
+		return nil, err
+	}
+	if d.Y == nil {
+		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
+	}
+	y, err := d.LabelsAs(m.ClassNames())
+	if err != nil {
 		return nil, err
 	}
 	p, err := m.Open(factory)
@@ -21,23 +33,20 @@ func (m *Model) Evaluate(ctx context.Context, factory device.Factory, d *data.Da
 		return nil, err
 	}
 	defer p.Close()
-	return Score(ctx, p.Predict, d, windows, m.Decision())
+	return Score(ctx, p.Predict, d, y, windows, judge)
 }
 
 // scoreRows is the most windows that Score copies for one call of predict.
 const scoreRows = 256
 
-// Score scores what predict returns for the listed windows (nil: all) of d, which it is handed as x[n][T][F], by their labels.
-func Score(ctx context.Context, predict func(ctx context.Context, x []float32) ([]float32, error), d *data.Dataset, windows []int32, threshold float64) (*metrics.Evaluation, error) {
-	if d.Y == nil {
-		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
-	}
+// Score judges what predict returns for the listed windows (nil: all) of d, which it is handed as x[n][T][F], by the labels of all.
+func Score(ctx context.Context, predict func(ctx context.Context, x []float32) ([]float32, error), d *data.Dataset, labels []float32, windows []int32, judge metrics.Judge) (*metrics.Evaluation, error) {
 	if windows == nil {
 		p, err := predict(ctx, d.X)
 		if err != nil {
 			return nil, err
 		}
-		return metrics.ScoreAt(d.Y, p, threshold), nil
+		return judge.Score(labels, p), nil
 	}
 	// A few at a time, for a copy of all would take the part's share of the data's memory.
 	size, x := d.T*d.F, make([]float32, 0, min(len(windows), scoreRows)*d.T*d.F)
@@ -46,7 +55,7 @@ func Score(ctx context.Context, predict func(ctx context.Context, x []float32) (
 		x = x[:0]
 		for _, i := range list {
 			x = append(x, d.X[int(i)*size:(int(i)+1)*size]...)
-			y = append(y, d.Y[i])
+			y = append(y, labels[i])
 		}
 		part, err := predict(ctx, x)
 		if err != nil {
@@ -54,5 +63,5 @@ func Score(ctx context.Context, predict func(ctx context.Context, x []float32) (
 		}
 		p = append(p, part...)
 	}
-	return metrics.ScoreAt(y, p, threshold), nil
+	return judge.Score(y, p), nil
 }

@@ -187,7 +187,10 @@ func decodeNPZ(f *npz.File) (*Model, error) {
 	if err := a.check(a.Spec.Features); err != nil {
 		return nil, err
 	}
-	m := &Model{Spec: a.Spec, Loss: a.Loss, Scaling: a.Scaling, Threshold: a.Threshold, Origin: &a.Origin}
+	m := &Model{Spec: a.Spec, Loss: a.Loss, Scaling: a.Scaling, Threshold: a.Threshold, Origin: &a.Origin, Classes: a.Classes}
+	if err := m.checkClasses(); err != nil {
+		return nil, err
+	}
 	layout := a.Spec.Layout()
 	for k := range a.Members {
 		var params []float32 // grows with what the file really holds

@@ -20,6 +20,9 @@ func (m *Model) Open(factory device.Factory) (*Predictor, error) {
 	loss := m.Loss
 	if loss.Kind == "" {
 		loss = model.Loss{Kind: model.BinaryCrossentropy}
+		if m.Outputs() > 1 {
+			loss.Kind = model.CategoricalCrossentropy
+		}
 	}
 	members := m.Members()
 	options := make([]model.Options, len(members))
@@ -41,7 +44,7 @@ func (m *Model) Open(factory device.Factory) (*Predictor, error) {
 // String says which device computes, by which path, and why.
 func (p *Predictor) String() string { return p.engine.String() }
 
-// Predict returns P(y = 1) of the windows x[n][T][F], which need not be loaded: of an ensemble, MeanProbability of its
+// Predict returns P(y = 1), or of several outputs [n][Outputs] each class's probability, of the windows x[n][T][F], which need not be loaded: of an ensemble, MeanProbability of its
 // members. NaN is a missing value.
 func (p *Predictor) Predict(ctx context.Context, x []float32) ([]float32, error) {
 	members := make([][]float32, p.engine.Models())

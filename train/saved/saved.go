@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"vklstm/model"
 	"vklstm/model/keras"
@@ -25,7 +26,8 @@ type about struct {
 	Version int          `json:"version"` // 1
 	Scaling data.Scaling `json:"scaling"`
 	Origin
-	Threshold float64 `json:"threshold"`
+	Threshold float64  `json:"threshold"`
+	Classes   []string `json:"classes,omitempty"` // where they have names of their own
 }
 
 // Origin says where a model's weights come from.
@@ -65,6 +67,9 @@ type Model struct {
 	// DefaultThreshold; Load never leaves it 0.
 	Threshold float64
 
+	// Classes are the names of the classes in the order of their numbers, of a network with one output those of 0 and 1; nil: 0, 1, ….
+	Classes []string
+
 	forKeras2 bool // a .keras file's optimizer is to be restored by Keras 2
 }
 
@@ -79,6 +84,32 @@ func (m *Model) Decision() float64 {
 		return metrics.DefaultThreshold
 	}
 	return m.Threshold
+}
+
+// Outputs returns the number of the network's outputs: 1, P(y = 1), or one for each class. It panics where the Spec is none.
+func (m *Model) Outputs() int {
+	c, err := m.Spec.Chain()
+	if err != nil {
+		panic(err)
+	}
+	return c.Classes
+}
+
+// ClassNames returns the names of the classes, 0, 1, … where none are known.
+func (m *Model) ClassNames() []string {
+	if m.Classes != nil {
+		return m.Classes
+	}
+	return data.DefaultClasses(max(2, m.Outputs()))
+}
+
+// Judge says how the model's probabilities are judged.
+func (m *Model) Judge() metrics.Judge {
+	j := metrics.Judge{Threshold: m.Decision()}
+	if m.Outputs() > 1 {
+		j.Classes = m.ClassNames()
+	}
+	return j
 }
 
 // Load reads a model that LSTM, Export (.npz) or Keras (.h5, .keras) wrote. A file of Keras has no scaling, and the threshold
@@ -113,7 +144,10 @@ func Load(path string) (*Model, error) {
 	if err := a.check(m.Spec.Features); err != nil {
 		return nil, fmt.Errorf("train: read %s: %w", path, err)
 	}
-	m.Scaling, m.Threshold, m.Origin = a.Scaling, a.Threshold, &a.Origin
+	m.Scaling, m.Threshold, m.Origin, m.Classes = a.Scaling, a.Threshold, &a.Origin, a.Classes
+	if err := m.checkClasses(); err != nil {
+		return nil, fmt.Errorf("train: read %s: %w", path, err)
+	}
 	return m, nil
 }
 
@@ -127,6 +161,25 @@ func (a about) check(f int) error {
 	}
 	return a.Scaling.Check(f)
 }
+
+// checkClasses returns an error unless the classes are as many as the network tells apart, and of different names.
+func (m *Model) checkClasses() error {
+	if m.Classes == nil {
+		return nil
+	}
+	if want := max(2, m.Outputs()); len(m.Classes) != want {
+		return fmt.Errorf("its %q names %d classes, and its network tells %d apart; train the model again", Attribute, len(m.Classes), want)
+	}
+	for i, name := range m.Classes {
+		if name == "" || len(name) > maxClassName || slices.Contains(m.Classes[:i], name) {
+			return fmt.Errorf("its %q names a class %.60q, which is empty, too long or there twice; train the model again", Attribute, name)
+		}
+	}
+	return nil
+}
+
+// maxClassName bounds the name of a class in bytes.
+const maxClassName = 1024
 
 // Save writes a model as Keras HDF5, or, where path ends in .keras, in Keras 3's own format with the state of the
 // optimizer, so that training can go on from it; see files.Write for what happens to an older file. An ensemble is one file
@@ -169,6 +222,9 @@ func Encode(path string, m *Model) ([]byte, error) {
 // about returns what a file says of m. The error is about a threshold that decides nothing.
 func (m *Model) about() (about, error) {
 	a := about{Version: 1, Scaling: m.Scaling.ForPrediction(), Origin: unknown, Threshold: m.Decision()}
+	if m.Classes != nil && !slices.Equal(m.Classes, data.DefaultClasses(len(m.Classes))) {
+		a.Classes = m.Classes
+	}
 	if m.Origin != nil {
 		a.Origin = *m.Origin
 	}
