@@ -69,8 +69,12 @@ func TestBelow(t *testing.T) {
 }
 
 func TestClassWeights(t *testing.T) {
-	y := []float32{0, 0, 0, 1, 1, 0}
-	if w := classWeights(y, []int32{0, 1, 2, 3}); w != [2]float64{4. / 6, 2} {
+	d := &data.Dataset{Y: []float32{0, 0, 0, 1, 1, 0}}
+	if w := classWeights(d, []int32{0, 1, 2, 3}); !slices.Equal(w, []float64{4. / 6, 2}) {
+		t.Errorf("weights %v", w)
+	}
+	d = &data.Dataset{Y: []float32{0, 2, 1, 1, 1, 1}, Classes: []string{"a", "b", "c"}}
+	if w := classWeights(d, metrics.All(6)); !slices.Equal(w, []float64{2, 0.5, 2}) {
 		t.Errorf("weights %v", w)
 	}
 }

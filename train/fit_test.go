@@ -49,7 +49,7 @@ func TestEarlyStopping(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := &Run{}
-			s := &EarlyStopping{Monitor: monitor, Patience: tc.patience}
+			s := &EarlyStopping{Monitor: "val_f1", Patience: tc.patience}
 			if err := s.OnTrainBegin(r); err != nil {
 				t.Fatal(err)
 			}
@@ -404,7 +404,7 @@ func TestValidationF1(t *testing.T) {
 				p[i] = float32(math.NaN())
 			}
 		}
-		want, got := scores(y, metrics.All(n), p, make([]float32, n)).F1, validationF1(y, p)
+		want, got := scores(y, metrics.All(n), p, make([]float32, n), 1).F1, validationF1(y, p)
 		if got != want && (got == got || want == want) {
 			t.Errorf("%d windows: %v, want %v", n, got, want)
 		}

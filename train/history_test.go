@@ -30,14 +30,14 @@ func TestScores(t *testing.T) {
 	nan := float32(math.NaN())
 	labels := []float32{9, 1, 0, 1, 0}
 	one := 1.0
-	s := scores(labels, []int32{1, 2, 3, 4}, []float32{0.9, 0.6, 0.5, 0.1}, []float32{1, 2, 3, 4})
+	s := scores(labels, []int32{1, 2, 3, 4}, []float32{0.9, 0.6, 0.5, 0.1}, []float32{1, 2, 3, 4}, 1)
 	if s.Loss != 2.5 || s.Accuracy != 0.5 || s.Precision != 0.5 || s.Recall != 0.5 || s.F1 != 2*0.25*one/(one+1e-7) || s.AUC != 0.75 {
 		t.Errorf("scores %+v", s)
 	}
-	if s = scores(labels, []int32{1, 3}, []float32{0.9, 0.2}, []float32{1, 1}); !math.IsNaN(s.AUC) || s.Recall != 0.5 {
+	if s = scores(labels, []int32{1, 3}, []float32{0.9, 0.2}, []float32{1, 1}, 1); !math.IsNaN(s.AUC) || s.Recall != 0.5 {
 		t.Errorf("one class: %+v", s)
 	}
-	if s = scores(labels, []int32{1, 2}, []float32{0.9, nan}, []float32{1, 1}); !math.IsNaN(s.F1) || !math.IsNaN(s.Accuracy) || s.Loss != 1 {
+	if s = scores(labels, []int32{1, 2}, []float32{0.9, nan}, []float32{1, 1}, 1); !math.IsNaN(s.F1) || !math.IsNaN(s.Accuracy) || s.Loss != 1 {
 		t.Errorf("a probability of NaN: %+v", s)
 	}
 }

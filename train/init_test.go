@@ -78,7 +78,7 @@ func TestInit(t *testing.T) {
 	for want, change := range map[string]func(*Config, *saved.Model){
 		"LSTM layers of 3":    func(c *Config, _ *saved.Model) { c.Units = []int{4} },
 		"in both directions":  func(c *Config, _ *saved.Model) { c.Bidirectional = true },
-		"2 dense units":       func(c *Config, _ *saved.Model) { c.DenseUnits = 3 },
+		"Dense of 2":          func(c *Config, _ *saved.Model) { c.DenseUnits = 3 },
 		"the model reads 60":  func(c *Config, _ *saved.Model) { c.Dataset = data.Sample(60, 3); c.Dataset.T, c.Dataset.F = 30, 12 },
 		"ensemble of 2":       func(_ *Config, m *saved.Model) { m.Others = []*model.State{m.State} },
 		"a run to go on with": func(c *Config, _ *saved.Model) { c.From = &Snapshot{} },

@@ -120,6 +120,30 @@ func (r *Run) deviceMemory() (uint64, bool) {
 	return 0, false
 }
 
+// classShares says how many windows of each class there are.
+func classShares(d *data.Dataset) string {
+	counts := d.Counts(metrics.All(d.N))
+	if len(counts) == 2 {
+		name := "positive"
+		if names := data.OwnNames(d.Names()); names != nil {
+			name = names[1]
+		}
+		return fmt.Sprintf("%.1f %% %s", 100*float64(counts[1])/float64(d.N), name)
+	}
+	const most = 8
+	text := fmt.Sprintf("%d classes: ", len(counts))
+	for c, n := range counts[:min(most, len(counts))] {
+		if c > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s %.1f %%", d.Names()[c], 100*float64(n)/float64(d.N))
+	}
+	if len(counts) > most {
+		text += ", …"
+	}
+	return text
+}
+
 // introduction are the lines that a log begins with.
 func (r *Run) introduction() []string {
 	c, d := r.Config, r.Dataset
@@ -127,15 +151,20 @@ func (r *Run) introduction() []string {
 	if name == "" {
 		name = "data in memory"
 	}
-	data := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, humanize.Comma(int64(d.N)), d.T, d.F,
-		100*float64(d.Positives(metrics.All(d.N)))/float64(d.N))
+	about := fmt.Sprintf("%s: %s windows of %d steps × %d features, %s", name, humanize.Comma(int64(d.N)), d.T, d.F, classShares(d))
 	split := fmt.Sprintf("split %s, seed %d", c.Split, c.Seed)
 	if c.Parts != nil && !c.partsOfSplit {
 		split = "split as given"
 	}
 	split += fmt.Sprintf(": %s training, %s validation, %s test windows", humanize.Comma(int64(len(r.Parts.Train))),
 		humanize.Comma(int64(len(r.Parts.Val))), humanize.Comma(int64(len(r.Parts.Test))))
-	lines := append([]string{r.Device, data, split}, r.settings()...)
+	lines := append([]string{r.Device, about, split}, r.settings()...)
+	if names := data.OwnNames(d.Names()); len(names) == 2 && c.Keys.Positive == "" {
+		lines = append(lines, fmt.Sprintf("%s is the class to be found, y = 1, since it comes second; --positive %s says otherwise", names[1], names[0]))
+	}
+	if c.Masking.Off && d.Missing() {
+		lines = append(lines, "without masking every step counts, and a missing value is 0 there")
+	}
 	if m := c.Init; m != nil {
 		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", english.Plural(m.State.Step, "step", "")))
 	}

@@ -105,6 +105,8 @@ func (r *Run) judge() metrics.Judge {
 	j := metrics.Judge{Threshold: r.Decision().Threshold}
 	if r.outputs > 1 {
 		j.Classes = r.Dataset.Names()
+	} else {
+		j.Names = data.OwnNames(r.Dataset.Names())
 	}
 	return j
 }

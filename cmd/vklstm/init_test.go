@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -45,11 +46,11 @@ func TestInitFlags(t *testing.T) {
 	}
 	c := start("")
 	if c.L2 != 0.01 || c.GlobalClipNorm != 0.5 || c.ClipNorm != 0 || c.WeightDecay != 0.004 || c.LearningRate != 0.002 || c.FocalAlpha != 0.3 || c.FocalGamma != 1.5 ||
-		!c.Focal || len(c.Units) != 2 || !c.Bidirectional || c.DenseUnits != 3 || c.Dropout != 0.25 || c.Init == nil || len(c.Init.Lost) > 0 {
+		!c.Focal || !reflect.DeepEqual(c.Layers, s.Layers[1:len(s.Layers)-1]) || c.Masking.Off || c.Init == nil || len(c.Init.Lost) > 0 {
 		t.Errorf("without flags: %+v", c)
 	}
 	c = start("--l2 0 --clipnorm 2 --weight-decay 0 --lr 0.1 --no-focal-loss --dropout 0.5")
-	if c.L2 != 0 || c.GlobalClipNorm != 0 || c.ClipNorm != 2 || c.WeightDecay != 0 || c.LearningRate != 0.1 || c.Focal || c.Dropout != 0.5 {
+	if c.L2 != 0 || c.GlobalClipNorm != 0 || c.ClipNorm != 2 || c.WeightDecay != 0 || c.LearningRate != 0.1 || c.Focal || c.Layers[2].Rate != 0.5 {
 		t.Errorf("with flags: %+v", c)
 	}
 }

@@ -124,6 +124,9 @@ func (c CrossValidation) Run(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n := len(d.Names()); n > 2 {
+		return nil, fmt.Errorf("%s: y holds %d classes; cross-validation judges two", d.Path, n)
+	}
 	o := &Outcome{CrossValidation: c, Dataset: d}
 	log := &log{Log: progress.New(c.Log, c.LogFormat, c.Quiet), epochs: c.Config.Epochs}
 	defer log.EndBar()

@@ -160,7 +160,7 @@ func (r *Report) Write(w io.Writer) error {
 	if r.Against != nil {
 		parts = append(parts, r.Against.table(r.Mean))
 	}
-	parts = append(parts, report.ConfusionTable(r.Confusion))
+	parts = append(parts, report.ConfusionTable(r.Confusion, nil))
 	if n := r.Interval.NoAUC; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d of the %d resamples hold one class only; AUC's interval is without them.", n, r.Interval.Resamples))
 	}

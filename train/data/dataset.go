@@ -271,6 +271,11 @@ func (d *Dataset) Counts(part []int32) []int {
 	return n
 }
 
+// Missing reports whether any value is missing.
+func (d *Dataset) Missing() bool {
+	return slices.ContainsFunc(d.X, func(v float32) bool { return v != v })
+}
+
 // ErrTooSmall is wrapped by the errors of Check and SplitGroup about data that cannot be divided into parts.
 var ErrTooSmall = errors.New("not enough data for training, validation and test")
 

@@ -31,6 +31,14 @@ func (d *Dataset) Names() []string {
 	return d.Classes
 }
 
+// OwnNames returns names of classes, nil where they are no more than 0, 1, ….
+func OwnNames(names []string) []string {
+	if slices.Equal(names, DefaultClasses(len(names))) {
+		return nil
+	}
+	return names
+}
+
 // checkLabels returns an error unless the labels can be one class per window: a number, a truth value or a text for each, or one-hot
 // rows.
 func (d *Dataset) checkLabels(key string, h npz.Header) error {

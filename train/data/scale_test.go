@@ -41,7 +41,7 @@ func TestFitScaling(t *testing.T) {
 		{ScaleMinMax, [3]float64{2, 5, -1}, [3]float64{1. / 6, 1, 0.5}, [3]float64{0, 0, 0}, [3]float64{1, 1, 1}},
 		{ScaleStandard, [3]float64{5, 5, 0}, [3]float64{1 / sd0, 1, 1 / sd2}, [3]float64{-3 / sd0, 0, -1 / sd2}, [3]float64{3 / sd0, 0, 1 / sd2}},
 	} {
-		s, warnings, err := FitScaling(tc.kind, d, train)
+		s, warnings, err := FitScaling(tc.kind, d, train, Masking{})
 		if err != nil || len(warnings) > 0 || s.Kind != tc.kind {
 			t.Fatalf("%s: %+v, %q, %v", tc.kind, s, warnings, err)
 		}
@@ -66,12 +66,12 @@ func TestFitScaling(t *testing.T) {
 func TestScalingBounds(t *testing.T) {
 	n := Nan32()
 	unit := &Dataset{N: 1, T: 3, F: 2, X: []float32{0, 0.5, 1, n, 0.25, 0.25}}
-	s, _, err := FitScaling(ScaleNone, unit, []int32{0})
+	s, _, err := FitScaling(ScaleNone, unit, []int32{0}, Masking{})
 	if err != nil || s.Low[0] != 0 || s.High[0] != 1 || s.Low[1] != 0 || s.High[1] != 1 {
 		t.Errorf("data in [0,1]: %+v, %v", s, err)
 	}
 	unit.X[1] = 1.5 // one feature beyond: each has its own range
-	s, _, err = FitScaling(ScaleNone, unit, []int32{0})
+	s, _, err = FitScaling(ScaleNone, unit, []int32{0}, Masking{})
 	if err != nil || s.Low[0] != 0 || s.High[0] != 1 || s.Low[1] != 0.25 || s.High[1] != 1.5 {
 		t.Errorf("data in [0,1.5]: %+v, %v", s, err)
 	}
@@ -84,14 +84,14 @@ func TestConstantFeature(t *testing.T) {
 		d.X[i] = 0.1
 	}
 	for _, kind := range []string{ScaleMinMax, ScaleStandard} {
-		s, _, err := FitScaling(kind, d, metrics.All(1000))
+		s, _, err := FitScaling(kind, d, metrics.All(1000), Masking{})
 		if err != nil || s.Factor[0] != 1 || s.Offset[0] != 0.1 {
 			t.Errorf("%s: %+v, %v", kind, s, err)
 		}
 	}
 	tiny := &Dataset{N: 1, T: 2, F: 1, X: []float32{0x1p-126, 0x1.000002p-126}}
 	for _, kind := range []string{ScaleMinMax, ScaleStandard} {
-		if s, _, err := FitScaling(kind, tiny, []int32{0}); err != nil || s.Factor[0] != 1 || s.Check(1) != nil {
+		if s, _, err := FitScaling(kind, tiny, []int32{0}, Masking{}); err != nil || s.Factor[0] != 1 || s.Check(1) != nil {
 			t.Errorf("%s of numbers closer than float32 can scale: %+v, %v", kind, s, err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestLargeMean(t *testing.T) {
 	for i := range d.X {
 		d.X[i] = 1e6 + float32(2*(i%2)) - 1
 	}
-	s, _, err := FitScaling(ScaleStandard, d, metrics.All(2000))
+	s, _, err := FitScaling(ScaleStandard, d, metrics.All(2000), Masking{})
 	if err != nil || s.Offset[0] != 1e6 || s.Factor[0] != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -111,18 +111,18 @@ func TestLargeMean(t *testing.T) {
 
 func TestScalingErrors(t *testing.T) {
 	d, train := scaleData()
-	if _, _, err := FitScaling("robust", d, train); err == nil || !strings.Contains(err.Error(), `unknown scaling "robust"; known are none, minmax, standard, file`) {
+	if _, _, err := FitScaling("robust", d, train, Masking{}); err == nil || !strings.Contains(err.Error(), `unknown scaling "robust"; known are none, minmax, standard, file`) {
 		t.Errorf("%v", err)
 	}
 	for i := 1; i < len(d.X); i += 3 {
 		d.X[i] = Nan32()
 	}
-	s, warnings, err := FitScaling(ScaleStandard, d, train)
+	s, warnings, err := FitScaling(ScaleStandard, d, train, Masking{})
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "data.npz: feature 1 has no value in the training part") || s.Offset[1] != 0 || s.Factor[1] != 1 {
 		t.Errorf("%+v, %q, %v", s, warnings, err)
 	}
 	far := &Dataset{Path: "data.npz", N: 1, T: 2, F: 1, X: []float32{-3e38, 3e38}}
-	if _, _, err := FitScaling(ScaleMinMax, far, []int32{0}); err == nil || !strings.Contains(err.Error(), "data.npz: feature 0 ranges from -3e+38 to 3e+38") {
+	if _, _, err := FitScaling(ScaleMinMax, far, []int32{0}, Masking{}); err == nil || !strings.Contains(err.Error(), "data.npz: feature 0 ranges from -3e+38 to 3e+38") {
 		t.Errorf("%v", err)
 	}
 }
@@ -144,7 +144,7 @@ func TestScalingJSON(t *testing.T) {
 func TestEachValid(t *testing.T) {
 	d, train := scaleData()
 	visited := 0
-	eachValid(d, train, func(int, float64) { visited++ })
+	eachValid(d, train, Masking{}, func(int, float64) { visited++ })
 	want := 0
 	for _, w := range train {
 		for s := range d.T {
@@ -164,13 +164,13 @@ func TestEachValid(t *testing.T) {
 // The file's divisors scale every feature, whatever the training part holds; without them there is a sentence.
 func TestScaleByFile(t *testing.T) {
 	d := &Dataset{Path: "a.npz", N: 1, T: 2, F: 2, X: []float32{10, 4, 10, 8}, Divisor: []float64{5, 2}}
-	s, notes, err := FitScaling(ScaleFile, d, []int32{0})
+	s, notes, err := FitScaling(ScaleFile, d, []int32{0}, Masking{})
 	if err != nil || len(notes) > 0 || !slices.Equal(s.Offset, []float32{0, 0}) || !slices.Equal(s.Factor, []float32{0.2, 0.5}) ||
 		!slices.Equal(s.Low, []float32{2, 2}) || !slices.Equal(s.High, []float32{2, 4}) {
 		t.Errorf("%+v, %q, %v", s, notes, err)
 	}
 	d.Divisor = nil
-	if _, _, err := FitScaling(ScaleFile, d, []int32{0}); err == nil || !strings.Contains(err.Error(), `a.npz: scale file needs an array "scale_div"`) {
+	if _, _, err := FitScaling(ScaleFile, d, []int32{0}, Masking{}); err == nil || !strings.Contains(err.Error(), `a.npz: scale file needs an array "scale_div"`) {
 		t.Error(err)
 	}
 	for _, tc := range []struct {
@@ -194,10 +194,10 @@ func TestScaleByFile(t *testing.T) {
 		d, err := LoadNPZ(path, Keys{})
 		if err == nil && tc.problem != "" {
 			// Who does not ask for it is not troubled.
-			if _, _, err := FitScaling(ScaleStandard, d, []int32{0}); err != nil {
+			if _, _, err := FitScaling(ScaleStandard, d, []int32{0}, Masking{}); err != nil {
 				t.Errorf("%s: not asked for: %v", tc.name, err)
 			}
-			if _, _, err := FitScaling(ScaleFile, d, []int32{0}); err == nil || !strings.Contains(err.Error(), tc.problem) {
+			if _, _, err := FitScaling(ScaleFile, d, []int32{0}, Masking{}); err == nil || !strings.Contains(err.Error(), tc.problem) {
 				t.Errorf("%s: error %v", tc.name, err)
 			}
 		}

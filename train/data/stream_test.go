@@ -13,22 +13,22 @@ import (
 // ramp returns a stream of windows of 3 × 2 whose "probability" is made of the window's values, so that another window
 // shows.
 func ramp(hop int) *Stream {
-	return NewStream(3, 2, hop, func(w []float32) (float32, error) {
+	return NewStream(3, 2, hop, func(w []float32) ([]float32, error) {
 		p := float32(0)
 		for i, v := range w {
 			if v == v {
 				p += v * float32(math.Pow(10, float64(i%2-1))) * float32(i/2+1)
 			}
 		}
-		return p, nil
+		return []float32{p}, nil
 	})
 }
 
 func stream(t *testing.T, s *Stream, text string) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	err := StreamLines(t.Context(), strings.NewReader(text), s, func(line int, p float32) error {
-		fmt.Fprintf(&out, "%d:%.6g ", line, p)
+	err := StreamLines(t.Context(), strings.NewReader(text), s, func(line int, p []float32) error {
+		fmt.Fprintf(&out, "%d:%.6g ", line, p[0])
 		return nil
 	})
 	return out.String(), err

@@ -39,7 +39,7 @@ func gather(t *testing.T, name, text string, k Keys) (string, error) {
 				fmt.Fprintf(&b, "%g ", v)
 			}
 			if batch.Y != nil {
-				fmt.Fprintf(&b, "y%g ", batch.Y[i])
+				fmt.Fprintf(&b, "y%s ", batch.Y[i])
 			}
 			if batch.Group != nil {
 				b.WriteString(batch.Group[i])
@@ -109,7 +109,7 @@ func TestEachBatch(t *testing.T) {
 		{"a.jsonl", `[[1e99]]`, Keys{}, "line 1: 1e99 is not finite in float32"},
 		{"a.csv", "window,a,b,c\n1,1,1,1\n1,1,1,1\n1,1,1,1\n", Keys{}, "line 4: window \"1\" has more than 2 frames"},
 		{"a.csv", "1,2,3,4,5,6\n", Keys{Y: "fall"}, `no column "fall"`},
-		{"a.csv", "a,b,c,d,e,f,fall\n1,2,3,4,5,6,2\n", Keys{Y: "fall"}, `line 2: fall is "2"`},
+		{"a.csv", "a,b,c,d,e,f,fall\n1,2,3,4,5,6,\n", Keys{Y: "fall"}, `line 2: fall is empty`},
 		{"a.jsonl", "{}", Keys{}, `line 1: no field "x"`},
 		{"a.jsonl", "[[1,2,3]]\n[[1,2]]", Keys{}, "line 2: frame 1 has 2 values"},
 		{"a.jsonl", "[[1,2,3],[1,2,3],[1,2,3]]", Keys{}, "3 frames"},
@@ -158,8 +158,8 @@ func TestEachBatchOfNPZ(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var x, y []float32
-	var group []string
+	var x []float32
+	var y, group []string
 	parts := 0
 	if err := EachBatch(t.Context(), Source{Path: path}, Keys{Y: "y", Group: "subject"}, d.T, d.F, func(b Batch) error {
 		if b.First != len(y) || b.ID != nil {

@@ -14,6 +14,7 @@ type Evaluation struct {
 type Judge struct {
 	Threshold float64
 	Classes   []string // names of the outputs; nil: there is one
+	Names     []string // of one output the names of the negative and of the positive class; nil: 0 and 1
 	Reject    float64  // Classes: the largest probability below which a window is not judged; 0: none is
 }
 
@@ -22,7 +23,9 @@ func (j Judge) Score(y, p []float32) *Evaluation {
 	if j.Classes != nil {
 		return ScoreClasses(y, p, j.Classes, j.Reject)
 	}
-	return ScoreAt(y, p, j.Threshold)
+	e := ScoreAt(y, p, j.Threshold)
+	e.Test.Classes = j.Names
+	return e
 }
 
 // Unsure is what ClassOf answers where it rejects a window.

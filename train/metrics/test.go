@@ -46,7 +46,8 @@ type Test struct {
 	Confusion Confusion `json:"confusion_matrix"`
 	Samples   int       `json:"n_samples"`
 
-	Threshold float64 `json:"threshold"` // above which, strictly, a probability counts as positive
+	Threshold float64  `json:"threshold"`         // above which, strictly, a probability counts as positive
+	Classes   []string `json:"classes,omitempty"` // names of the negative and of the positive class, where they have some
 }
 
 // WriteJSON writes t as indented JSON.

@@ -61,9 +61,9 @@ func WriteClassification(w io.Writer, title string, m metrics.Classification) er
 // confusionTable is the matrix, each class's predictions in a row.
 func confusionTable(m metrics.Classification) string {
 	t := newTable()
-	t.SetTitle("Confusion matrix, windows by class (rows) and prediction")
+	t.SetTitle("Confusion matrix")
 	room := max(4, (80-22)/len(m.Classes)-3)
-	head := table.Row{""}
+	head := table.Row{"actual"}
 	var right []table.ColumnConfig
 	for c, name := range m.Classes {
 		head = append(head, short(name, room))
@@ -167,7 +167,7 @@ func confusionOfClasses(w io.Writer, m metrics.Classification) error {
 	q.NominalY(reversed...)
 	if C > 4 { // names of several letters would run into each other
 		q.X.Tick.Label.Rotation = math.Pi / 4
-		q.X.Tick.Label.XAlign, q.X.Tick.Label.YAlign = draw.XRight, draw.YCenter
+		q.X.Tick.Label.XAlign, q.X.Tick.Label.YAlign = draw.XRight, draw.YTop
 	}
 	q.X.Padding, q.Y.Padding = 0, 0
 	side := vg.Length(math.Min(14, math.Max(6, 3+0.5*float64(C)))) * vg.Inch

@@ -63,12 +63,14 @@ var pictures = map[string]func(w *bytes.Buffer) error{
 	"roc perfect":   func(w *bytes.Buffer) error { return ROC(w, [][2]float64{{0, 0}, {0, 1}, {1, 1}}, 1) },
 	"roc undefined": func(w *bytes.Buffer) error { return ROC(w, nil, math.NaN()) },
 	"confusion": func(w *bytes.Buffer) error {
-		return Confusion(w, metrics.Confusion{TN: 241, FP: 9, FN: 18, TP: 92}, 0.5)
+		return Confusion(w, metrics.Confusion{TN: 241, FP: 9, FN: 18, TP: 92}, 0.5, []string{"0", "1"})
 	},
 	"confusion large": func(w *bytes.Buffer) error {
-		return Confusion(w, metrics.Confusion{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543}, 0.5)
+		return Confusion(w, metrics.Confusion{TN: 12345678, FP: 1234567, FN: 87654321, TP: 9876543}, 0.5, []string{"stand", "a fall of a person who is carried"})
 	},
-	"confusion one class": func(w *bytes.Buffer) error { return Confusion(w, metrics.Confusion{TN: 7, FP: 1}, 0.5) },
+	"confusion one class": func(w *bytes.Buffer) error {
+		return Confusion(w, metrics.Confusion{TN: 7, FP: 1}, 0.5, []string{"0", "1"})
+	},
 }
 
 // TestPictures draws every shape of result twice: a PNG of the promised width, the same bytes each time. With

@@ -88,15 +88,19 @@ func WriteTest(w io.Writer, t metrics.Test) error {
 	scores.AppendHeader(table.Row{"Accuracy", "Precision", "Recall", "F1", "ROC-AUC"})
 	scores.AppendRow(table.Row{t.Accuracy.Text(4), t.Precision.Text(4), t.Recall.Text(4), t.F1.Text(4), t.AUC.Text(4)})
 
-	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), ConfusionTable(t.Confusion))
+	_, err := fmt.Fprintf(w, "%s\n%s\n", scores.Render(), ConfusionTable(t.Confusion, t.Classes))
 	return err
 }
 
-// ConfusionTable returns the matrix as a table.
-func ConfusionTable(m metrics.Confusion) string {
+// ConfusionTable returns the matrix as a table; names are those of the negative and of the positive class, nil: 0 and 1.
+func ConfusionTable(m metrics.Confusion, names []string) string {
+	if names == nil {
+		names = []string{"0", "1"}
+	}
+	names = []string{short(names[0], 16), short(names[1], 16)}
 	matrix := newTable()
 	matrix.SetTitle("Confusion matrix")
-	matrix.AppendHeader(table.Row{"", "predicted 0", "predicted 1", "all"})
+	matrix.AppendHeader(table.Row{"", "predicted " + names[0], "predicted " + names[1], "all"})
 	var right []table.ColumnConfig
 	for i := 2; i <= 4; i++ {
 		right = append(right, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
@@ -105,7 +109,7 @@ func ConfusionTable(m metrics.Confusion) string {
 	for _, r := range []struct {
 		name string
 		a, b int
-	}{{"actual 0", m.TN, m.FP}, {"actual 1", m.FN, m.TP}} {
+	}{{"actual " + names[0], m.TN, m.FP}, {"actual " + names[1], m.FN, m.TP}} {
 		matrix.AppendRow(table.Row{r.name, cell(r.a, r.a+r.b), cell(r.b, r.a+r.b), humanize.Comma(int64(r.a + r.b))})
 	}
 	return matrix.Render()

@@ -25,7 +25,7 @@ func TestExportWEDA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Scaling, _, err = data.FitScaling(data.ScaleFile, d, nil); err != nil {
+	if m.Scaling, _, err = data.FitScaling(data.ScaleFile, d, nil, data.Masking{}); err != nil {
 		t.Fatal(err)
 	}
 	var x, y []float32

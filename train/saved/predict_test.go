@@ -170,15 +170,9 @@ func TestStreamIsBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []float32
-	one := func(w []float32) (float32, error) {
-		out, err := p.Predict(context.Background(), w)
-		if err != nil {
-			return 0, err
-		}
-		return out[0], nil
-	}
-	if err := data.StreamLines(t.Context(), &text, data.NewStream(T, F, hop, one), func(_ int, p float32) error {
-		got = append(got, p)
+	one := func(w []float32) ([]float32, error) { return p.Predict(context.Background(), w) }
+	if err := data.StreamLines(t.Context(), &text, data.NewStream(T, F, hop, one), func(_ int, p []float32) error {
+		got = append(got, p...)
 		return nil
 	}); err != nil {
 		t.Fatal(err)

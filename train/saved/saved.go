@@ -108,6 +108,8 @@ func (m *Model) Judge() metrics.Judge {
 	j := metrics.Judge{Threshold: m.Decision()}
 	if m.Outputs() > 1 {
 		j.Classes = m.ClassNames()
+	} else {
+		j.Names = data.OwnNames(m.Classes)
 	}
 	return j
 }
@@ -222,9 +224,7 @@ func Encode(path string, m *Model) ([]byte, error) {
 // about returns what a file says of m. The error is about a threshold that decides nothing.
 func (m *Model) about() (about, error) {
 	a := about{Version: 1, Scaling: m.Scaling.ForPrediction(), Origin: unknown, Threshold: m.Decision()}
-	if m.Classes != nil && !slices.Equal(m.Classes, data.DefaultClasses(len(m.Classes))) {
-		a.Classes = m.Classes
-	}
+	a.Classes = data.OwnNames(m.Classes)
 	if m.Origin != nil {
 		a.Origin = *m.Origin
 	}
