@@ -1,0 +1,156 @@
+package main
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vklstm/model/npz"
+	"vklstm/train/metrics"
+)
+
+// gestures writes a file of windows of 12 × 3, which move up, down, to and fro, or not at all, with their names as labels.
+func gestures(t *testing.T, dir string, names []string) string {
+	t.Helper()
+	const n, T, F = 240, 12, 3
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := make([]float32, 0, n*T*F)
+	y, subject := make([]string, n), make([]string, n)
+	for i := range n {
+		c := i % len(names)
+		y[i], subject[i] = names[c], fmt.Sprint("p", i/len(names)%9)
+		for s := range T {
+			move := []float64{float64(s) / T, 1 - float64(s)/T, math.Sin(float64(s)), 0.5}[c]
+			for range F {
+				x = append(x, float32(move+0.1*rng.NormFloat64()))
+			}
+		}
+	}
+	path := filepath.Join(dir, "gestures.npz")
+	file, err := os.Create(path)
+	if err == nil {
+		err = npz.Write(file, zip.Store, npz.Array{Name: "X", Shape: []int{n, T, F}, Data: x}, npz.Array{Name: "y", Shape: []int{n}, Data: y}, npz.Array{Name: "subject", Shape: []int{n}, Data: subject})
+		file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Words as labels go the whole way: training, the model file in every format, evaluation, prediction and pictures; what evaluate says is what
+// the predictions give.
+func TestClassesByName(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{"swipe up", "down", "wave, twice", "rest"}
+	gestures(t, dir, names)
+	r := vklstm(t, dir, "train", "--data", "gestures.npz", "--device", "cpu", "--no-masking", "--layers", "lstm 16 relu, dropout 0.1, lstm 12, batchnorm, dense 8 tanh",
+		"--epochs", "30", "--lr", "0.01", "--split", "group", "--save-best")
+	if r.status != 0 || !strings.Contains(r.errout, `4 classes: down 25.0 %, rest 25.0 %, swipe up 25.0 %, wave, twice 25.0 %`) || !strings.Contains(r.out, "mean of classes") {
+		t.Fatalf("%+v", r)
+	}
+	for _, picture := range []string{"plots/confusion_matrix.png", "plots/roc_curve.png", "plots/training_history.png"} {
+		if info, err := os.Stat(filepath.Join(dir, picture)); err != nil || info.Size() < 5000 {
+			t.Errorf("%s: %v", picture, err)
+		}
+	}
+	var test metrics.Classification
+	b, err := os.ReadFile(filepath.Join(dir, "plots", "test_metrics.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &test)
+	}
+	slices.Sort(names)
+	if err != nil || !slices.Equal(test.Classes, names) || !(test.Macro.F1 > 0.9) {
+		t.Errorf("%v, %s", err, b)
+	}
+	model := "checkpoints/lstm_best.h5"
+	want := ""
+	for _, file := range []string{model, "m.keras", "m.npz"} {
+		if file != model {
+			if r := vklstm(t, dir, "export", "--model", model, "--out", file); r.status != 0 {
+				t.Fatalf("%+v", r)
+			}
+		}
+		r := vklstm(t, dir, "predict", "--model", file, "--data", "gestures.npz", "--y-key", "y", "--device", "cpu")
+		if want == "" {
+			want = r.out
+		}
+		if r.status != 0 || r.out != want || !strings.HasPrefix(r.out, "window,class,probability_down,probability_rest,probability_swipe up,\"probability_wave, twice\",y\n0,") {
+			t.Errorf("%s: %+v", file, r)
+		}
+	}
+	right := 0
+	for _, line := range strings.Split(want, "\n") {
+		for _, name := range names[:3] {
+			if strings.Contains(line, ","+name+",") && strings.HasSuffix(line, ","+name) {
+				right++
+			}
+		}
+		if strings.Count(line, `"wave, twice"`) == 2 {
+			right++
+		}
+	}
+	r = vklstm(t, dir, "evaluate", "--model", model, "--data", "gestures.npz", "--device", "cpu", "--json", "-")
+	var all metrics.Classification
+	if err := json.Unmarshal([]byte(r.out), &all); err != nil || r.status != 0 || math.Abs(float64(all.Accuracy)-float64(right)/240) > 1e-12 {
+		t.Errorf("%v, %+v; %d of 240 are right", err, all, right)
+	}
+	for _, tc := range []struct{ args, says string }{
+		{"predict --model " + model + " --data gestures.npz --threshold 0.4", "--threshold is of two classes"},
+		{"evaluate --model " + model + " --data gestures.npz --event-key subject", "--event-key judges whether a recording holds the positive one of two classes"},
+		{"crossval --data gestures.npz", "y holds 4 classes"},
+		{"train --data gestures.npz --threshold best-f1", "of 4 outputs the largest counts"},
+		{"train --data gestures.npz --positive rest", "--positive says which of two classes"},
+		{"train --data gestures.npz --focal-alpha 0.1,0.2,0.3", "lists 3 weights for 4 classes"},
+		{"train --data gestures.npz --layers lstm", "the number of units is missing"},
+		{"train --data gestures.npz --no-masking --mask-value 3", "--no-masking turns off"},
+		{"train --data gestures.npz --monitor f1", "monitor is"},
+	} {
+		if r := vklstm(t, dir, append(strings.Fields(tc.args), "--device", "cpu")...); r.status != 1 || !strings.Contains(r.errout, tc.says) {
+			t.Errorf("%s: %+v, want %q", tc.args, r, tc.says)
+		}
+	}
+	if r := vklstm(t, dir, "predict", "--model", model, "--data", "gestures.npz", "--device", "cpu", "--reject", "0.9999999"); r.status != 0 || !strings.Contains(r.out, ",unsure,") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Of two words one is to be found: the second, or the one that is named; the file keeps which.
+func TestTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	gestures(t, dir, []string{"fall", "walk"})
+	for _, tc := range []struct{ args, positive, says string }{
+		{"", "walk", "walk is the class to be found, y = 1, since it comes second; --positive fall says otherwise"},
+		{"--positive fall", "fall", "50.0 % fall"},
+	} {
+		args := append([]string{"train", "--data", "gestures.npz", "--device", "cpu", "--epochs", "12", "--lr", "0.01", "--save-best", "--lstm-units", "8"}, strings.Fields(tc.args)...)
+		r := vklstm(t, dir, args...)
+		if r.status != 0 || !strings.Contains(r.errout, tc.says) || !strings.Contains(r.out, "actual "+tc.positive) {
+			t.Fatalf("%+v", r)
+		}
+		r = vklstm(t, dir, "predict", "--model", "checkpoints/lstm_best.h5", "--data", "gestures.npz", "--y-key", "y", "--device", "cpu")
+		right := 0
+		for _, line := range strings.Split(r.out, "\n") {
+			f := strings.Split(line, ",")
+			if len(f) == 4 && (f[2] == "1") == (f[3] == tc.positive) {
+				right++
+			}
+		}
+		if right < 230 {
+			t.Errorf("%s: %d of 240 are right: %.300s", tc.args, right, r.out)
+		}
+		// Labels are known by name, in whatever order the file has them.
+		r = vklstm(t, dir, "evaluate", "--model", "checkpoints/lstm_best.h5", "--data", "gestures.npz", "--device", "cpu", "--json", "-")
+		var e metrics.Test
+		if err := json.Unmarshal([]byte(r.out), &e); err != nil || !(e.F1 > 0.9) || len(e.Classes) != 2 || e.Classes[1] != tc.positive {
+			t.Errorf("%v, %s", err, r.out)
+		}
+	}
+}
