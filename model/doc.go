@@ -10,7 +10,8 @@
 //
 // model/judge compares engines with the reference and with Keras; model/keras, npz, tflite and onnx read and write files.
 //
-// The network is
+// A network is a Spec: Masking or none, LSTM layers with Dropout and BatchNormalization between them, and a chain of Dense, Dropout and
+// BatchNormalization to Dense(1, sigmoid), or Dense(classes, softmax). The default one is
 //
 //	x[T][F] → Masking(0) → LSTM(H) → Dropout(rate) → Dense(D, relu) → Dense(1, sigmoid) → P(y = 1)
 //

@@ -12,6 +12,9 @@
 //	                         its blocks: forward → head →               sum of the lanes → Adam
 //	                         loss → backward → gradient                 → the forms that products need
 //
+// BatchNormalization needs the sums of all blocks of a step, so that a step of such a network has phases: each ends in front of one, on both
+// ways, when a block has made its sums, and the next begins when all have. What a block keeps then lies in memory of its own.
+//
 // Masked steps cost nothing: a row is the sequence of its used steps, moved together, which is what carrying h and c over
 // the others comes to, and the rows of a block that still run are a prefix. Each direction of each LSTM layer goes
 // over these steps; the backward one takes a row's last used step first, so that the same rows run at a step of both.
@@ -22,6 +25,7 @@
 //	z[N][4H] = [h | x | 1][N][H+In+1] · [recurrent_kernel; kernel; bias][H+In+1][4H]
 //
 // so a tile's sums are what the cell needs, dz replaces the gates in place, and is then the right operand of the gradient.
-// x of a layer after another is what that puts out, which its directions write there as they go; after the weight
-// gradient dz · kernelᵀ, the gradient by x, takes its place, where the directions of the layer before find it on their way back.
+// x of a layer right after another is what that puts out, which its directions write there as they go; after the weight
+// gradient dz · kernelᵀ, the gradient by x, takes its place, where the directions of the layer before find it on their way back. What comes
+// between two layers, and the head, reads and writes arrays of its own (vk_op, stages.h).
 package cpu

@@ -13,8 +13,7 @@
 // model with them and then fails in the first training step). To go on with training where it stopped, bit for bit,
 // there are the program's own checkpoints.
 //
-// The network must be one that model.Spec describes: Sequential with Masking(0), LSTMs in a row, each plain or inside
-// Bidirectional (concat), Dropout (which may be missing), Dense(relu), Dense(1, sigmoid). An ensemble is a Functional
+// The network must be one that model.Spec describes, Sequential or a Functional model of one layer after the other. An ensemble is a Functional
 // model of such Sequentials: one Input that each reads, and the Average of what they return. Flat copies of the layers
 // would not do: Keras 3 saves such a graph with the operations of its masks, and then cannot load it.
 //

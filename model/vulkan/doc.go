@@ -17,8 +17,8 @@
 // An engine holds one path through the network, which plans memory, makes the buffers and records the kernels:
 //
 //	general   any network, any device             general.go, layers.go
-//	resident  one LSTM layer of one direction     resident.go
-//	layered   several layers, or both directions  layered.go, layers.go
+//	resident  the default network                 resident.go
+//	layered   any network, units that fit         layered.go, layers.go
 //
 // choosePath, in path.go, takes one of them, and Engine.String says which and why. Users know two: layered calls itself
 // resident too, since both keep recurrent weights in the registers of workgroups, which holds 64 units and more, by vendor (registers, in path.go).
@@ -41,6 +41,10 @@
 // the layer below. Sums over few elements and many rows, as the weights' gradients are, run in parts that fill a
 // large device and are added in order. A batch whose activations would not fit a storage buffer's range is taken in several
 // passes of R rows, whose gradients are added in order.
+//
+// What an LSTM layer puts out passes stages on the way to the next layer, and in the head (stages.go): it is put side by side, merged, and
+// handed from one buffer to the next. Where there is nothing to do, the next layer reads it where it lies. BatchNormalization takes
+// the moments of a whole batch, which therefore is one pass.
 //
 // Layered differs from general in the time loop alone: all time steps of a direction are one dispatch
 // (resident_direction_forward), and one back (resident_direction_backward).
