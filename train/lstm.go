@@ -197,7 +197,7 @@ func (r *Run) settings() []string {
 		loss += fmt.Sprintf(", label smoothing %v", c.LabelSmoothing)
 	}
 	switch w := r.Weights; {
-	case w != nil && len(w) == 2:
+	case len(w) == 2:
 		loss += fmt.Sprintf(", class weights %.3f (y = %s) and %.3f (y = %s)", w[0], r.Dataset.Names()[0], w[1], r.Dataset.Names()[1])
 	case w != nil:
 		loss += fmt.Sprintf(", class weights %.3f to %.3f", slices.Min(w), slices.Max(w))

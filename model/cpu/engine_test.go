@@ -53,6 +53,15 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// Training goes Keras's way, step by step.
+func TestSteps(t *testing.T) {
+	for _, isa := range judged() {
+		enginetest.Steps(t, isa, func(t *testing.T, spec model.Spec, opts []model.Options) model.Engine {
+			return testEngine(t, spec, opts, 2, InstructionSet(isa))
+		}, enginetest.Tolerances{})
+	}
+}
+
 // A vector holds 4, 8 or 16 floats, a tile up to 6 rows and 4 vectors, a block 8 rows or 16; a panel is worked on in pieces of
 // 96, 192 or 384 rows, and a weight gradient in pieces of 64 row-steps.
 func TestSizes(t *testing.T) {

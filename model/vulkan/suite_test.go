@@ -51,6 +51,13 @@ func TestEngineChains(t *testing.T) {
 	}
 }
 
+// TestEngineSteps goes Keras's way through 30 steps of training.
+func TestEngineSteps(t *testing.T) {
+	for path, new := range paths(gputest.Device(t)) {
+		enginetest.Steps(t, path, new, enginetest.Tolerances{})
+	}
+}
+
 // TestEngineMixed holds the engine with float16 products to the same suites.
 func TestEngineMixed(t *testing.T) {
 	dev := gputest.Device(t)
