@@ -313,3 +313,41 @@ func equal(t *testing.T, what string, got, want []float64, tolerance float64) {
 		}
 	}
 }
+
+// TestChainsByDifferences holds the gradients of every kind of layer to central differences: relu cells, merge modes, layers that go
+// backwards, normalization by a batch's moments between LSTMs and in the head, with masked steps and without, dropout anywhere, and several
+// classes. No relu of these seeds is at its kink.
+func TestChainsByDifferences(t *testing.T) {
+	masking, value := &model.Layer{Kind: model.Masking}, &model.Layer{Kind: model.Masking, MaskValue: 0.25}
+	crossentropy := model.Loss{Kind: model.CategoricalCrossentropy}
+	for _, tc := range []struct {
+		layers  string
+		masking *model.Layer
+		classes int
+		loss    model.Loss
+	}{
+		{"lstm 4 relu", nil, 3, crossentropy},
+		{"lstm 4 relu, lstm 3 relu, dense 4 relu", masking, 2, model.Loss{Kind: model.BinaryCrossentropy, LabelSmoothing: 0.2}},
+		{"lstm 3, dropout 0.4, lstm 4, dropout 0.3, dense 4 tanh, dropout 0.2, dense 3 sigmoid, dense 2", nil, 3, crossentropy},
+		{"bidirectional 3 sum, bidirectional 3 sum", masking, 3, model.Loss{Kind: model.CategoricalCrossentropy, LabelSmoothing: 0.3}},
+		{"bidirectional 3 ave, bidirectional 3 ave", nil, 3, crossentropy},
+		{"bidirectional 3 mul, bidirectional 3 mul", masking, 3, model.Loss{Kind: model.CategoricalFocal, Alpha: 0.25, Gamma: 2}},
+		{"lstm 3 backwards, lstm 4", masking, 4, model.Loss{Kind: model.CategoricalFocal, ClassAlpha: []float64{0.1, 0.9, 0.4, 0.6}, Gamma: 1.5, LabelSmoothing: 0.1}},
+		{"lstm 3 backwards, dropout 0.3, lstm 4 backwards", value, 2, model.Focal()},
+		{"lstm 3, batchnorm, lstm 4, batchnorm", nil, 3, crossentropy},
+		{"lstm 3, batchnorm, lstm 4, batchnorm, dense 4 tanh, batchnorm", masking, 2, model.Focal()},
+		{"bidirectional 3, batchnorm, dropout 0.3, lstm 3 backwards, batchnorm, dropout 0.2", value, 3, crossentropy},
+	} {
+		t.Run(tc.layers, func(t *testing.T) {
+			layers, err := model.ParseLayers(tc.layers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := problemOf(t, model.Network(6, 3, tc.masking, layers, tc.classes), 5, 17)
+			r := p.Gradient(p.params, tc.loss, p.batch, p.draw)
+			f := func() float64 { return p.Gradient(p.params, tc.loss, p.batch, p.draw).Mean }
+			differences(t, "d/params", r.Grad, p.params, f)
+			differences(t, "d/x", r.DX, p.batch.X, f)
+		})
+	}
+}
