@@ -120,8 +120,8 @@ func (r *Run) deviceMemory() (uint64, bool) {
 	return 0, false
 }
 
-// classShares says how many windows of each class there are.
-func classShares(d *data.Dataset) string {
+// ClassShares says how many windows of each class there are.
+func ClassShares(d *data.Dataset) string {
 	counts := d.Counts(metrics.All(d.N))
 	if len(counts) == 2 {
 		name := "positive"
@@ -151,7 +151,7 @@ func (r *Run) introduction() []string {
 	if name == "" {
 		name = "data in memory"
 	}
-	about := fmt.Sprintf("%s: %s windows of %d steps × %d features, %s", name, humanize.Comma(int64(d.N)), d.T, d.F, classShares(d))
+	about := fmt.Sprintf("%s: %s windows of %d steps × %d features, %s", name, humanize.Comma(int64(d.N)), d.T, d.F, ClassShares(d))
 	split := fmt.Sprintf("split %s, seed %d", c.Split, c.Seed)
 	if c.Parts != nil && !c.partsOfSplit {
 		split = "split as given"

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +28,8 @@ func checkOutOfFold(path string) error {
 // encodeOutOfFold writes the probabilities out of fold in the format that the ending of path asks for:
 //
 //	.npz           probability, predicted (0 or 1) and fold, of shape (N,), or (series, N) where there are several; y and
-//	               group (text), (N,); repeat and seed, (series,)
+//	               group (text), (N,); repeat and seed, (series,). Of more than two classes probability has one for each,
+//	               (…, C), predicted is the number of a class, and classes (C,) has their names
 //	.csv, .jsonl   a row for each window, counted from 0, and series, with its repeat and seed
 func encodeOutOfFold(w io.Writer, o *crossval.Outcome, path string) error {
 	if strings.ToLower(filepath.Ext(path)) == ".npz" {
@@ -34,10 +37,13 @@ func encodeOutOfFold(w io.Writer, o *crossval.Outcome, path string) error {
 	}
 	write := encodeRows(w, path)
 	for _, s := range o.Series {
-		for i, p := range s.Probability {
-			row := oofRow{Window: i, Repeat: s.Repeat, Seed: s.Seed, Fold: s.Folds.Of[i], Predicted: digit(s.Positive[i]), Y: o.Dataset.Y[i]}
-			if p == p {
-				row.Probability = &p
+		for i := range o.Dataset.N {
+			row := oofRow{Window: i, Repeat: s.Repeat, Seed: s.Seed, Fold: s.Folds.Of[i], Y: o.Dataset.Y[i]}
+			if C := s.Classes(); C > 0 {
+				row.Predicted = int(s.Class[i])
+				row.Probabilities = &probabilities{o.Dataset.Names(), s.Probability[i*C : (i+1)*C]}
+			} else {
+				row.Predicted, row.Probability = digit(s.Positive[i]), jsonNumber(s.Probability[i])
 			}
 			if o.Dataset.Group != nil {
 				row.Group = &o.Dataset.Group[i]
@@ -61,14 +67,27 @@ func encodeArrays(w io.Writer, o *crossval.Outcome) error {
 	for _, s := range o.Series {
 		probability = append(probability, s.Probability...)
 		for i, f := range s.Folds.Of {
-			predicted, fold = append(predicted, int64(digit(s.Positive[i]))), append(fold, int64(f))
+			decision := int64(0)
+			if s.Class != nil {
+				decision = int64(s.Class[i])
+			} else {
+				decision = int64(digit(s.Positive[i]))
+			}
+			predicted, fold = append(predicted, decision), append(fold, int64(f))
 		}
 		repeat, seed = append(repeat, int64(s.Repeat)), append(seed, int64(s.Seed))
 	}
+	each := shape
+	if C := o.Series[0].Classes(); C > 0 {
+		each = append(slices.Clone(shape), C)
+	}
 	arrays := []npz.Array{
-		{Name: "probability", Shape: shape, Data: probability}, {Name: "predicted", Shape: shape, Data: predicted},
+		{Name: "probability", Shape: each, Data: probability}, {Name: "predicted", Shape: shape, Data: predicted},
 		{Name: "y", Shape: []int{n}, Data: o.Dataset.Y}, {Name: "fold", Shape: shape, Data: fold},
 		{Name: "repeat", Shape: []int{len(repeat)}, Data: repeat}, {Name: "seed", Shape: []int{len(seed)}, Data: seed},
+	}
+	if C := o.Series[0].Classes(); C > 0 {
+		arrays = append(arrays, npz.Array{Name: "classes", Shape: []int{C}, Data: o.Dataset.Names()})
 	}
 	if o.Dataset.Group != nil {
 		arrays = append(arrays, npz.Array{Name: "group", Shape: []int{n}, Data: o.Dataset.Group})
@@ -78,14 +97,15 @@ func encodeArrays(w io.Writer, o *crossval.Outcome) error {
 
 // oofRow is one window of one series.
 type oofRow struct {
-	Window      int      `json:"window"`
-	Repeat      int      `json:"repeat"`
-	Seed        uint32   `json:"seed"`
-	Fold        int32    `json:"fold"`
-	Probability *float32 `json:"probability"` // null: not a number
-	Predicted   int      `json:"predicted"`   // 1: the probability is above the model's threshold
-	Y           float32  `json:"y"`
-	Group       *string  `json:"group,omitempty"`
+	Window        int            `json:"window"`
+	Repeat        int            `json:"repeat"`
+	Seed          uint32         `json:"seed"`
+	Fold          int32          `json:"fold"`
+	Probability   *float32       `json:"probability"`             // null: not a number, or Probabilities are there
+	Predicted     int            `json:"predicted"`               // 1: the probability is above the model's threshold; or the number of the class
+	Probabilities *probabilities `json:"probabilities,omitempty"` // of more than two classes
+	Y             float32        `json:"y"`
+	Group         *string        `json:"group,omitempty"`
 }
 
 // encodeRows returns what writes one row, and with nil ends the file.
@@ -105,13 +125,22 @@ func encodeRows(w io.Writer, path string) func(*oofRow) error {
 			c.Flush()
 			return c.Error()
 		}
-		head := []string{"window", "repeat", "seed", "fold", "probability", "predicted", "y"}
-		probability := "NaN"
-		if r.Probability != nil {
-			probability = strconv.FormatFloat(float64(*r.Probability), 'g', -1, 32)
+		names, values := []string{"probability"}, []float32{float32(math.NaN())}
+		switch {
+		case r.Probabilities != nil:
+			names, values = nil, r.Probabilities.p
+			for _, name := range r.Probabilities.names {
+				names = append(names, "probability_"+name)
+			}
+		case r.Probability != nil:
+			values[0] = *r.Probability
 		}
-		row := []string{strconv.Itoa(r.Window), strconv.Itoa(r.Repeat), strconv.FormatUint(uint64(r.Seed), 10), strconv.Itoa(int(r.Fold)),
-			probability, strconv.Itoa(r.Predicted), strconv.FormatFloat(float64(r.Y), 'g', -1, 32)}
+		head := append(append([]string{"window", "repeat", "seed", "fold"}, names...), "predicted", "y")
+		row := []string{strconv.Itoa(r.Window), strconv.Itoa(r.Repeat), strconv.FormatUint(uint64(r.Seed), 10), strconv.Itoa(int(r.Fold))}
+		for _, v := range values {
+			row = append(row, strconv.FormatFloat(float64(v), 'g', -1, 32))
+		}
+		row = append(row, strconv.Itoa(r.Predicted), strconv.FormatFloat(float64(r.Y), 'g', -1, 32))
 		if r.Group != nil {
 			head, row = append(head, "group"), append(row, *r.Group)
 		}

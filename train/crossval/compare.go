@@ -50,7 +50,11 @@ func LoadBase(path string, d *data.Dataset) (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(y, d.Y) || len(shape) < 1 || len(shape) > 2 || shape[len(shape)-1] != d.N || len(p) == 0 {
+	outputs := 1
+	if n := len(d.Names()); n > 2 && len(shape) > 1 && shape[len(shape)-1] == n { // one probability of each class
+		outputs, shape = n, shape[:len(shape)-1]
+	}
+	if !slices.Equal(y, d.Y) || len(shape) < 1 || len(shape) > 2 || shape[len(shape)-1] != d.N || len(p) == 0 || outputs == 1 && len(d.Names()) > 2 {
 		return nil, other
 	}
 	if f.Has("group") && d.Group != nil {
@@ -62,9 +66,11 @@ func LoadBase(path string, d *data.Dataset) (*Base, error) {
 			return nil, other
 		}
 	}
-	predicted := make([]float32, len(p))
-	for i, v := range p {
-		if v > metrics.DefaultThreshold {
+	predicted := make([]float32, len(p)/outputs)
+	for i := range predicted {
+		if q := p[i*outputs : (i+1)*outputs]; outputs > 1 {
+			predicted[i] = float32(max(0, metrics.Largest(q)))
+		} else if q[0] > metrics.DefaultThreshold {
 			predicted[i] = 1
 		}
 	}
@@ -78,10 +84,17 @@ func LoadBase(path string, d *data.Dataset) (*Base, error) {
 		}
 	}
 	b := &Base{Path: path}
-	for at := 0; at < len(p); at += d.N {
-		s := metrics.Predicted{Probability: p[at : at+d.N]}
+	for at := 0; at < len(predicted); at += d.N {
+		s := metrics.Predicted{Probability: p[at*outputs : (at+d.N)*outputs]}
 		for _, v := range predicted[at : at+d.N] {
-			s.Positive = append(s.Positive, v != 0)
+			switch {
+			case outputs == 1:
+				s.Positive = append(s.Positive, v != 0)
+			case !(v >= 0 && int(v) < outputs):
+				return nil, fmt.Errorf("%s: predicted holds %v, which is no class of %d; write the file again", path, v, outputs)
+			default:
+				s.Class = append(s.Class, int32(v))
+			}
 		}
 		b.Series = append(b.Series, s)
 	}

@@ -124,9 +124,6 @@ func (c CrossValidation) Run(ctx context.Context) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(d.Names()); n > 2 {
-		return nil, fmt.Errorf("%s: y holds %d classes; cross-validation judges two", d.Path, n)
-	}
 	o := &Outcome{CrossValidation: c, Dataset: d}
 	log := &log{Log: progress.New(c.Log, c.LogFormat, c.Quiet), epochs: c.Config.Epochs}
 	defer log.EndBar()
@@ -277,21 +274,33 @@ func (o *Outcome) train(ctx context.Context, log *log, jobs []*job) error {
 func (o *Outcome) assemble(jobs []*job) {
 	for ; len(jobs) > 0; jobs = jobs[o.Ensemble:] {
 		s, m := jobs[0].series, jobs[0].model
+		outputs := len(jobs[0].test) / len(m.Parts.Test)
 		if s.Probability == nil {
-			s.Probability, s.Positive = make([]float32, o.Dataset.N), make([]bool, o.Dataset.N)
+			s.Probability = make([]float32, o.Dataset.N*outputs)
+			if outputs > 1 {
+				s.Class = make([]int32, o.Dataset.N)
+			} else {
+				s.Positive = make([]bool, o.Dataset.N)
+			}
 		}
 		var members, validations [][]float32
 		for _, j := range jobs[:o.Ensemble] {
 			members, validations = append(members, j.test), append(validations, j.val)
 		}
 		threshold := m.Threshold
-		if o.Ensemble > 1 {
+		if o.Ensemble > 1 && outputs == 1 {
 			threshold = o.Config.Threshold.ChooseMean(o.Dataset.Y, m.Parts.Val, validations).Threshold
 		}
 		s.Thresholds = append(s.Thresholds, threshold)
-		for i, p := range metrics.MeanProbability(members) {
-			w := m.Parts.Test[i]
-			s.Probability[w], s.Positive[w] = p, float64(p) > threshold
+		mean := metrics.MeanProbability(members)
+		for i, w := range m.Parts.Test {
+			p := mean[i*outputs : (i+1)*outputs]
+			copy(s.Probability[int(w)*outputs:], p)
+			if outputs > 1 {
+				s.Class[w] = int32(max(0, metrics.Largest(p)))
+			} else {
+				s.Positive[w] = float64(p[0]) > threshold
+			}
 		}
 	}
 }

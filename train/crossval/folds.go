@@ -1,6 +1,7 @@
 package crossval
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -27,7 +28,7 @@ func (f Folds) Test(fold int) []int32 {
 	return list
 }
 
-// StratifiedKFold returns, for labels y of 0 and 1, the folds of scikit-learn's
+// StratifiedKFold returns, for labels y that number the classes from 0, the folds of scikit-learn's
 //
 //	StratifiedKFold(k)                                            shuffle nil
 //	StratifiedKFold(k, shuffle=True, random_state=*shuffle)
@@ -38,13 +39,11 @@ func StratifiedKFold(y []float32, k int, shuffle *uint32) (Folds, error) {
 		return Folds{}, err
 	}
 	// Classes count in the order in which they appear, as there.
-	classes := []float32{y[0], 1 - y[0]}
-	count := [2]int{}
+	var classes []float32
+	count := map[float32]int{}
 	for _, v := range y {
-		if v == classes[0] {
-			count[0]++
-		} else {
-			count[1]++
+		if count[v]++; count[v] == 1 {
+			classes = append(classes, v)
 		}
 	}
 	var random *numpy.Random
@@ -52,19 +51,17 @@ func StratifiedKFold(y []float32, k int, shuffle *uint32) (Folds, error) {
 		random = numpy.New(*shuffle)
 	}
 	f := Folds{K: k, Of: make([]int32, len(y))}
-	for c, class := range classes {
-		// The sorted labels, count[0] of one class and then count[1] of the other, are dealt out one by one; what a
-		// fold gets of a class, it takes as a block of this class's windows.
+	before := 0 // labels of the classes before
+	for _, class := range classes {
+		// The sorted labels, those of one class and then those of the next, are dealt out one by one; what a fold gets of a
+		// class, it takes as a block of this class's windows.
 		var dealt []int32
 		for fold := range k {
-			n := dealtTo(fold, k, count[0])
-			if c == 1 {
-				n = dealtTo(fold, k, count[0]+count[1]) - n
-			}
-			for range n {
+			for range dealtTo(fold, k, before+count[class]) - dealtTo(fold, k, before) {
 				dealt = append(dealt, int32(fold))
 			}
 		}
+		before += count[class]
 		if random != nil {
 			random.Shuffle(len(dealt), func(i, j int) { dealt[i], dealt[j] = dealt[j], dealt[i] })
 		}
@@ -81,22 +78,33 @@ func StratifiedKFold(y []float32, k int, shuffle *uint32) (Folds, error) {
 // dealtTo returns how many of n things that are dealt to k hands in turn go to the given hand.
 func dealtTo(hand, k, n int) int { return (n - hand + k - 1) / k }
 
+// countClasses returns the number of windows of each class.
+func countClasses(y []float32) []int {
+	n := make([]int, max(2, int(slices.Max(append([]float32{0}, y...)))+1))
+	for _, v := range y {
+		n[int(v)]++
+	}
+	return n
+}
+
 // checkClasses returns an error when no class has a window for each fold, or there is one class only.
 func checkClasses(y []float32, k int) error {
-	positive := 0
-	for _, v := range y {
-		if v == 1 {
-			positive++
+	count := countClasses(y)
+	most, there := slices.Max(count), 0
+	for _, n := range count {
+		if n > 0 {
+			there++
 		}
 	}
-	negative := len(y) - positive
 	switch {
 	case k < 2:
 		return fmt.Errorf("crossval: %d folds; at least 2 are needed, one to test on and the rest to train on", k)
-	case positive == 0 || negative == 0:
+	case there < 2:
 		return fmt.Errorf("crossval: all %d windows have the same label; both classes are needed", len(y))
-	case k > max(positive, negative):
-		return fmt.Errorf("crossval: %d folds of %d windows with y = 0 and %d with y = 1; take at most %d folds", k, negative, positive, max(positive, negative))
+	case k > most && len(count) == 2:
+		return fmt.Errorf("crossval: %d folds of %d windows with y = 0 and %d with y = 1; take at most %d folds", k, count[0], count[1], most)
+	case k > most:
+		return fmt.Errorf("crossval: %d folds, and no class has more than %d windows; take at most as many folds", k, most)
 	}
 	return nil
 }
@@ -121,33 +129,32 @@ func StratifiedGroupKFold(y []float32, group []int32, k int, shuffle *uint32) (F
 		return Folds{}, fmt.Errorf("crossval: %d folds of %d group(s); take at most as many folds as there are groups", k, groups)
 	}
 	// Counts are whole numbers in float64, as there: what they are compared by is rounded in the same way.
-	var total [2]float64
-	count := make([][2]float64, groups)
+	classes := len(countClasses(y))
+	total := make([]float64, classes)
+	count, apart := make([][]float64, groups), make([]float64, groups)
+	for g := range count {
+		count[g] = make([]float64, classes)
+	}
 	for i, g := range group {
-		c := 0
-		if y[i] == 1 {
-			c = 1
-		}
-		count[g][c]++
-		total[c]++
+		count[g][int(y[i])]++
+		total[int(y[i])]++
 	}
 	order := make([]int, groups)
 	for i := range order {
-		order[i] = i
+		order[i], apart[i] = i, deviation(count[i], sum)
 	}
 	if shuffle != nil {
 		numpy.New(*shuffle).Shuffle(groups, func(i, j int) { order[i], order[j] = order[j], order[i] })
 	}
-	// The deviation of two counts is half their difference, exactly.
-	slices.SortStableFunc(order, func(a, b int) int {
-		return int(math.Abs(count[b][0]-count[b][1]) - math.Abs(count[a][0]-count[a][1]))
-	})
-	have := make([][2]float64, k)
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(apart[b], apart[a]) })
+	have := make([][]float64, k)
+	for f := range have {
+		have[f] = make([]float64, classes)
+	}
 	foldOf := make([]int32, groups)
 	for _, g := range order {
 		f := bestFold(have, total, count[g])
-		have[f][0] += count[g][0]
-		have[f][1] += count[g][1]
+		addTo(have[f], count[g], 1)
 		foldOf[g] = int32(f)
 	}
 	f := Folds{K: k, Of: make([]int32, len(y))}
@@ -157,39 +164,79 @@ func StratifiedGroupKFold(y []float32, group []int32, k int, shuffle *uint32) (F
 	return f, nil
 }
 
-// bestFold returns the fold that a group goes to: where, with it, the mean over both classes of the deviation over folds
-// of a class's share is least; among about equals (np.isclose), that with fewest windows.
-func bestFold(have [][2]float64, total, group [2]float64) int {
+func addTo(sum, more []float64, sign float64) {
+	for c, n := range more {
+		sum[c] += float64(sign * n)
+	}
+}
+
+// bestFold returns the fold that a group goes to: where, with it, the mean over the classes of the deviation over folds
+// of a class's share is least; among about equals (np.isclose), that with fewest windows. A class without a window has no share.
+func bestFold(have [][]float64, total, group []float64) int {
 	best, least, fewest := 0, math.Inf(1), math.Inf(1)
+	shares, spreads := make([]float64, len(have)), make([]float64, 0, len(total))
 	for f := range have {
-		own := have[f]
-		have[f] = [2]float64{own[0] + group[0], own[1] + group[1]}
-		// Explicit conversions keep compilers from fusing, so that every machine rounds as NumPy does.
-		deviation := (spread(have, total[0], 0) + spread(have, total[1], 1)) / 2
-		have[f] = own
-		windows := own[0] + own[1]
-		close := !math.IsInf(least, 0) && math.Abs(deviation-least) <= 1e-8+float64(1e-5*math.Abs(least))
-		if deviation < least || close && windows < fewest {
-			best, least, fewest = f, deviation, windows
+		windows := sum(have[f])
+		addTo(have[f], group, 1)
+		spreads = spreads[:0]
+		for c, all := range total {
+			if all == 0 {
+				continue
+			}
+			for i, h := range have {
+				shares[i] = h[c] / all
+			}
+			spreads = append(spreads, deviation(shares, inOrder))
+		}
+		addTo(have[f], group, -1)
+		mean := sum(spreads) / float64(len(spreads))
+		close := !math.IsInf(least, 0) && math.Abs(mean-least) <= 1e-8+float64(1e-5*math.Abs(least))
+		if mean < least || close && windows < fewest {
+			best, least, fewest = f, mean, windows
 		}
 	}
 	return best
 }
 
-// spread returns the deviation over the folds of class c's share, with NumPy's order of operations.
-func spread(have [][2]float64, total float64, c int) float64 {
-	n := float64(len(have))
-	mean := 0.0
-	for _, h := range have {
-		mean += h[c] / total
+// deviation is np.std, with NumPy's order of operations, which sum has: along an array's last axis it is sum, along another inOrder.
+// Explicit conversions keep compilers from fusing, so that every machine rounds as NumPy does.
+func deviation(a []float64, sum func([]float64) float64) float64 {
+	n := float64(len(a))
+	mean := sum(a) / n
+	squares := make([]float64, len(a))
+	for i, v := range a {
+		d := v - mean
+		squares[i] = float64(d * d)
 	}
-	mean /= n
-	sum := 0.0
-	for _, h := range have {
-		d := h[c]/total - mean
-		sum += float64(d * d)
+	return math.Sqrt(sum(squares) / n)
+}
+
+func inOrder(a []float64) float64 {
+	s := 0.0
+	for _, v := range a {
+		s += v
 	}
-	return math.Sqrt(sum / n)
+	return s
+}
+
+// sum is np.sum of up to 128 numbers: from eight on in eight sums side by side.
+func sum(a []float64) float64 {
+	if len(a) < 8 {
+		return inOrder(a)
+	}
+	var r [8]float64
+	copy(r[:], a)
+	i := 8
+	for ; i+8 <= len(a); i += 8 {
+		for j := range r {
+			r[j] += a[i+j]
+		}
+	}
+	s := ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+	for ; i < len(a); i++ {
+		s += a[i]
+	}
+	return s
 }
 
 // ByRank deals the groups out in the order of np.unique: group number r goes to fold r mod k.
@@ -306,13 +353,17 @@ func (r Rule) Parts(d *data.Dataset, f Folds, fold int, validation bool, shuffle
 	return p, nil
 }
 
-// firstWhole returns the first fold that holds both classes, 0 where none does.
+// firstWhole returns the first fold that holds all classes that there are, 0 where none does.
 func (f Folds) firstWhole(y []float32) int {
-	has := make([][2]bool, f.K)
+	has := make([]map[float32]bool, f.K)
+	all := map[float32]bool{}
 	for i, g := range f.Of {
-		has[g][int(y[i])] = true
+		if has[g] == nil {
+			has[g] = map[float32]bool{}
+		}
+		has[g][y[i]], all[y[i]] = true, true
 	}
-	return max(0, slices.Index(has, [2]bool{true, true}))
+	return max(0, slices.IndexFunc(has, func(h map[float32]bool) bool { return len(h) == len(all) && len(all) > 1 }))
 }
 
 // densely returns the groups of the listed windows, numbered anew without gaps in the same order, and how many there are.

@@ -50,9 +50,16 @@ func single(a []float64) []float32 {
 	return out
 }
 
-// TestFoldsAgainstSklearn compares the folds of 150 random structures with scikit-learn's, in order and shuffled.
+// TestFoldsAgainstSklearn compares the folds of 150 random structures with scikit-learn's, in order and shuffled; and of 150 of 3 to 12
+// classes.
 func TestFoldsAgainstSklearn(t *testing.T) {
-	a := golden(t, "folds.npz", "k", "seed", "size", "y", "group", "by_group", "by_group_shuffled", "by_window", "by_window_shuffled")
+	for _, file := range []string{"folds.npz", "folds_classes.npz"} {
+		t.Run(file, func(t *testing.T) { foldsAgainstSklearn(t, file) })
+	}
+}
+
+func foldsAgainstSklearn(t *testing.T, file string) {
+	a := golden(t, file, "k", "seed", "size", "y", "group", "by_group", "by_group_shuffled", "by_window", "by_window_shuffled")
 	at := 0
 	for i, size := range whole(a[2]) {
 		part := func(n int) []float64 { return a[n][at : at+int(size)] }

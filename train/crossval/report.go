@@ -13,23 +13,25 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"vklstm/train"
+	"vklstm/train/data"
 	"vklstm/train/metrics"
 	"vklstm/train/report"
 )
 
 // Report is a cross-validation in numbers: what `vklstm crossval --json` writes. An undefined number is null.
 type Report struct {
-	Data     string `json:"data"`
-	Windows  int    `json:"windows"`
-	Positive int    `json:"positive"`
-	Groups   int    `json:"groups"`    // 0: the data has none
-	GroupKey string `json:"group_key"` // array of the groups
-	Device   string `json:"device"`
-	Folds    int    `json:"folds"`
-	Rule     Rule   `json:"rule"` // "given" where the folds are the file's
-	Shuffled bool   `json:"shuffled"`
-	Repeats  int    `json:"repeats"`
-	Seeds    int    `json:"seeds"`
+	Data     string   `json:"data"`
+	Windows  int      `json:"windows"`
+	Positive int      `json:"positive"`          // of two classes
+	Classes  []string `json:"classes,omitempty"` // names, where they have some, or are more than two
+	Groups   int      `json:"groups"`            // 0: the data has none
+	GroupKey string   `json:"group_key"`         // array of the groups
+	Device   string   `json:"device"`
+	Folds    int      `json:"folds"`
+	Rule     Rule     `json:"rule"` // "given" where the folds are the file's
+	Shuffled bool     `json:"shuffled"`
+	Repeats  int      `json:"repeats"`
+	Seeds    int      `json:"seeds"`
 	// Threshold is the rule by which the threshold of each fold is found: a number, or as the flag has it.
 	Threshold string `json:"threshold"`
 	Ensemble  int    `json:"ensemble"`
@@ -45,6 +47,7 @@ type Report struct {
 	FoldSD    metrics.Scores    `json:"fold_sd"`
 	Interval  metrics.Interval  `json:"interval"`         // of Mean
 	Confusion metrics.Confusion `json:"confusion_matrix"` // of all series together: each window counts once in each
+	Matrix    [][]int           `json:"matrix,omitempty"` // the same of more than two classes, by class and prediction
 
 	Against *Difference `json:"against,omitempty"` // another setting on the same data; nil: none
 }
@@ -73,6 +76,8 @@ type Fold struct {
 	Scores     metrics.Scores    `json:"scores"`
 	Confusion  metrics.Confusion `json:"confusion_matrix"`
 	Members    []Member          `json:"members"`
+
+	missing []string // classes without a window in it
 }
 
 // Member is one model of a fold.
@@ -94,8 +99,11 @@ func (o *Outcome) Report() *Report {
 	if o.Given != nil {
 		r.Rule = "given"
 	}
-	for _, v := range d.Y {
-		r.Positive += int(v)
+	r.Classes = data.OwnNames(d.Names())
+	if o.several() {
+		r.Classes = d.Names()
+	} else {
+		r.Positive = d.Positives(metrics.All(d.N))
 	}
 	var series, folds []metrics.Scores
 	for _, s := range o.Series {
@@ -112,6 +120,18 @@ func (o *Outcome) Report() *Report {
 		r.Confusion.FP += w.Confusion.FP
 		r.Confusion.FN += w.Confusion.FN
 		r.Confusion.TP += w.Confusion.TP
+		if o.several() {
+			m := s.Matrix(d.Y, nil)
+			if r.Matrix == nil {
+				r.Matrix = m
+				continue
+			}
+			for c := range m {
+				for j, n := range m[c] {
+					r.Matrix[c][j] += n
+				}
+			}
+		}
 	}
 	r.Mean, r.SeriesSD = metrics.MeanAndSD(series)
 	r.FoldMean, r.FoldSD = metrics.MeanAndSD(folds)
@@ -119,10 +139,22 @@ func (o *Outcome) Report() *Report {
 	return r
 }
 
+// several reports whether there is a probability for each class.
+func (o *Outcome) several() bool { return o.Series[0].Classes() > 0 }
+
 // fold returns the scores of one fold of a series.
 func (o *Outcome) fold(s Series, fold int, group []int32) Fold {
 	test := s.Folds.Test(fold)
-	f := Fold{Fold: fold, Windows: len(test), Positive: o.Dataset.Positives(test), Threshold: s.Thresholds[fold]}
+	f := Fold{Fold: fold, Windows: len(test), Threshold: s.Thresholds[fold]}
+	counts := o.Dataset.Counts(test)
+	if !o.several() {
+		f.Positive = counts[1]
+	}
+	for c, n := range counts {
+		if n == 0 {
+			f.missing = append(f.missing, o.Dataset.Names()[c])
+		}
+	}
 	f.Scores, f.Confusion = metrics.Score(o.Dataset.Y, s.Predicted, test)
 	_, f.Groups = densely(group, test)
 	for _, m := range s.Models {
@@ -160,14 +192,18 @@ func (r *Report) Write(w io.Writer) error {
 	if r.Against != nil {
 		parts = append(parts, r.Against.table(r.Mean))
 	}
-	parts = append(parts, report.ConfusionTable(r.Confusion, nil))
+	if r.Matrix != nil {
+		parts = append(parts, report.ConfusionOfClasses(r.Classes, r.Matrix))
+	} else {
+		parts = append(parts, report.ConfusionTable(r.Confusion, r.Classes))
+	}
 	if n := r.Interval.NoAUC; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d of the %d resamples hold one class only; AUC's interval is without them.", n, r.Interval.Resamples))
+		parts = append(parts, fmt.Sprintf("%d of the %d resamples lack a class; AUC's interval is without them.", n, r.Interval.Resamples))
 	}
 	for _, s := range r.Series {
 		for _, f := range s.Folds {
-			if f.Positive == 0 || f.Positive == f.Windows {
-				parts = append(parts, fmt.Sprintf("Fold %d holds no window with y = %d: AUC is undefined there and over folds.", f.Fold, map[bool]int{true: 1}[f.Positive == 0]))
+			if len(f.missing) > 0 {
+				parts = append(parts, fmt.Sprintf("Fold %d holds no window with y = %s: AUC is undefined there and over folds.", f.Fold, strings.Join(f.missing, ", ")))
 			}
 		}
 		if r.Repeats == 1 {
@@ -191,7 +227,11 @@ func right(t table.Writer, first, last int) {
 func (r *Report) foldTable() string {
 	t := report.NewTable()
 	t.SetTitle(r.title())
-	t.AppendHeader(table.Row{"Fold", "Windows", "y = 1", r.groupsHead(), "Prec.", "Recall", "F1", "ROC-AUC", "Epochs"})
+	second := "y = 1"
+	if r.Matrix != nil {
+		second = "Acc."
+	}
+	t.AppendHeader(table.Row{"Fold", "Windows", second, r.groupsHead(), "Prec.", "Recall", "F1", "ROC-AUC", "Epochs"})
 	right(t, 1, 9)
 	for _, f := range r.Series[0].Folds {
 		epochs := 0.0
@@ -203,7 +243,11 @@ func (r *Report) foldTable() string {
 		if r.Groups > 0 {
 			groups = f.Groups
 		}
-		t.AppendRow(table.Row{f.Fold, humanize.Comma(int64(f.Windows)), humanize.Comma(int64(f.Positive)), groups,
+		of := humanize.Comma(int64(f.Positive))
+		if r.Matrix != nil {
+			of = s.Accuracy.Text(3)
+		}
+		t.AppendRow(table.Row{f.Fold, humanize.Comma(int64(f.Windows)), of, groups,
 			s.Precision.Text(3), s.Recall.Text(3), s.F1.Text(3), short(s.AUC), fmt.Sprintf("%.0f", epochs)})
 	}
 	return t.Render()
@@ -241,7 +285,11 @@ func (r *Report) seriesTable() string {
 // summary has a line for each score.
 func (r *Report) summary() string {
 	t := report.NewTable()
-	t.SetTitle(fmt.Sprintf("All %s windows out of fold, threshold %s", humanize.Comma(int64(r.Windows)), r.Threshold))
+	title := fmt.Sprintf("All %s windows out of fold, threshold %s", humanize.Comma(int64(r.Windows)), r.Threshold)
+	if r.Matrix != nil {
+		title = fmt.Sprintf("All %s windows out of fold, means over classes", humanize.Comma(int64(r.Windows)))
+	}
+	t.SetTitle("%s", title)
 	interval := fmt.Sprintf("%.0f %% over %s", 100*r.Interval.Level, r.Interval.Units)
 	head := table.Row{"Score", "Pooled", interval, "Folds, mean ± sd"}
 	if len(r.Series) > 1 {
@@ -306,15 +354,11 @@ func (o *Outcome) unit() string {
 // about says what the data is.
 func (o *Outcome) about() string {
 	d := o.Dataset
-	positive := 0
-	for _, v := range d.Y {
-		positive += int(v)
-	}
 	name := d.Path
 	if name == "" {
 		name = "data in memory"
 	}
-	text := fmt.Sprintf("%s: %s windows of %d steps × %d features, %.1f %% positive", name, humanize.Comma(int64(d.N)), d.T, d.F, 100*float64(positive)/float64(d.N))
+	text := fmt.Sprintf("%s: %s windows of %d steps × %d features, %s", name, humanize.Comma(int64(d.N)), d.T, d.F, train.ClassShares(d))
 	if names, _ := d.Groups(); names != nil {
 		text += ", " + english.Plural(len(names), "group", "")
 		if d.GroupKey != "" {

@@ -26,21 +26,50 @@ func (s Scores) Values() [5]Number {
 
 // Predicted is one prediction of every window.
 type Predicted struct {
-	Probability []float32 // [N]
-	Positive    []bool    // [N], whether the window counts as positive
+	Probability []float32 // [N], or [N][C] of C classes
+	Positive    []bool    // [N], whether the window counts as positive; nil of C classes
+	Class       []int32   // [N], of C classes the one that the window counts as; nil of two by one probability
+}
+
+// Classes returns C, 0 where there is one probability.
+func (p Predicted) Classes() int {
+	if p.Class == nil {
+		return 0
+	}
+	return len(p.Probability) / len(p.Class)
+}
+
+// Matrix counts the listed windows (nil: all) by class and prediction.
+func (p Predicted) Matrix(y []float32, windows []int32) [][]int {
+	if windows == nil {
+		windows = All(len(y))
+	}
+	m := make([][]int, p.Classes())
+	for c := range m {
+		m[c] = make([]int, len(m))
+	}
+	for _, w := range windows {
+		m[int(y[w])][p.Class[w]]++
+	}
+	return m
 }
 
 func ScoresOf(v [5]float64) Scores {
 	return Scores{Number(v[0]), Number(v[1]), Number(v[2]), Number(v[3]), Number(v[4])}
 }
 
-// score judges the listed windows (nil: all).
+// Score judges the listed windows (nil: all). Of several classes the scores are means over classes, and there is no Confusion.
 func Score(y []float32, predicted Predicted, windows []int32) (Scores, Confusion) {
 	if windows == nil {
-		windows = make([]int32, len(y))
-		for i := range windows {
-			windows[i] = int32(i)
+		windows = All(len(y))
+	}
+	if C := predicted.Classes(); C > 0 {
+		var p []float32
+		for _, w := range windows {
+			p = append(p, predicted.Probability[int(w)*C:(int(w)+1)*C]...)
 		}
+		m := Classify(Labels(y, windows), p, make([]string, C))
+		return Scores{m.Accuracy, m.Macro.Precision, m.Macro.Recall, m.Macro.F1, m.Macro.AUC}, Confusion{}
 	}
 	var c Confusion
 	labels, probabilities := make([]float32, len(windows)), make([]float32, len(windows))
@@ -112,9 +141,17 @@ const level = 0.95
 // Uncertainty returns how far an evaluation's scores reach when its groups are drawn anew: group[n] numbers that of each
 // window from 0, and nil draws windows.
 func Uncertainty(e *Evaluation, group []int32) Interval {
-	s := Predicted{Probability: e.Probability, Positive: make([]bool, len(e.Probability))}
-	for i, p := range e.Probability {
-		s.Positive[i] = float64(p) > e.Threshold
+	s := Predicted{Probability: e.Probability}
+	if e.Classification != nil {
+		C := len(e.Classification.Classes)
+		for i := range e.Y {
+			s.Class = append(s.Class, int32(max(0, Largest(e.Probability[i*C:(i+1)*C]))))
+		}
+	} else {
+		s.Positive = make([]bool, len(e.Probability))
+		for i, p := range e.Probability {
+			s.Positive[i] = float64(p) > e.Threshold
+		}
 	}
 	return Bootstrap(e.Y, group, []Predicted{s}, nil, Resamples)
 }
@@ -174,16 +211,61 @@ func Bootstrap(y []float32, group []int32, series, base []Predicted, resamples i
 }
 
 // resamplers returns a resampler for each series.
-func resamplers(y []float32, group []int32, groups int, series []Predicted) []resampler {
-	var list []resampler
+func resamplers(y []float32, group []int32, groups int, series []Predicted) []scorer {
+	var list []scorer
 	for _, s := range series {
-		list = append(list, newResampler(y, s.Probability, s.Positive, group, groups))
+		C := s.Classes()
+		if C == 0 {
+			list = append(list, newResampler(y, s.Probability, s.Positive, group, groups))
+			continue
+		}
+		var of classResampler
+		for c := range C {
+			own, is, counts := make([]float32, len(y)), make([]float32, len(y)), make([]bool, len(y))
+			for i, v := range y {
+				own[i], counts[i] = s.Probability[i*C+c], int(s.Class[i]) == c
+				if int(v) == c {
+					is[i] = 1
+				}
+			}
+			of = append(of, newResampler(is, own, counts, group, groups))
+		}
+		list = append(list, of)
 	}
 	return list
 }
 
+// scorer scores one series with each group's windows counted as often as it was drawn.
+type scorer interface{ score(weight []int) Scores }
+
+// classResampler is a scorer of several classes: of each against the rest.
+type classResampler []resampler
+
+func (of classResampler) score(weight []int) Scores {
+	var sum [5]float64
+	right, all, seen := 0, 0, 0
+	for _, r := range of {
+		c, auc := r.counted(weight)
+		right, all = right+c.TP, c.N()
+		sum[4] += auc
+		if c.TP+c.FP+c.FN == 0 { // a class that is neither there nor predicted
+			continue
+		}
+		seen++
+		sum[1] += c.Precision()
+		sum[2] += c.Recall()
+		sum[3] += c.F1()
+	}
+	sum[0] = float64(right) / float64(all)
+	for i := 1; i < 4; i++ {
+		sum[i] /= float64(seen)
+	}
+	sum[4] /= float64(len(of))
+	return ScoresOf(sum)
+}
+
 // meanScore returns the mean of the series' scores on one resample, zeros of none.
-func meanScore(list []resampler, weight []int) (mean [5]float64) {
+func meanScore(list []scorer, weight []int) (mean [5]float64) {
 	for _, r := range list {
 		for i, v := range r.score(weight).Values() {
 			mean[i] += float64(v) / float64(len(list))
@@ -241,7 +323,12 @@ func newResampler(y, p []float32, positive []bool, group []int32, groups int) re
 
 // score returns the scores of weight[g] copies of each group g's windows.
 func (r resampler) score(weight []int) Scores {
-	var c Confusion
+	c, auc := r.counted(weight)
+	return scoresFrom(c, auc)
+}
+
+// counted returns the counts, and the AUC, of weight[g] copies of each group g's windows.
+func (r resampler) counted(weight []int) (c Confusion, auc float64) {
 	for g, w := range weight {
 		n := r.counts[g]
 		c.TN += w * n.TN
@@ -265,9 +352,9 @@ func (r resampler) score(weight []int) Scores {
 		}
 	}
 	positives, negatives := c.TP+c.FN, c.TN+c.FP
-	auc := math.NaN()
+	auc = math.NaN()
 	if positives > 0 && negatives > 0 {
 		auc = float64(halves) / 2 / float64(positives) / float64(negatives)
 	}
-	return scoresFrom(c, auc)
+	return c, auc
 }

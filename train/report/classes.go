@@ -50,16 +50,18 @@ func WriteClassification(w io.Writer, title string, m metrics.Classification) er
 	}{{"mean of classes", m.Macro}, {"by windows", m.Weighted}} {
 		each.AppendRow(table.Row{a.name, a.Precision.Text(4), a.Recall.Text(4), a.F1.Text(4), a.AUC.Text(4), humanize.Comma(int64(m.Samples))})
 	}
-	matrix := confusionTable(m)
-	if len(m.Classes) > mostCells {
-		matrix = confusedMost(m)
-	}
+	matrix := ConfusionOfClasses(m.Classes, m.Confusion)
 	_, err := fmt.Fprintf(w, "%s\n%s\n%s\n", all.Render(), each.Render(), matrix)
 	return err
 }
 
-// confusionTable is the matrix, each class's predictions in a row.
-func confusionTable(m metrics.Classification) string {
+// ConfusionOfClasses returns the matrix of windows by class and prediction as a table, each class's predictions in a row; of many classes
+// those that are confused most.
+func ConfusionOfClasses(names []string, matrix [][]int) string {
+	m := metrics.Classification{Classes: names, Confusion: matrix}
+	if len(names) > mostCells {
+		return confusedMost(m)
+	}
 	t := newTable()
 	t.SetTitle("Confusion matrix")
 	room := max(4, (80-22)/len(m.Classes)-3)
@@ -103,12 +105,19 @@ func confusedMost(m metrics.Classification) string {
 			break
 		}
 		taken[best] = true
-		t.AppendRow(table.Row{short(m.Classes[best.c], 30), short(m.Classes[best.j], 30), cell(found, m.PerClass[best.c].Support)})
+		t.AppendRow(table.Row{short(m.Classes[best.c], 30), short(m.Classes[best.j], 30), cell(found, sumOf(m.Confusion[best.c]))})
 	}
 	if len(taken) == 0 {
 		return "no window is taken for another class"
 	}
 	return t.Render()
+}
+
+func sumOf(list []int) (sum int) {
+	for _, n := range list {
+		sum += n
+	}
+	return sum
 }
 
 // square is a matrix as a heat map of shares of the actual class, the first at the top.
@@ -119,10 +128,7 @@ func (s square) X(c int) float64  { return float64(c) }
 func (s square) Y(r int) float64  { return float64(r) }
 func (s square) row(r int) []int  { return s[len(s)-1-r] }
 func (s square) Z(c, r int) float64 {
-	all := 0
-	for _, n := range s.row(r) {
-		all += n
-	}
+	all := sumOf(s.row(r))
 	if all == 0 {
 		return 0
 	}

@@ -3,7 +3,8 @@
     pip install numpy==2.4.6 scikit-learn==1.9.1
     python make.py [DATA]
 
-folds.npz     labels and groups of many structures, one behind the other, and the folds that StratifiedGroupKFold,
+folds.npz, folds_classes.npz
+              labels (of two classes, and of more) and groups of many structures, one behind the other, and the folds that StratifiedGroupKFold,
               StratifiedKFold and np.unique give them, in order or shuffled
 sets.json     the folds of the groups of the data sets in the folder DATA (left as it is without DATA)
 ../../metrics/testdata/scores.npz
@@ -62,8 +63,8 @@ def structure(r, case):
     return y[order], names[g[order]], k
 
 
-def random_structures():
-    r = np.random.default_rng(7)
+def random_structures(structure=structure, file="folds.npz", seed=7):
+    r = np.random.default_rng(seed)
     rows = {n: [] for n in "y group by_group by_group_shuffled by_window by_window_shuffled".split()}
     ks, seeds, sizes = [], [], []
     for case in range(150):
@@ -75,8 +76,24 @@ def random_structures():
                         ("by_window_shuffled", folds(StratifiedKFold(k, shuffle=True, random_state=seed), y))):
             rows[name].append(v)
         ks.append(k), seeds.append(seed), sizes.append(len(y))
-    np.savez_compressed(here / "folds.npz", k=np.array(ks, "int32"), seed=np.array(seeds, "uint32"), size=np.array(sizes, "int32"),
+    np.savez_compressed(here / file, k=np.array(ks, "int32"), seed=np.array(seeds, "uint32"), size=np.array(sizes, "int32"),
                         **{n: np.concatenate(v).astype("int16") for n, v in rows.items()})
+
+
+def structure_of_classes(r, case):
+    """structure of 3 to 12 classes; every other case they appear in another order than theirs."""
+    y, g, k = structure(r, case)
+    classes = int(r.integers(3, 13))
+    own = r.integers(0, classes, int(g.max()) + 1)  # a group's usual class
+    y = np.where(r.random(len(g)) < 0.6, own[g], r.integers(0, classes, len(g)))
+    _, y = np.unique(y, return_inverse=True)
+    if len(np.unique(y)) < 3 or np.bincount(y).max() < k:
+        return structure_of_classes(r, case)
+    return y, g, k
+
+
+def random_structures_of_classes():
+    random_structures(structure_of_classes, "folds_classes.npz", 8)
 
 
 def data_sets(folder):
@@ -130,6 +147,7 @@ def out_of_fold():
 
 
 random_structures()
+random_structures_of_classes()
 out_of_fold()
 if len(sys.argv) > 1:
     data_sets(pathlib.Path(sys.argv[1]))
