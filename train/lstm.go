@@ -180,8 +180,10 @@ func (r *Run) introduction() []string {
 	return lines
 }
 
-// Settings are the lines of a log that say how a model is trained.
-func (c Config) Settings() []string { return (&Run{Config: c}).settings() }
+// Settings are the lines of a log that say how a model of so many outputs is trained.
+func (c Config) Settings(outputs int) []string {
+	return (&Run{Config: c, outputs: outputs}).settings()
+}
 
 // settings is Settings, with the class weights where they are known.
 func (r *Run) settings() []string {

@@ -105,7 +105,6 @@ func TestClassesByName(t *testing.T) {
 	for _, tc := range []struct{ args, says string }{
 		{"predict --model " + model + " --data gestures.npz --threshold 0.4", "--threshold is of two classes"},
 		{"evaluate --model " + model + " --data gestures.npz --event-key subject", "--event-key judges whether a recording holds the positive one of two classes"},
-		{"crossval --data gestures.npz", "y holds 4 classes"},
 		{"train --data gestures.npz --threshold best-f1", "of 4 outputs the largest counts"},
 		{"train --data gestures.npz --positive rest", "--positive says which of two classes"},
 		{"train --data gestures.npz --focal-alpha 0.1,0.2,0.3", "lists 3 weights for 4 classes"},
@@ -119,6 +118,52 @@ func TestClassesByName(t *testing.T) {
 	}
 	if r := vklstm(t, dir, "predict", "--model", model, "--data", "gestures.npz", "--device", "cpu", "--reject", "0.9999999"); r.status != 0 || !strings.Contains(r.out, ",unsure,") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Cross-validation holds out each person once: its file has a probability of every class for every window, and the scores are those of that file.
+func TestCrossvalClasses(t *testing.T) {
+	dir := t.TempDir()
+	gestures(t, dir, []string{"up", "down", "wave", "rest"})
+	r := vklstm(t, dir, "crossval", "--data", "gestures.npz", "--device", "cpu", "--no-masking", "--layers", "lstm 8, dense 6 relu", "--epochs", "12", "--lr", "0.02",
+		"--folds", "3", "--group-key", "subject", "--json", "scores.json", "--out", "oof.npz", "--focal-alpha", "0.2,0.3,0.2,0.3")
+	if r.status != 0 || !strings.Contains(r.errout, "categorical focal loss (α [0.2 0.3 0.2 0.3]") {
+		t.Fatalf("%+v", r)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "scores.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scores struct {
+		Classes []string
+		Series  []struct{ Scores metrics.Scores }
+	}
+	if err := json.Unmarshal(b, &scores); err != nil || !slices.Equal(scores.Classes, []string{"down", "rest", "up", "wave"}) || len(scores.Series) != 1 {
+		t.Fatalf("%v: %s", err, b)
+	}
+	f, err := npz.Open(filepath.Join(dir, "oof.npz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p, shape, err := f.Float64("probability")
+	if err != nil || !slices.Equal(shape, []int{240, 4}) {
+		t.Fatal(err, shape)
+	}
+	right := 0
+	for i := range 240 {
+		best := 0
+		for c := range 4 {
+			if p[i*4+c] > p[i*4+best] {
+				best = c
+			}
+		}
+		if scores.Classes[best] == []string{"up", "down", "wave", "rest"}[i%4] {
+			right++
+		}
+	}
+	if got := float64(scores.Series[0].Scores.Accuracy); math.Abs(got-float64(right)/240) > 1e-12 || right < 160 {
+		t.Errorf("accuracy %v, %d of 240 are right", got, right)
 	}
 }
 

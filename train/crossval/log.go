@@ -36,7 +36,7 @@ func (l *log) introduce(o *Outcome, p *train.Pool) {
 		l.Warn("%s: windows of one %s lie on both sides of a fold, so the scores are better than they will be on new ones", o.Dataset.Path, o.unit())
 	}
 	l.Event("start", "device", p.Device, "data", o.Dataset.Path, "windows", o.Dataset.N, "folds", o.folds(), "models", l.models, "side_by_side", len(p.Runs))
-	for _, text := range append([]string{p.Device, o.about(), o.division(), o.modelsText()}, o.Config.Settings()...) {
+	for _, text := range append([]string{p.Device, o.about(), o.division(), o.modelsText()}, o.Config.Settings(o.outputs())...) {
 		l.Line("%s", text)
 	}
 	if n := len(p.Runs); n < l.models {

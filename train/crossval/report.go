@@ -95,7 +95,7 @@ func (o *Outcome) Report() *Report {
 	d := o.Dataset
 	names, group := d.Groups()
 	r := &Report{Data: d.Path, Windows: d.N, Groups: len(names), GroupKey: d.GroupKey, Device: o.Device, Folds: o.folds(), Rule: o.Rule,
-		Shuffled: o.Series[0].Shuffle != nil, Repeats: o.Repeats, Seeds: o.Seeds, Ensemble: o.Ensemble, Threshold: o.Config.Threshold.String(), Settings: o.Config.Settings()}
+		Shuffled: o.Series[0].Shuffle != nil, Repeats: o.Repeats, Seeds: o.Seeds, Ensemble: o.Ensemble, Threshold: o.Config.Threshold.String(), Settings: o.Config.Settings(o.outputs())}
 	if o.Given != nil {
 		r.Rule = "given"
 	}
@@ -141,6 +141,9 @@ func (o *Outcome) Report() *Report {
 
 // several reports whether there is a probability for each class.
 func (o *Outcome) several() bool { return o.Series[0].Classes() > 0 }
+
+// outputs returns how many outputs the networks have.
+func (o *Outcome) outputs() int { return max(1, o.Series[0].Classes()) }
 
 // fold returns the scores of one fold of a series.
 func (o *Outcome) fold(s Series, fold int, group []int32) Fold {

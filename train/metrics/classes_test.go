@@ -3,6 +3,7 @@ package metrics
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"testing"
@@ -75,5 +76,40 @@ func TestReject(t *testing.T) {
 	e := ScoreClasses([]float32{0, 1, 2, 1}, []float32{0.9, 0.1, 0, 0.3, 0.4, 0.3, 0.5, 0.2, 0.3, 0.1, 0.6, 0.3}, []string{"a", "b", "c"}, 0.5)
 	if m := e.Classification; m.Unsure != 1 || m.Samples != 3 || math.Abs(float64(m.Accuracy)-2./3) > 1e-15 {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestResampleClasses holds the scores of a resample to those of windows that are listed as often as their group was drawn.
+func TestResampleClasses(t *testing.T) {
+	const windows, groups, C = 60, 7, 4
+	rng := rand.New(rand.NewPCG(5, 6))
+	s := Predicted{Probability: make([]float32, windows*C)}
+	y, group := make([]float32, windows), make([]int32, windows)
+	for i := range windows {
+		y[i], group[i] = float32(rng.IntN(C)), int32(i*groups/windows)
+		for c := range C {
+			s.Probability[i*C+c] = float32(rng.IntN(9)) / 8 // equal ones among them
+		}
+		s.Class = append(s.Class, int32(Largest(s.Probability[i*C:][:C])))
+	}
+	of := resamplers(y, group, groups, []Predicted{s})[0]
+	for range 50 {
+		weight := make([]int, groups)
+		for range groups {
+			weight[rng.IntN(groups)]++
+		}
+		var list []int32
+		for i, g := range group {
+			for range weight[g] {
+				list = append(list, int32(i))
+			}
+		}
+		want, _ := Score(y, s, list)
+		got := of.score(weight)
+		for i, v := range got.Values() {
+			if !alike(float64(v), float64(want.Values()[i])) {
+				t.Errorf("score %d is %v, want %v", i, v, want.Values()[i])
+			}
+		}
 	}
 }

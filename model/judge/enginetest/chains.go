@@ -149,6 +149,7 @@ func (s suite) categoricalLosses(t *testing.T) {
 		{Kind: model.CategoricalCrossentropy}, {Kind: model.CategoricalCrossentropy, LabelSmoothing: 0.2},
 		{Kind: model.CategoricalFocal, Alpha: 0.25, Gamma: 2}, {Kind: model.CategoricalFocal, ClassAlpha: []float64{0.1, 0.9, 0.4}, Gamma: 1.5},
 		{Kind: model.CategoricalFocal, Alpha: 0.6, Gamma: 2, LabelSmoothing: 0.1}, {Kind: model.CategoricalFocal, Alpha: 0.6},
+		{Kind: model.CategoricalFocal, ClassAlpha: []float64{0.1, 0.9, 0.4}, Gamma: 1.5, LabelSmoothing: 0.1},
 		{Kind: model.BinaryCrossentropy, LabelSmoothing: 0.2},
 	} {
 		t.Run(fmt.Sprintf("%s α=%v%v γ=%v smoothing=%v", loss.Kind, loss.Alpha, loss.ClassAlpha, loss.Gamma, loss.LabelSmoothing), func(t *testing.T) {
