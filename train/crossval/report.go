@@ -143,7 +143,12 @@ func (o *Outcome) Report() *Report {
 func (o *Outcome) several() bool { return o.Series[0].Classes() > 0 }
 
 // outputs returns how many outputs the networks have.
-func (o *Outcome) outputs() int { return max(1, o.Series[0].Classes()) }
+func (o *Outcome) outputs() int {
+	if classes := len(o.Dataset.Names()); classes > 2 {
+		return classes
+	}
+	return 1
+}
 
 // fold returns the scores of one fold of a series.
 func (o *Outcome) fold(s Series, fold int, group []int32) Fold {
