@@ -1,9 +1,11 @@
 package model
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Trained is a trained network as the writers of file formats take it: all that is needed to predict.
@@ -11,7 +13,91 @@ type Trained struct {
 	Spec      Spec
 	Members   [][]float32 // parameters, flat in Layout order; of several members the probabilities are averaged
 	Scaling   Scaling     // applied to measured values before the network sees them
-	Threshold float64     // the probability above which a window counts as positive
+	Threshold float64     // of one output, the probability above which a window counts as positive
+	Classes   []string    // the names of the classes, where they have some
+}
+
+// Folded returns the network that predicts the same without Dropout, which only training does, and without
+// BatchNormalization: what that multiplies by and adds is in the kernels and biases of the layer after it.
+func (t Trained) Folded() Trained {
+	c, err := t.Spec.Chain()
+	if err != nil {
+		return t // which Check says
+	}
+	out, layout := t, t.Spec.Layout()
+	out.Spec.Layers = slices.DeleteFunc(slices.Clone(t.Spec.Layers), func(l Layer) bool { return l.Kind == Dropout || l.Kind == BatchNormalization })
+	out.Members = nil
+	for _, params := range t.Members {
+		f := folding{layout: layout, params: params}
+		for _, r := range c.LSTMs {
+			f.recurrent(r)
+			for _, s := range r.Between {
+				f.stage(s)
+			}
+		}
+		for _, s := range c.Head {
+			f.stage(s)
+		}
+		out.Members = append(out.Members, f.out)
+	}
+	return out
+}
+
+// folding copies parameters, layer by layer.
+type folding struct {
+	layout Layout
+	params []float32
+	out    []float32
+	// What reads the next layer's input x is to read factor·x + offset; nil: x itself.
+	factor, offset []float64
+}
+
+// recurrent copies the parameters of an LSTM.
+func (f *folding) recurrent(r Recurrent) {
+	for d := range r.Directions() {
+		v := f.layout.Variables[r.First+3*d:]
+		kernel, bias := f.product(v[0], v[2])
+		f.out = slices.Concat(f.out, kernel, v[1].Of(f.params), bias)
+	}
+	f.factor, f.offset = nil, nil
+}
+
+// stage copies those of Dense, and keeps those of BatchNormalization for the next layer.
+func (f *folding) stage(s Stage) {
+	switch s.Kind {
+	case Dense:
+		kernel, bias := f.product(f.layout.Variables[s.First], f.layout.Variables[s.First+1])
+		f.out = slices.Concat(f.out, kernel, bias)
+		f.factor, f.offset = nil, nil
+	case BatchNormalization:
+		gamma, beta := f.layout.Variables[s.First].Of(f.params), f.layout.Variables[s.First+1].Of(f.params)
+		mean, variance := f.layout.Variables[s.Moving].Of(f.params), f.layout.Variables[s.Moving+1].Of(f.params)
+		if f.factor == nil {
+			f.factor, f.offset = slices.Repeat([]float64{1}, s.In), make([]float64, s.In)
+		}
+		for i := range gamma {
+			k := float64(gamma[i]) / math.Sqrt(float64(variance[i])+s.Small)
+			f.factor[i], f.offset[i] = k*f.factor[i], k*(f.offset[i]-float64(mean[i]))+float64(beta[i])
+		}
+	}
+}
+
+// product returns the kernel[in][units] and the bias[units] that make of x what the layer's own make of factor·x + offset.
+func (f *folding) product(k, b Variable) (kernel, bias []float32) {
+	kernel, bias = slices.Clone(k.Of(f.params)), slices.Clone(b.Of(f.params))
+	if f.factor == nil {
+		return kernel, bias
+	}
+	units := len(bias)
+	sum := make([]float64, units)
+	for i, w := range kernel {
+		sum[i%units] += f.offset[i/units] * float64(w)
+		kernel[i] = float32(f.factor[i/units] * float64(w))
+	}
+	for u := range bias {
+		bias[u] = float32(float64(bias[u]) + sum[u])
+	}
+	return kernel, bias
 }
 
 // Check returns an error that says why t cannot be written with its kernels as q says: a Spec that Chain refuses, no
@@ -46,6 +132,23 @@ func (t Trained) Check(q Quantization) error {
 		}
 	}
 	return t.Scaling.Check(t.Spec.Features)
+}
+
+// Metadata are the texts that a file says of the network: the threshold, of one output, and the classes' names as a JSON array, where
+// they have some.
+func (t Trained) Metadata() [][2]string {
+	list := [][2]string{{"threshold", strconv.FormatFloat(t.Threshold, 'g', -1, 64)}}
+	if c, err := t.Spec.Chain(); err == nil && c.Classes > 1 {
+		list = nil
+	}
+	if len(t.Classes) > 0 {
+		names, err := json.Marshal(t.Classes)
+		if err != nil {
+			panic(err) // of texts there is none
+		}
+		list = append(list, [2]string{"classes", string(names)})
+	}
+	return list
 }
 
 // farthest bounds the sum of a gate's products with what the network reads: far beyond where the gate is saturated, and so

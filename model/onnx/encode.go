@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strconv"
+	"slices"
 
 	"vklstm/model"
 )
@@ -16,14 +16,14 @@ func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
 	if err := t.Check(q); err != nil {
 		return nil, fmt.Errorf("onnx: write the model: %w", err)
 	}
-	c, _ := t.Spec.Chain()
-	if err := c.Plain(); err != nil {
-		return nil, fmt.Errorf("onnx: write the model: %w", err)
+	t = t.Folded()
+	if err := t.Check(q); err != nil {
+		return nil, fmt.Errorf("onnx: write the model, its BatchNormalization folded: %w", err)
 	}
+	c, _ := t.Spec.Chain()
 	w := writer{graph: &graph{}, chain: c, layout: t.Spec.Layout(), quantization: q}
 	w.network(t)
-	metadata := [][2]string{{"threshold", strconv.FormatFloat(t.Threshold, 'g', -1, 64)}}
-	return w.file(value("x", 0, c.T, c.F), value("y", 0, 1), metadata), nil
+	return w.file(value("x", 0, c.T, c.F), value("y", 0, c.Classes), t.Metadata()), nil
 }
 
 type writer struct {
@@ -31,41 +31,33 @@ type writer struct {
 	chain        model.Chain
 	layout       model.Layout
 	quantization model.Quantization
+
+	lengths string // how many steps of each window are used, i32[N]; "": all
+	came    string // of each used step, which row of a layer that went backwards the next one reads, i64[N][T][1]
 }
 
 // network writes everything between x and y.
 func (w *writer) network(t model.Trained) {
-	c := w.chain
-	zero, T := w.scalar(0), float32(c.T)
+	c, zero := w.chain, w.scalar(0)
 	missing := w.op("IsNaN", []string{"x"})
 	x := w.op("Where", []string{missing, zero, "x"})
-
-	// masked[N][T] is 1 where every feature is 0, or subnormal, as training has it; used steps go to the front, each part in
-	// its order.
-	none := w.op("Less", []string{w.op("Abs", []string{x}), w.scalar(0x1p-126)})
-	none = w.op("Cast", []string{none}, attribute{"to", tFloat})
-	masked := w.op("ReduceMin", []string{none}, attribute{"axes", []int{2}}, attribute{"keepdims", 0})
-	time := make([]float32, c.T)
-	for i := range time {
-		time[i] = float32(i)
+	order := ""
+	if c.Masked {
+		order = w.order(missing, x)
 	}
-	key := w.op("Add", []string{w.op("Mul", []string{masked, w.scalar(T)}), w.floats(time, 1, c.T)})
-	order := w.name()
-	w.node("TopK", []string{key, w.ints(c.T)}, []string{w.name(), order}, attribute{"axis", 1}, attribute{"largest", 0})
-	count := w.op("Sub", []string{w.scalar(T), w.op("ReduceSum", []string{masked, w.ints(1)}, attribute{"keepdims", 0})})
-	lengths := w.op("Cast", []string{count}, attribute{"to", tInt32})
-
 	if offset, factor := t.Scaling.Rescale(); len(offset) > 0 {
 		x = w.op("Mul", []string{w.op("Sub", []string{x, w.floats(offset, c.F)}), w.floats(factor, c.F)})
 		x = w.op("Where", []string{missing, zero, x})
 	}
 	x = w.op("Clip", []string{x, w.scalar(-t.Largest()), w.scalar(t.Largest())})
-	x = w.op("GatherND", []string{x, w.op("Unsqueeze", []string{order, w.ints(2)})}, attribute{"batch_dims", 1})
+	if c.Masked {
+		x = w.op("GatherND", []string{x, order}, attribute{"batch_dims", 1})
+	}
 	steps := w.op("Transpose", []string{x}, attribute{"perm", []int{1, 0, 2}}) // [T][N][F]
 
 	var p []string
 	for _, params := range t.Members {
-		p = append(p, w.member(params, steps, lengths))
+		p = append(p, w.member(params, steps))
 	}
 	mean := p[0]
 	if len(p) > 1 {
@@ -78,39 +70,136 @@ func (w *writer) network(t model.Trained) {
 	w.node("Where", []string{bad, w.scalar(float32(math.NaN())), mean}, []string{"y"})
 }
 
-// member writes one network from steps[T][N][F], of which the first lengths[N] are used, to its probability [N][1].
-func (w *writer) member(params []float32, x, lengths string) string {
+// order writes which step of each window stands in which place, i64[N][T][1]: used ones to the front, each part in its order.
+// It sets lengths, and came where a layer needs it.
+func (w *writer) order(missing, x string) string {
+	c, T := w.chain, float32(w.chain.T)
+	var none string       // whether a value says nothing
+	if c.MaskValue == 0 { // subnormal ones are 0, as training has it
+		none = w.op("Less", []string{w.op("Abs", []string{x}), w.scalar(0x1p-126)})
+	} else {
+		none = w.op("Or", []string{missing, w.op("Equal", []string{"x", w.scalar(c.MaskValue)})})
+	}
+	none = w.op("Cast", []string{none}, attribute{"to", tFloat})
+	masked := w.op("ReduceMin", []string{none}, attribute{"axes", []int{2}}, attribute{"keepdims", 0}) // [N][T]
+	time := make([]float32, c.T)
+	for i := range time {
+		time[i] = float32(i)
+	}
+	key := w.op("Add", []string{w.op("Mul", []string{masked, w.scalar(T)}), w.floats(time, 1, c.T)})
+	order := w.name()
+	w.node("TopK", []string{key, w.ints(c.T)}, []string{w.name(), order}, attribute{"axis", 1}, attribute{"largest", 0})
+	count := w.op("Sub", []string{w.scalar(T), w.op("ReduceSum", []string{masked, w.ints(1)}, attribute{"keepdims", 0})})
+	w.lengths = w.op("Cast", []string{count}, attribute{"to", tInt32})
+	if w.turned() {
+		// The layer has put out the used steps from the last to the first, and in a masked one what it did in the step before, zeros
+		// before there was one. So place s of the T has what it made of the last used step of s + 1 from the end.
+		back := make([]int, c.T)
+		for i := range back {
+			back[i] = c.T - 1 - i
+		}
+		used := w.op("Sub", []string{w.scalar(1), w.op("Gather", []string{masked, w.ints(back...)}, attribute{"axis", 1})})
+		so := w.op("CumSum", []string{used, w.int(1)})
+		left := w.op("Sub", []string{w.op("Unsqueeze", []string{count, w.ints(1)}), so}) // the row of that step; one after the last used one is 0
+		read := w.op("GatherElements", []string{left, order}, attribute{"axis", 1})
+		w.came = w.op("Unsqueeze", []string{w.op("Cast", []string{read}, attribute{"to", tInt64}), w.ints(2)})
+	}
+	return w.op("Unsqueeze", []string{order, w.ints(2)})
+}
+
+// turned reports whether a layer reads what one put out that went backwards.
+func (w *writer) turned() bool {
+	below := w.chain.LSTMs[:len(w.chain.LSTMs)-1]
+	return slices.ContainsFunc(below, func(r model.Recurrent) bool { return r.GoBackwards })
+}
+
+// member writes one network from steps[T][N][F], of which the first lengths[N] are used, to its probabilities [N][C].
+func (w *writer) member(params []float32, x string) string {
 	c := w.chain
 	for i, layer := range c.LSTMs {
-		direction := "forward"
-		if layer.Bidirectional {
-			direction = "bidirectional"
-		}
 		out, last := w.name(), w.name()
 		outputs := []string{out}
 		if i+1 == len(c.LSTMs) {
 			outputs = []string{"", last}
 		}
-		w.node("LSTM", []string{x, w.kernels(params, layer, 0), w.kernels(params, layer, 1), w.biases(params, layer), lengths}, outputs,
-			attribute{"hidden_size", layer.Units}, attribute{"direction", direction})
-		d := layer.Directions()
+		w.node("LSTM", append([]string{x, w.kernels(params, layer, 0), w.kernels(params, layer, 1), w.biases(params, layer)}, w.used()...), outputs,
+			attributes(layer)...)
+		if i+1 == len(c.LSTMs) {
+			x = w.merged(last, layer, 0) // [directions][N][H]
+			break
+		}
+		x = w.merged(out, layer, 1) // [T][directions][N][H]
 		switch {
-		case i+1 < len(c.LSTMs) && d == 1: // [T][1][N][H]
-			x = w.op("Squeeze", []string{out, w.ints(1)})
-		case i+1 < len(c.LSTMs): // [T][2][N][H]
-			x = w.op("Transpose", []string{out}, attribute{"perm", []int{0, 2, 1, 3}})
-			x = w.op("Reshape", []string{x, w.ints(0, 0, layer.Out())})
-		case d == 1: // [1][N][H]
-			x = w.op("Squeeze", []string{last, w.ints(0)})
-		default: // [2][N][H]
-			x = w.op("Transpose", []string{last}, attribute{"perm", []int{1, 0, 2}})
-			x = w.op("Reshape", []string{x, w.ints(0, layer.Out())})
+		case layer.GoBackwards && c.Masked:
+			x = w.op("Transpose", []string{x}, attribute{"perm", []int{1, 0, 2}})
+			x = w.op("GatherND", []string{x, w.came}, attribute{"batch_dims", 1})
+			x = w.op("Transpose", []string{x}, attribute{"perm", []int{1, 0, 2}})
+		case layer.GoBackwards:
+			x = w.op("Slice", []string{x, w.ints(-1), w.ints(math.MinInt64), w.ints(0), w.ints(-1)})
 		}
 	}
-	head := w.layout.Variables[c.FirstOfHead():]
-	x = w.op("Gemm", []string{x, w.kernel(head[0].Of(params), c.Out(), c.D()), w.floats(head[1].Of(params), c.D())})
-	x = w.op("Gemm", []string{w.op("Relu", []string{x}), w.floats(head[2].Of(params), c.D(), 1), w.floats(head[3].Of(params), 1)})
+	for i, s := range c.Head {
+		kernel, bias := w.layout.Variables[s.First].Of(params), w.floats(w.layout.Variables[s.First+1].Of(params), s.Out)
+		if i+1 == len(c.Head) {
+			x = w.op("Gemm", []string{x, w.floats(kernel, s.In, s.Out), bias})
+			break
+		}
+		x = w.op("Gemm", []string{x, w.denseKernel(s, kernel), bias})
+		if s.Activation != model.Linear {
+			x = w.op(activations[s.Activation], []string{x})
+		}
+	}
+	if c.Classes > 1 {
+		return w.op("Softmax", []string{x}, attribute{"axis", 1})
+	}
 	return w.op("Sigmoid", []string{x})
+}
+
+// activations are the names of the operators, and of what they do in LSTM.
+var activations = map[model.Activation]string{model.Relu: "Relu", model.Tanh: "Tanh", model.Sigmoid: "Sigmoid"}
+
+// used returns the input that says how many steps are used, none where all are.
+func (w *writer) used() []string {
+	if w.lengths == "" {
+		return nil
+	}
+	return []string{w.lengths}
+}
+
+// attributes returns those of ONNX's LSTM.
+func attributes(layer model.Recurrent) []attribute {
+	direction := "forward"
+	switch {
+	case layer.Bidirectional:
+		direction = "bidirectional"
+	case layer.GoBackwards:
+		direction = "reverse"
+	}
+	list := []attribute{{"hidden_size", layer.Units}, {"direction", direction}}
+	if layer.Activation != model.Tanh {
+		cell := activations[layer.Activation]
+		list = append(list, attribute{"activations", slices.Repeat([]string{"Sigmoid", cell, cell}, layer.Directions())})
+	}
+	return list
+}
+
+// merged makes one output of both directions, which are an axis of x: …[N][Out].
+func (w *writer) merged(x string, layer model.Recurrent, axis int) string {
+	switch {
+	case !layer.Bidirectional:
+		return w.op("Squeeze", []string{x, w.ints(axis)})
+	case layer.Merge == model.Sum:
+		return w.op("ReduceSum", []string{x, w.ints(axis)}, attribute{"keepdims", 0})
+	case layer.Merge == model.Average:
+		return w.op("ReduceMean", []string{x}, attribute{"axes", []int{axis}}, attribute{"keepdims", 0})
+	case layer.Merge == model.Product:
+		return w.op("ReduceProd", []string{x}, attribute{"axes", []int{axis}}, attribute{"keepdims", 0})
+	case axis == 0:
+		x = w.op("Transpose", []string{x}, attribute{"perm", []int{1, 0, 2}})
+		return w.op("Reshape", []string{x, w.ints(0, layer.Out())})
+	}
+	x = w.op("Transpose", []string{x}, attribute{"perm", []int{0, 2, 1, 3}})
+	return w.op("Reshape", []string{x, w.ints(0, 0, layer.Out())})
 }
 
 // kernels returns W (which 0, kernel) or R (1, recurrent_kernel) of ONNX's LSTM: [directions][4H][rows], gates i, o, f, c.
@@ -162,25 +251,42 @@ func (w *writer) kernel(a []float32, shape ...int) string {
 		}
 		return w.op("Cast", []string{w.tensor(tFloat16, data, shape...)}, attribute{"to", tFloat})
 	case model.QuantizeInt8:
-		inner := 1
-		for _, n := range shape[2:] {
-			inner *= n
-		}
-		scale, data := make([]float32, shape[1]), make([]byte, len(a))
-		for i, v := range a {
-			u := i / inner % shape[1]
-			scale[u] = max(scale[u], float32(math.Abs(float64(v))))
-		}
-		for u := range scale {
-			if scale[u] /= 127; scale[u] == 0 {
-				scale[u] = 1
-			}
-		}
-		for i, v := range a {
-			q := math.RoundToEven(float64(v) / float64(scale[i/inner%shape[1]]))
-			data[i] = byte(int8(max(-127, min(127, q))))
-		}
+		data, scale := rounded(a, shape)
 		return w.op("DequantizeLinear", []string{w.tensor(tInt8, data, shape...), w.floats(scale, shape[1])}, attribute{"axis", 1})
 	}
 	return w.floats(a, shape...)
+}
+
+// denseKernel writes the kernel of a Dense layer. onnxruntime takes DequantizeLinear and a Gemm without Relu for an operator that
+// rounds what it reads to int8 as well: there the scale is multiplied with.
+func (w *writer) denseKernel(s model.Stage, a []float32) string {
+	if w.quantization != model.QuantizeInt8 || s.Activation == model.Relu {
+		return w.kernel(a, s.In, s.Out)
+	}
+	shape := []int{s.In, s.Out}
+	data, scale := rounded(a, shape)
+	return w.op("Mul", []string{w.op("Cast", []string{w.tensor(tInt8, data, shape...)}, attribute{"to", tFloat}), w.floats(scale, s.Out)})
+}
+
+// rounded returns int8 numbers, and the scale for each index of axis 1.
+func rounded(a []float32, shape []int) (data []byte, scale []float32) {
+	inner := 1
+	for _, n := range shape[2:] {
+		inner *= n
+	}
+	data, scale = make([]byte, len(a)), make([]float32, shape[1])
+	for i, v := range a {
+		u := i / inner % shape[1]
+		scale[u] = max(scale[u], float32(math.Abs(float64(v))))
+	}
+	for u := range scale {
+		if scale[u] /= 127; scale[u] == 0 {
+			scale[u] = 1
+		}
+	}
+	for i, v := range a {
+		q := math.RoundToEven(float64(v) / float64(scale[i/inner%shape[1]]))
+		data[i] = byte(int8(max(-127, min(127, q))))
+	}
+	return data, scale
 }

@@ -50,10 +50,10 @@ func TestRuntime(t *testing.T) {
 				}
 				for i, p := range answer.Batches["1"] {
 					if back := answer.Batches["-1"][i]; math.Float64bits(p) != math.Float64bits(back) && !(math.IsNaN(p) && math.IsNaN(back)) {
-						t.Errorf("window %d is %v, and %v after other windows", i, p, back)
+						t.Errorf("probability %d is %v, and %v after other windows", i, p, back)
 					}
 				}
-				if got := answer.Metadata["threshold"]; got != "0.5" {
+				if got := answer.Metadata["threshold"]; c.C() == 1 && got != "0.5" {
 					t.Errorf("threshold %q", got)
 				}
 				t.Logf("%d bytes, largest difference %.1e", len(file), worst)

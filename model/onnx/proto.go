@@ -35,7 +35,7 @@ func (g *graph) name() string {
 // attribute is an AttributeProto.
 type attribute struct {
 	name  string
-	value any // int, string or []int
+	value any // int, string, []int or []string
 }
 
 // op adds a node and returns the name of its first output.
@@ -61,7 +61,7 @@ func (g *graph) node(kind string, inputs, outputs []string, attributes ...attrib
 	g.nodes = appendMessage(g.nodes, 1, b)
 }
 
-// encode returns an AttributeProto: 1 name, 3 i, 4 s, 8 ints, 20 type.
+// encode returns an AttributeProto: 1 name, 3 i, 4 s, 8 ints, 9 strings, 20 type.
 func (a attribute) encode() []byte {
 	b := appendText(nil, 1, a.name)
 	switch v := a.value.(type) {
@@ -76,6 +76,11 @@ func (a attribute) encode() []byte {
 			b = appendInt(b, 8, n)
 		}
 		return appendInt(b, 20, 7)
+	case []string:
+		for _, s := range v {
+			b = appendText(b, 9, s)
+		}
+		return appendInt(b, 20, 8)
 	}
 	panic("onnx: an attribute of an unknown type")
 }
@@ -118,6 +123,11 @@ func (g *graph) ints(v ...int) string {
 		data = binary.LittleEndian.AppendUint64(data, uint64(x))
 	}
 	return g.tensor(tInt64, data, len(v))
+}
+
+// int is ints of one number without a dimension.
+func (g *graph) int(v int) string {
+	return g.tensor(tInt64, binary.LittleEndian.AppendUint64(nil, uint64(v)))
 }
 
 // file returns the ModelProto: 1 ir_version, 2 producer_name, 7 graph, 8 opset_import, 14 metadata_props.

@@ -13,6 +13,7 @@ import (
 	"vklstm/model/npz"
 	"vklstm/model/onnx"
 	"vklstm/model/tflite"
+	"vklstm/train/data"
 	"vklstm/train/files"
 	"vklstm/train/metrics"
 )
@@ -47,7 +48,7 @@ func IsArchive(path string) bool { return strings.EqualFold(filepath.Ext(path), 
 
 // Trained returns what the writers of file formats take.
 func (m *Model) Trained() model.Trained {
-	t := model.Trained{Spec: m.Spec, Scaling: m.Scaling.Scaling, Threshold: m.Decision()}
+	t := model.Trained{Spec: m.Spec, Scaling: m.Scaling.Scaling, Threshold: m.Decision(), Classes: data.OwnNames(m.ClassNames())}
 	for _, s := range m.Members() {
 		t.Members = append(t.Members, s.Params)
 	}

@@ -17,7 +17,8 @@ number = lambda v: None if v != v else float(v)
 batches = {}
 for size in (1, 32, len(x)):
     y = np.concatenate([run(x[i:i + size]) for i in range(0, len(x), size)])
-    assert y.shape == (len(x), 1) and y.dtype == np.float32, (y.shape, y.dtype)
-    batches[str(size)] = [number(v) for v in y[:, 0]]
-batches["-1"] = [number(run(x[i:i + 1])[0, 0]) for i in reversed(range(len(x)))][::-1]
+    assert y.shape[0] == len(x) and y.ndim == 2 and y.dtype == np.float32, (y.shape, y.dtype)
+    batches[str(size)] = [number(v) for v in y.ravel()]
+back = [run(x[i:i + 1])[0] for i in reversed(range(len(x)))][::-1]
+batches["-1"] = [number(v) for v in np.ravel(back)]
 print(json.dumps({"batches": batches, "metadata": session.get_modelmeta().custom_metadata_map}))
