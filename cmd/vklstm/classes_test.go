@@ -102,6 +102,13 @@ func TestClassesByName(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &all); err != nil || r.status != 0 || math.Abs(float64(all.Accuracy)-float64(right)/240) > 1e-12 {
 		t.Errorf("%v, %+v; %d of 240 are right", err, all, right)
 	}
+	for _, name := range []string{"lstm.tflite", "lstm.onnx"} {
+		r := vklstm(t, dir, "export", "--model", model, "--out", name)
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if r.status != 0 || err != nil || !strings.Contains(string(b), `["down","rest","swipe up","wave, twice"]`) {
+			t.Errorf("%s: %+v, %v; it does not name the classes", name, r, err)
+		}
+	}
 	for _, tc := range []struct{ args, says string }{
 		{"predict --model " + model + " --data gestures.npz --threshold 0.4", "--threshold is of two classes"},
 		{"evaluate --model " + model + " --data gestures.npz --event-key subject", "--event-key judges whether a recording holds the positive one of two classes"},

@@ -30,12 +30,12 @@ func exportCommand() *cobra.Command {
 
   keras   .h5, or .keras with the optimizer's state, which keras.models.load_model opens
   keras2  .keras with the optimizer's state as Keras 2 (tf_keras) restores it; keras is for Keras 3
-  tflite  .tflite for LiteRT: x[1][T][F] float32 → y[1][1], one window a call
-  onnx    .onnx, opset 13: x[N][T][F] float32 → y[N][1]
+  tflite  .tflite for LiteRT: x[1][T][F] float32 → y[1][1], or [1][C] of C classes, one window a call
+  onnx    .onnx, opset 13: x[N][T][F] float32 → y[N][1], or [N][C]
   npz     .npz, one NumPy array per variable, which every command here reads too
 
 The graphs of tflite and onnx take windows as measured: masking and scaling are in them, NaN is a missing value, and a
-window with an infinity gives NaN. Several layers, both directions and ensembles are one file.
+window with an infinity gives NaN. An ensemble is one file. Names of classes are its metadata "classes", in JSON.
 
 --quantize is for tflite and onnx. float16 halves the file. dynamic keeps the kernels as int8 and computes in float32:
 a third of the size. int8 is the same file: one that computes in int8 throughout was measured to be less exact and ten

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strconv"
+	"slices"
 
 	"vklstm/model"
 )
@@ -16,10 +16,11 @@ func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
 	if err := t.Check(q); err != nil {
 		return nil, fmt.Errorf("tflite: write the model: %w", err)
 	}
-	c, _ := t.Spec.Chain()
-	if err := c.Plain(); err != nil {
-		return nil, fmt.Errorf("tflite: write the model: %w", err)
+	t = t.Folded()
+	if err := t.Check(q); err != nil {
+		return nil, fmt.Errorf("tflite: write the model, its BatchNormalization folded: %w", err)
 	}
+	c, _ := t.Spec.Chain()
 	w := writer{graph: newGraph(), chain: c, layout: t.Spec.Layout(), quantization: q}
 	x := w.tensor(tFloat, 1, c.T, c.F)
 	if err := w.bounded(t); err != nil {
@@ -28,8 +29,7 @@ func Encode(t model.Trained, q model.Quantization) ([]byte, error) {
 	y := w.network(t, x)
 	version := make([]byte, 16) // CUMSUM is the newest operator: TensorFlow 2.4
 	copy(version, "2.4.0")
-	return w.file(x, y, [][2]string{{"min_runtime_version", string(version)},
-		{"threshold", strconv.FormatFloat(t.Threshold, 'g', -1, 64)}}), nil
+	return w.file(x, y, append([][2]string{{"min_runtime_version", string(version)}}, t.Metadata()...)), nil
 }
 
 type writer struct {
@@ -40,6 +40,7 @@ type writer struct {
 
 	rows [2]int // row of each step in the order of each direction, i32[1][T][1]
 	swap int    // row of either order that holds the same step as each row of the other, i32[T+1]
+	came [2]int // which row of a masked layer that went backwards each row of either order reads, i32[T+1]
 }
 
 // closed is what the input of a gate is at most in a reset row: exp(−110) is 0 in float32.
@@ -57,15 +58,12 @@ func (w *writer) network(t model.Trained, x int) int {
 	infinite := w.op(opGreater, []int{size, w.scalar(math.MaxFloat32)}, tBool, cells)
 	bad := w.op(opAny, []int{infinite, w.ints([]int{1, 2}, 2)}, tBool, []int{1})
 
-	nonzero := w.op(opGreater, []int{size, w.scalar(math.Nextafter32(0x1p-126, 0))}, tBool, cells) // subnormal numbers count as 0
-	valid := w.op(opAny, []int{nonzero, w.ints([]int{2}, 1)}, tBool, column, slot{0, true})
-	counted := w.op(opCast, []int{valid}, tInt32, column, slot{0, int8(tBool)}, slot{1, int8(tInt32)})
-	for d := range w.directions() {
-		others := w.op(opCumsum, []int{counted, w.ints([]int{1})}, tInt32, column, slot{0, true}, slot{1, d == 0})
-		w.rows[d] = w.op(opSub, []int{w.ints([]int{T}), others}, tInt32, column)
-	}
-	if w.bothBelow() {
-		w.swap = w.swapped(counted)
+	valid := none // of all steps
+	if w.chain.Masked {
+		valid = w.op(opAny, []int{w.says(size, fine, x), w.ints([]int{2}, 1)}, tBool, column, slot{0, true})
+		w.order(valid)
+	} else {
+		w.inOrder()
 	}
 
 	scaled := given
@@ -73,24 +71,85 @@ func (w *writer) network(t model.Trained, x int) int {
 		scaled = w.op(opSub, []int{scaled, w.floats(offset, F)}, tFloat, cells)
 		scaled = w.op(opMul, []int{scaled, w.floats(factor, F)}, tFloat, cells)
 		scaled = w.op(opSelect, []int{fine, scaled, zero}, tFloat, cells)
+	}
+	if valid != none && (len(t.Scaling.Offset) > 0 || w.chain.MaskValue != 0) {
 		scaled = w.op(opSelect, []int{valid, scaled, zero}, tFloat, cells)
 	}
 	scaled = w.op(opMinimum, []int{scaled, w.scalar(t.Largest())}, tFloat, cells)
 	scaled = w.op(opMaximum, []int{scaled, w.scalar(-t.Largest())}, tFloat, cells)
 
 	var p int
+	out := []int{1, w.chain.Classes}
 	for k, params := range t.Members {
 		one := w.member(params, scaled, valid)
 		if k == 0 {
 			p = one
 		} else {
-			p = w.op(opAdd, []int{p, one}, tFloat, []int{1, 1})
+			p = w.op(opAdd, []int{p, one}, tFloat, out)
 		}
 	}
 	if n := len(t.Members); n > 1 {
-		p = w.op(opMul, []int{p, w.scalar(float32(1 / float64(n)))}, tFloat, []int{1, 1})
+		p = w.op(opMul, []int{p, w.scalar(float32(1 / float64(n)))}, tFloat, out)
 	}
-	return w.op(opSelect, []int{bad, w.scalar(float32(math.NaN())), p}, tFloat, []int{1, 1})
+	return w.op(opSelect, []int{bad, w.scalar(float32(math.NaN())), p}, tFloat, out)
+}
+
+// none is an input that is left out.
+const none = -1
+
+// says writes whether each cell of x says something, bool[1][T][F]: is not missing, and not what Masking is of.
+func (w *writer) says(size, fine, x int) int {
+	cells, value := []int{1, w.chain.T, w.chain.F}, w.chain.MaskValue
+	if value == 0 {
+		return w.op(opGreater, []int{size, w.scalar(math.Nextafter32(0x1p-126, 0))}, tBool, cells) // subnormal numbers count as 0
+	}
+	given := w.op(opSelect, []int{fine, x, w.scalar(value)}, tFloat, cells)
+	return w.op(opNotEqual, []int{given, w.scalar(value)}, tBool, cells)
+}
+
+// order sets rows, swap and came by which steps are valid, bool[1][T][1].
+func (w *writer) order(valid int) {
+	T := w.chain.T
+	column := []int{1, T, 1}
+	counted := w.op(opCast, []int{valid}, tInt32, column, slot{0, int8(tBool)}, slot{1, int8(tInt32)})
+	for d := range w.directions() {
+		others := w.op(opCumsum, []int{counted, w.ints([]int{1})}, tInt32, column, slot{0, true}, slot{1, d == 0})
+		w.rows[d] = w.op(opSub, []int{w.ints([]int{T}), others}, tInt32, column)
+	}
+	if !w.swaps() {
+		return
+	}
+	all := w.op(opCumsum, []int{counted, w.ints([]int{1})}, tInt32, column)
+	last := func(v ...int) int { return w.ints(v, 3) }
+	n := w.op(opSlice, []int{all, last(0, T-1, 0), last(1, T, 1), last(1, 1, 1)}, tInt32, []int{1}, slot{4, int32(6)})
+	first := w.op(opSub, []int{w.ints([]int{T}), n}, tInt32, []int{1}) // the last reset row
+	w.swap = w.swapped(n, first)
+	if !w.turned() {
+		return
+	}
+	// The layer has put out the valid steps from the last to the first, and in a masked one what it did in the step before, zeros
+	// before there was one. So place s of the T has what it made of the last valid step of s + 1 from the end.
+	back := make([]int, T)
+	for i := range back {
+		back[i] = T - 1 - i
+	}
+	so := w.op(opCumsum, []int{w.op(opGather, []int{counted, w.ints(back, T)}, tInt32, column, slot{0, int32(1)}), w.ints([]int{1})}, tInt32, column)
+	row := w.op(opMul, []int{w.op(opAdd, []int{so, first}, tInt32, column), counted}, tInt32, column) // SCATTER_ND adds masked steps to others
+	for d := range w.directions() {
+		moved := w.op(opScatter, []int{w.rows[d], row, w.ints([]int{T + 1, 1}, 2)}, tInt32, []int{T + 1, 1})
+		w.came[d] = w.op(opReshape, []int{moved, w.ints([]int{T + 1}, 1)}, tInt32, []int{T + 1})
+	}
+}
+
+// inOrder sets rows and swap where every step is valid.
+func (w *writer) inOrder() {
+	T := w.chain.T
+	var forward, backward []int
+	swap := []int{0}
+	for t := range T {
+		forward, backward, swap = append(forward, t+1), append(backward, T-t), append(swap, T-t)
+	}
+	w.rows, w.swap = [2]int{w.ints(forward, 1, T, 1), w.ints(backward, 1, T, 1)}, w.ints(swap, T+1)
 }
 
 // directions returns 2 if any layer goes backward.
@@ -98,27 +157,31 @@ func (w *writer) directions() int {
 	n := 1
 	for _, l := range w.chain.LSTMs {
 		n = max(n, l.Directions())
+		if l.GoBackwards {
+			n = 2
+		}
 	}
 	return n
 }
 
-// bothBelow reports whether a layer reads what both directions of another put out, or goes backward on what one of
+// swaps reports whether a layer reads what both directions of another put out, or goes backward on what one of
 // either direction did.
-func (w *writer) bothBelow() bool { return len(w.chain.LSTMs) > 1 && w.directions() == 2 }
+func (w *writer) swaps() bool { return len(w.chain.LSTMs) > 1 && w.directions() == 2 }
+
+// turned reports whether a layer reads what one put out that went backwards.
+func (w *writer) turned() bool {
+	return slices.ContainsFunc(w.chain.LSTMs[:len(w.chain.LSTMs)-1], func(r model.Recurrent) bool { return r.GoBackwards })
+}
 
 // swapped writes, for each of the T + 1 rows of one direction's order, the row of the other's that holds the same step.
 // With n valid steps those lie in rows T + 1 − n … T of both, in reverse: row p of one is 2T + 1 − n − p of the other. A
-// reset row is row 0.
-func (w *writer) swapped(counted int) int {
+// reset row, of which first is the last, is row 0.
+func (w *writer) swapped(n, first int) int {
 	T := w.chain.T
-	all := w.op(opCumsum, []int{counted, w.ints([]int{1})}, tInt32, []int{1, T, 1})
-	last := func(v []int) int { return w.ints(v, 3) }
-	n := w.op(opSlice, []int{all, last([]int{0, T - 1, 0}), last([]int{1, T, 1}), last([]int{1, 1, 1})}, tInt32, []int{1}, slot{4, int32(6)})
 	mirror, rows := make([]int, T+1), make([]int, T+1)
 	for p := range rows {
 		rows[p], mirror[p] = p, 2*T+1-p
 	}
-	first := w.op(opSub, []int{w.ints([]int{T}), n}, tInt32, []int{1}) // the last reset row
 	there := w.op(opSub, []int{w.ints(mirror, T+1), n}, tInt32, []int{T + 1})
 	reset := w.op(opLess, []int{first, w.ints(rows, T+1)}, tBool, []int{T + 1})
 	return w.op(opSelect, []int{reset, there, w.ints([]int{0})}, tInt32, []int{T + 1})
@@ -132,7 +195,10 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 
 	// The first layer's rows, by direction: moved steps with r = 0, reset rows with r = R.
 	var below [2]int // what the layer reads, in the order of each direction, with r after
-	r := w.op(opSelect, []int{valid, w.scalar(-closing), w.scalar(0)}, tFloat, []int{1, T, 1})
+	r := w.floats(slices.Repeat([]float32{-closing}, T), 1, T, 1)
+	if valid != none {
+		r = w.op(opSelect, []int{valid, w.scalar(-closing), w.scalar(0)}, tFloat, []int{1, T, 1})
+	}
 	joined := w.op(opConcatenation, []int{scaled, r}, tFloat, []int{1, T, c.F + 1}, slot{0, int32(2)})
 	base := make([]float32, c.F+1)
 	base[c.F] = closing
@@ -148,40 +214,73 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 		}
 	}
 
-	var last int
+	var x int
 	for i, layer := range c.LSTMs {
 		var out []int
-		for d := range layer.Directions() {
-			out = append(out, w.lstm(params, layer, d, below[d], closing))
+		for d := range 2 {
+			if reads(layer, d) {
+				out = append(out, w.lstm(params, layer, d, below[d], closing))
+			}
 		}
 		if i+1 == len(c.LSTMs) {
-			last = w.last(out, layer)
+			x = w.last(out, layer)
 			break
 		}
-		for d := range c.LSTMs[i+1].Directions() {
-			parts := []int{}
-			for from, o := range out {
-				if from != d {
-					o = w.op(opGather, []int{o, w.swap}, tFloat, row(layer.Units), slot{0, int32(1)})
-				}
-				parts = append(parts, o)
+		for d := range 2 {
+			if reads(c.LSTMs[i+1], d) {
+				parts := w.merged(w.aligned(out, layer, d), layer, row(layer.Units))
+				below[d] = w.op(opConcatenation, append(parts, resets[d]), tFloat, row(layer.Out()+1), slot{0, int32(2)})
 			}
-			below[d] = w.op(opConcatenation, append(parts, resets[d]), tFloat, row(layer.Out()+1), slot{0, int32(2)})
 		}
 	}
-
-	head := w.layout.Variables[c.FirstOfHead():]
-	dense := opDense
-	if w.quantization == model.QuantizeInt8 {
-		dense = opDenseInt8
+	for i, s := range c.Head {
+		kernel, bias := w.layout.Variables[s.First].Of(params), w.floats(w.layout.Variables[s.First+1].Of(params), s.Out)
+		kernel = transposed(kernel, s.In, s.Out)
+		if i+1 == len(c.Head) {
+			x = w.op(opDense, []int{x, w.floats(kernel, s.Out, s.In), bias}, tFloat, []int{1, s.Out})
+			break
+		}
+		dense, fused := opDense, []slot{}
+		if w.quantization == model.QuantizeInt8 {
+			dense = opDenseInt8
+		}
+		if s.Activation == model.Relu {
+			fused = []slot{{0, int8(1)}}
+		}
+		x = w.op(dense, []int{x, w.kernel(kernel, s.Out, s.In), bias}, tFloat, []int{1, s.Out}, fused...)
+		switch s.Activation {
+		case model.Tanh:
+			x = w.op(opTanh, []int{x}, tFloat, []int{1, s.Out})
+		case model.Sigmoid:
+			x = w.op(opLogistic, []int{x}, tFloat, []int{1, s.Out})
+		}
 	}
-	x := w.op(dense, []int{last, w.kernel(transposed(head[0].Of(params), c.Out(), c.D()), c.D(), c.Out()), w.floats(head[1].Of(params), c.D())},
-		tFloat, []int{1, c.D()}, slot{0, int8(1)})
-	x = w.op(opDense, []int{x, w.floats(head[2].Of(params), 1, c.D()), w.floats(head[3].Of(params), 1)}, tFloat, []int{1, 1})
+	if c.Classes > 1 {
+		return w.op(opSoftmax, []int{x}, tFloat, []int{1, c.Classes}, slot{0, float32(1)})
+	}
 	return w.op(opLogistic, []int{x}, tFloat, []int{1, 1})
 }
 
-// last returns row T of each direction's outputs, one after the other: [1][Out].
+// reads reports whether a layer takes the steps in the order of direction d: 0 forward, 1 backward.
+func reads(layer model.Recurrent, d int) bool {
+	return layer.Bidirectional || layer.GoBackwards == (d == 1)
+}
+
+// aligned returns a layer's outputs in the order of direction d of the layer that reads them.
+func (w *writer) aligned(out []int, layer model.Recurrent, d int) (list []int) {
+	for from, o := range out {
+		switch {
+		case layer.GoBackwards && w.chain.Masked:
+			o = w.op(opGather, []int{o, w.came[d]}, tFloat, []int{1, w.chain.T + 1, layer.Units}, slot{0, int32(1)})
+		case from != d: // that a layer went backwards changes nothing: its order is the next one's forward
+			o = w.op(opGather, []int{o, w.swap}, tFloat, []int{1, w.chain.T + 1, layer.Units}, slot{0, int32(1)})
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// last returns row T of each direction's outputs, merged: [1][Out].
 func (w *writer) last(out []int, layer model.Recurrent) int {
 	T, H := w.chain.T, layer.Units
 	v := func(list ...int) int { return w.ints(list, 3) }
@@ -189,16 +288,32 @@ func (w *writer) last(out []int, layer model.Recurrent) int {
 	for _, o := range out {
 		parts = append(parts, w.op(opSlice, []int{o, v(0, T, 0), v(1, T+1, H), v(1, 1, 1)}, tFloat, []int{1, H}, slot{4, int32(2)}))
 	}
-	if len(parts) == 1 {
+	if parts = w.merged(parts, layer, []int{1, H}); len(parts) == 1 {
 		return parts[0]
 	}
 	return w.op(opConcatenation, parts, tFloat, []int{1, layer.Out()}, slot{0, int32(1)})
 }
 
+// merged makes one of the outputs of both directions, but where they are to be concatenated.
+func (w *writer) merged(parts []int, layer model.Recurrent, shape []int) []int {
+	switch layer.Merge {
+	case model.Sum:
+		return []int{w.op(opAdd, parts, tFloat, shape)}
+	case model.Average:
+		return []int{w.op(opMul, []int{w.op(opAdd, parts, tFloat, shape), w.scalar(0.5)}, tFloat, shape)}
+	case model.Product:
+		return []int{w.op(opMul, parts, tFloat, shape)}
+	}
+	return parts
+}
+
 // lstm writes one direction of a layer on x[1][T+1][In+1], the last feature of which is r, and returns its outputs
 // [1][T+1][H]. Inputs are x; four kernels, four recurrent kernels, no peepholes; four biases, no projection; h and c.
 func (w *writer) lstm(params []float32, layer model.Recurrent, direction, x int, closing float32) int {
-	H, v := layer.Units, w.layout.Variables[layer.First+3*direction:]
+	H, v := layer.Units, w.layout.Variables[layer.First:]
+	if layer.Bidirectional {
+		v = v[3*direction:]
+	}
 	in := []int{x}
 	for g := range 4 {
 		k := gate(v[0].Of(params), layer.In, H, g, 1)
@@ -228,29 +343,53 @@ func (w *writer) lstm(params []float32, layer model.Recurrent, direction, x int,
 	if w.quantization == model.QuantizeInt8 {
 		op = opLSTMInt8
 	}
-	return w.op(op, in, tFloat, []int{1, w.chain.T + 1, H}, slot{0, int8(4)})
+	options := []slot{{0, int8(4)}} // tanh
+	if layer.Activation == model.Relu {
+		options = []slot{{0, int8(1)}, {1, float32(farthest)}}
+	}
+	return w.op(op, in, tFloat, []int{1, w.chain.T + 1, H}, options...)
+}
+
+// farthest is where the cell state of a relu layer is cut off: where it grows without end, there would be no number in it for all windows
+// that come.
+const farthest = 1e9
+
+// reach returns how large a value can be that a direction of a layer puts out, and that the layer does.
+func reach(layer model.Recurrent) (own, all float64) {
+	own = 1
+	if layer.Activation == model.Relu {
+		own = farthest
+	}
+	switch all = own; layer.Merge {
+	case model.Sum:
+		all = 2 * own
+	case model.Product:
+		all = own * own
+	}
+	return own, all
 }
 
 // closing returns R: with it, the input of every input and forget gate is at most −closed in a reset row, where all else
-// that comes in is a state within ±1 and the bias.
+// that comes in is a state within its reach and the bias.
 func (w *writer) closing(params []float32) float32 {
 	most := float32(0)
 	for _, layer := range w.chain.LSTMs {
+		own, _ := reach(layer)
 		for d := range layer.Directions() {
 			v, H := w.layout.Variables[layer.First+3*d:], layer.Units
-			reach, top := float32(0), float32(math.Inf(1))
+			largest, top := float32(0), float32(math.Inf(1))
 			for g := range 2 {
 				recurrent, bias := gate(v[1].Of(params), H, H, g, 0), v[2].Of(params)[g*H:(g+1)*H]
 				for u := range H {
 					sum := abs(bias[u])
 					for _, x := range recurrent[u*H : (u+1)*H] {
-						sum += abs(x)
+						sum += float32(own) * abs(x)
 					}
-					reach = max(reach, sum)
+					largest = max(largest, sum)
 				}
 				top = min(top, w.weightOf(gate(v[0].Of(params), layer.In, H, g, 0)))
 			}
-			most = max(most, (2*reach+closed)/top) // twice, since float32 rounds sums
+			most = max(most, (2*largest+closed)/top) // twice, since float32 rounds sums
 		}
 	}
 	return most
@@ -263,7 +402,11 @@ func (w *writer) weightOf(kernel []float32) float32 {
 	if w.quantization == model.QuantizeFloat16 {
 		return max(largestOf(kernel), 0x1p-14)
 	}
-	return max(largestOf(kernel), 1e-30)
+	least := float32(1e-30)
+	if slices.ContainsFunc(w.chain.LSTMs, func(r model.Recurrent) bool { return r.Activation == model.Relu }) {
+		least *= farthest // of which R has to be that much larger
+	}
+	return max(largestOf(kernel), least)
 }
 
 // tooLarge is far beyond any sum before a gate that a sane network has, and far below where R or the sum are infinite;
@@ -274,15 +417,13 @@ const tooLarge, sensible = 1e30, 1e6
 // state for all windows that come.
 func (w *writer) bounded(t model.Trained) error {
 	for _, params := range t.Members {
-		for i, layer := range w.chain.LSTMs {
-			in := 1.0
-			if i == 0 {
-				in = sensible
-			}
+		in := sensible
+		for _, layer := range w.chain.LSTMs {
+			own, all := reach(layer)
 			for d := range layer.Directions() {
 				v := w.layout.Variables[layer.First+3*d:]
 				sum := make([]float64, 4*layer.Units)
-				for n, bound := range [...]float64{in, 1, 1} { // kernel, recurrent_kernel, bias
+				for n, bound := range [...]float64{in, own, 1} { // kernel, recurrent_kernel, bias
 					for j, p := range v[n].Of(params) {
 						sum[j%len(sum)] += bound * math.Abs(float64(p))
 					}
@@ -294,6 +435,7 @@ func (w *writer) bounded(t model.Trained) error {
 					}
 				}
 			}
+			in = all
 		}
 	}
 	return nil

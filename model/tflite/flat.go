@@ -25,6 +25,10 @@ type operator struct{ code, version, options int }
 var (
 	opAdd           = operator{0, 1, 11}
 	opConcatenation = operator{2, 1, 10}
+	opReshape       = operator{22, 1, 17}
+	opSoftmax       = operator{25, 1, 9}
+	opTanh          = operator{28, 1, 0}
+	opNotEqual      = operator{72, 1, 54}
 	opDequantize    = operator{6, 3, 38}
 	opDense         = operator{9, 1, 8}
 	opDenseInt8     = operator{9, 3, 8}
@@ -48,7 +52,7 @@ var (
 	opCumsum        = operator{128, 1, 102}
 )
 
-// slot is a field of a table: its number and value (int8, uint8, int32, uint32, bool, or an offset).
+// slot is a field of a table: its number and value (int8, uint8, int32, uint32, float32, bool, or an offset).
 type slot struct {
 	id    int
 	value any
@@ -143,6 +147,8 @@ func (g *graph) table(n int, slots ...slot) flatbuffers.UOffsetT {
 			b.PrependInt32Slot(s.id, v, 0)
 		case uint32:
 			b.PrependUint32Slot(s.id, v, 0)
+		case float32:
+			b.PrependFloat32Slot(s.id, v, 0)
 		case bool:
 			b.PrependBoolSlot(s.id, v, false)
 		case flatbuffers.UOffsetT:

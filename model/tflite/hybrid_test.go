@@ -3,6 +3,7 @@ package tflite
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"vklstm/model"
 )
@@ -100,16 +101,25 @@ type matrix struct {
 	step float64
 }
 
-// predict returns the probability of window x[T][F], as measured.
-func (h hybrid) predict(x []float32) float64 {
+// predict returns the probabilities of window x[T][F], as measured.
+func (h hybrid) predict(x []float32) []float64 {
 	c, _ := h.Spec.Chain()
 	var steps [][]float64
+	var valid []bool
+	mean := make([]float64, c.Classes)
 	for t := range c.T {
-		frame, valid := make([]float64, c.F), false
+		frame, says := make([]float64, c.F), !c.Masked
 		for f, v := range x[t*c.F : (t+1)*c.F] {
-			valid = valid || math.Abs(float64(v)) >= 0x1p-126
+			if c.MaskValue == 0 {
+				says = says || math.Abs(float64(v)) >= 0x1p-126
+			} else {
+				says = says || v != c.MaskValue && v == v
+			}
 			if math.IsInf(float64(v), 0) {
-				return math.NaN()
+				for i := range mean {
+					mean[i] = math.NaN()
+				}
+				return mean
 			}
 			if len(h.Scaling.Offset) > 0 {
 				v = (v - h.Scaling.Offset[f]) * h.Scaling.Factor[f]
@@ -118,67 +128,130 @@ func (h hybrid) predict(x []float32) float64 {
 				frame[f] = float64(v)
 			}
 		}
-		if valid {
-			steps = append(steps, frame)
-		}
+		steps, valid = append(steps, frame), append(valid, says)
 	}
-	mean := 0.0
 	for _, params := range h.Members {
-		mean += h.member(params, steps) / float64(len(h.Members))
+		for i, p := range h.member(params, steps, valid) {
+			mean[i] += p / float64(len(h.Members))
+		}
 	}
 	return mean
 }
 
-// member returns what one network says of the steps that are not masked.
-func (h hybrid) member(params []float32, steps [][]float64) float64 {
+// member returns what one network says of steps, of which valid says which count.
+func (h hybrid) member(params []float32, steps [][]float64, valid []bool) []float64 {
 	c, _ := h.Spec.Chain()
 	variables := h.Spec.Layout().Variables
-	var last []float64
+	var x []float64
 	for _, layer := range c.LSTMs {
-		out := make([][]float64, len(steps))
-		last = nil
+		var out [2][][]float64
 		for d := range layer.Directions() {
-			v := variables[layer.First+3*d:]
-			state := make([]float64, layer.Units)
-			cell := make([]float64, layer.Units)
-			var kernels, recurrent [4]matrix
-			for g := range 4 {
-				kernels[g] = kept(v[0].Of(params), 4*layer.Units, g*layer.Units, (g+1)*layer.Units)
-				recurrent[g] = kept(v[1].Of(params), 4*layer.Units, g*layer.Units, (g+1)*layer.Units)
+			out[d] = h.lstm(params, layer, variables[layer.First+3*d:], steps, valid, d == 1 || layer.GoBackwards)
+			if d == 1 {
+				slices.Reverse(out[d])
 			}
-			for i := range steps {
-				at := i
-				if d == 1 {
-					at = len(steps) - 1 - i
-				}
-				in, step := h.rounded(steps[at])
-				back, stepBack := h.rounded(state)
-				for u := range layer.Units {
-					var z [4]float64
-					for g := range 4 {
-						z[g] = float64(v[2].Of(params)[g*layer.Units+u]) + product(in, step, kernels[g], layer.Units, u) +
-							product(back, stepBack, recurrent[g], layer.Units, u)
-					}
-					cell[u] = sigmoid(z[1])*cell[u] + sigmoid(z[0])*math.Tanh(z[2])
-					state[u] = sigmoid(z[3]) * math.Tanh(cell[u])
-				}
-				out[at] = append(out[at], state...)
-			}
-			last = append(last, state...)
 		}
-		steps = out
+		steps = nil
+		for t := range c.T {
+			steps = append(steps, merged(layer, out, t, t))
+		}
+		x = merged(layer, out, c.T-1, 0)
 	}
-	head := variables[c.FirstOfHead():]
-	in, step := h.rounded(last)
-	if h.xnnpack {
-		in, step = h.asymmetric(last)
+	for i, s := range c.Head {
+		kernel, bias, y := variables[s.First].Of(params), variables[s.First+1].Of(params), make([]float64, s.Out)
+		in, step := h.rounded(x)
+		if h.xnnpack {
+			in, step = h.asymmetric(x)
+		}
+		k := kept(kernel, s.Out, 0, s.Out)
+		for u := range y {
+			y[u] = float64(bias[u])
+			if i+1 < len(c.Head) {
+				y[u] += product(in, step, k, s.Out, u)
+				switch s.Activation {
+				case model.Relu:
+					y[u] = math.Max(y[u], 0)
+				case model.Tanh:
+					y[u] = math.Tanh(y[u])
+				case model.Sigmoid:
+					y[u] = sigmoid(y[u])
+				}
+				continue
+			}
+			for j, v := range x {
+				y[u] += v * float64(kernel[j*s.Out+u])
+			}
+		}
+		x = y
 	}
-	kernel, p := kept(head[0].Of(params), c.D(), 0, c.D()), float64(head[3].Of(params)[0])
-	for u := range c.D() {
-		z := float64(head[1].Of(params)[u]) + product(in, step, kernel, c.D(), u)
-		p += math.Max(z, 0) * float64(head[2].Of(params)[u])
+	if len(x) == 1 {
+		return []float64{sigmoid(x[0])}
 	}
-	return sigmoid(p)
+	sum := 0.0
+	for i, v := range x {
+		x[i] = math.Exp(v)
+		sum += x[i]
+	}
+	for i := range x {
+		x[i] /= sum
+	}
+	return x
+}
+
+// lstm returns what one direction puts out at each step, in the order in which it takes them: in a masked one what it did before.
+func (h hybrid) lstm(params []float32, layer model.Recurrent, v []model.Variable, steps [][]float64, valid []bool, reverse bool) (out [][]float64) {
+	cell := math.Tanh
+	if layer.Activation == model.Relu {
+		cell = func(x float64) float64 { return math.Max(x, 0) }
+	}
+	state, c := make([]float64, layer.Units), make([]float64, layer.Units)
+	var kernels, recurrent [4]matrix
+	for g := range 4 {
+		kernels[g] = kept(v[0].Of(params), 4*layer.Units, g*layer.Units, (g+1)*layer.Units)
+		recurrent[g] = kept(v[1].Of(params), 4*layer.Units, g*layer.Units, (g+1)*layer.Units)
+	}
+	for i := range steps {
+		at := i
+		if reverse {
+			at = len(steps) - 1 - i
+		}
+		if valid[at] {
+			in, step := h.rounded(steps[at])
+			back, stepBack := h.rounded(state)
+			for u := range layer.Units {
+				var z [4]float64
+				for g := range 4 {
+					z[g] = float64(v[2].Of(params)[g*layer.Units+u]) + product(in, step, kernels[g], layer.Units, u) +
+						product(back, stepBack, recurrent[g], layer.Units, u)
+				}
+				c[u] = sigmoid(z[1])*c[u] + sigmoid(z[0])*cell(z[2])
+				state[u] = sigmoid(z[3]) * cell(c[u])
+			}
+		}
+		out = append(out, slices.Clone(state))
+	}
+	return out
+}
+
+// merged returns what a layer makes of its directions' outputs at one step each.
+func merged(layer model.Recurrent, out [2][][]float64, forward, backward int) []float64 {
+	y := slices.Clone(out[0][forward])
+	if !layer.Bidirectional {
+		return y
+	}
+	for u, v := range out[1][backward] {
+		switch layer.Merge {
+		case model.Sum:
+			y[u] += v
+		case model.Average:
+			y[u] = (y[u] + v) / 2
+		case model.Product:
+			y[u] *= v
+		default:
+			y = append(y, v)
+		}
+	}
+	return y
 }
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
