@@ -51,7 +51,7 @@ func (w *writer) network(t model.Trained) {
 	}
 	x = w.op("Clip", []string{x, w.scalar(-t.Largest()), w.scalar(t.Largest())})
 	if c.Masked {
-		x = w.op("GatherND", []string{x, order}, attribute{"batch_dims", 1})
+		x = w.op("GatherND", []string{x, w.op("Unsqueeze", []string{order, w.ints(2)})}, attribute{"batch_dims", 1})
 	}
 	steps := w.op("Transpose", []string{x}, attribute{"perm", []int{1, 0, 2}}) // [T][N][F]
 
@@ -70,7 +70,7 @@ func (w *writer) network(t model.Trained) {
 	w.node("Where", []string{bad, w.scalar(float32(math.NaN())), mean}, []string{"y"})
 }
 
-// order writes which step of each window stands in which place, i64[N][T][1]: used ones to the front, each part in its order.
+// order writes which step of each window stands in which place, i64[N][T]: used ones to the front, each part in its order.
 // It sets lengths, and came where a layer needs it.
 func (w *writer) order(missing, x string) string {
 	c, T := w.chain, float32(w.chain.T)
@@ -104,7 +104,7 @@ func (w *writer) order(missing, x string) string {
 		read := w.op("GatherElements", []string{left, order}, attribute{"axis", 1})
 		w.came = w.op("Unsqueeze", []string{w.op("Cast", []string{read}, attribute{"to", tInt64}), w.ints(2)})
 	}
-	return w.op("Unsqueeze", []string{order, w.ints(2)})
+	return order
 }
 
 // turned reports whether a layer reads what one put out that went backwards.
@@ -139,12 +139,12 @@ func (w *writer) member(params []float32, x string) string {
 		}
 	}
 	for i, s := range c.Head {
-		kernel, bias := w.layout.Variables[s.First].Of(params), w.floats(w.layout.Variables[s.First+1].Of(params), s.Out)
+		kernel, bias := w.layout.Variables[s.First].Of(params), w.layout.Variables[s.First+1].Of(params)
 		if i+1 == len(c.Head) {
-			x = w.op("Gemm", []string{x, w.floats(kernel, s.In, s.Out), bias})
+			x = w.op("Gemm", []string{x, w.floats(kernel, s.In, s.Out), w.floats(bias, s.Out)})
 			break
 		}
-		x = w.op("Gemm", []string{x, w.denseKernel(s, kernel), bias})
+		x = w.op("Gemm", []string{x, w.denseKernel(s, kernel), w.floats(bias, s.Out)})
 		if s.Activation != model.Linear {
 			x = w.op(activations[s.Activation], []string{x})
 		}

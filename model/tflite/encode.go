@@ -195,8 +195,10 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 
 	// The first layer's rows, by direction: moved steps with r = 0, reset rows with r = R.
 	var below [2]int // what the layer reads, in the order of each direction, with r after
-	r := w.floats(slices.Repeat([]float32{-closing}, T), 1, T, 1)
-	if valid != none {
+	var r int
+	if valid == none {
+		r = w.floats(slices.Repeat([]float32{-closing}, T), 1, T, 1)
+	} else {
 		r = w.op(opSelect, []int{valid, w.scalar(-closing), w.scalar(0)}, tFloat, []int{1, T, 1})
 	}
 	joined := w.op(opConcatenation, []int{scaled, r}, tFloat, []int{1, T, c.F + 1}, slot{0, int32(2)})
@@ -234,10 +236,9 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 		}
 	}
 	for i, s := range c.Head {
-		kernel, bias := w.layout.Variables[s.First].Of(params), w.floats(w.layout.Variables[s.First+1].Of(params), s.Out)
-		kernel = transposed(kernel, s.In, s.Out)
+		kernel, bias := transposed(w.layout.Variables[s.First].Of(params), s.In, s.Out), w.layout.Variables[s.First+1].Of(params)
 		if i+1 == len(c.Head) {
-			x = w.op(opDense, []int{x, w.floats(kernel, s.Out, s.In), bias}, tFloat, []int{1, s.Out})
+			x = w.op(opDense, []int{x, w.floats(kernel, s.Out, s.In), w.floats(bias, s.Out)}, tFloat, []int{1, s.Out})
 			break
 		}
 		dense, fused := opDense, []slot{}
@@ -247,7 +248,7 @@ func (w *writer) member(params []float32, scaled, valid int) int {
 		if s.Activation == model.Relu {
 			fused = []slot{{0, int8(1)}}
 		}
-		x = w.op(dense, []int{x, w.kernel(kernel, s.Out, s.In), bias}, tFloat, []int{1, s.Out}, fused...)
+		x = w.op(dense, []int{x, w.kernel(kernel, s.Out, s.In), w.floats(bias, s.Out)}, tFloat, []int{1, s.Out}, fused...)
 		switch s.Activation {
 		case model.Tanh:
 			x = w.op(opTanh, []int{x}, tFloat, []int{1, s.Out})
