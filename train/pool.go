@@ -98,7 +98,11 @@ func (c Config) LoadData() (*data.Dataset, error) {
 	case c.Dataset != nil:
 		return c.Dataset, nil
 	case c.Data != "":
-		return data.LoadNPZ(c.Data, c.Keys)
+		d, err := data.LoadNPZ(c.Data, c.Keys)
+		if err == nil && c.Init != nil {
+			d.Extend(c.Init.Spec.Timesteps)
+		}
+		return d, err
 	}
 	return data.Sample(data.SampleWindows, uint64(c.Seed)), nil
 }

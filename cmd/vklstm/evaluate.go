@@ -50,6 +50,7 @@ func evaluateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			d.Extend(m.Spec.Timesteps)
 			var recordings []string
 			var timing *metrics.Timing
 			if eventKey != "" {

@@ -158,7 +158,12 @@ func source(dataPath, format string) (data.Source, error) {
 func predictFile(ctx context.Context, m *saved.Model, judge metrics.Judge, p *saved.Predictor, s data.Source, keys data.Keys, w io.Writer, format string) error {
 	buffered := bufio.NewWriterSize(w, 1<<16)
 	out := newPredictions(buffered, format, judge)
-	err := data.EachBatch(ctx, s, keys, m.Spec.Timesteps, m.Spec.Features, func(b data.Batch) error {
+	chain, err := m.Spec.Chain()
+	if err != nil {
+		return err
+	}
+	s.Whole = !chain.Masked
+	err = data.EachBatch(ctx, s, keys, m.Spec.Timesteps, m.Spec.Features, func(b data.Batch) error {
 		probability, err := p.Predict(ctx, b.X)
 		if err != nil {
 			return err

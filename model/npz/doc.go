@@ -5,7 +5,7 @@
 //
 // Numbers come out of any layout that NumPy writes: stored or deflated, zip64 or not, either byte order, C or
 // Fortran order, integers, bool and floats of 2, 4 or 8 bytes. Labels come out of text, bytes, whole numbers and
-// object arrays. An object array is a pickle, a program for a stack machine; of that machine only what an array of
+// object arrays; windows that differ in length out of an object array of arrays. An object array is a pickle, a program for a stack machine; of that machine only what an array of
 // plain values needs is here (pickle.go), so that a pickle that wants to call anything else is refused by name.
 // (The reader of npyio v0.14.0 calls nothing either, but hands pickles to gopickle v0.3.0, which allocates whatever
 // a length claims and panics at operation 255.)

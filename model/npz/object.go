@@ -28,10 +28,13 @@ var globals = map[string]global{
 	"__builtin__.bytes":                   bytesOf,
 }
 
-// array is a numpy.ndarray; of objects if it has items.
+// array is a numpy.ndarray: of objects, or of numbers.
 type array struct {
-	shape []int
-	items []any
+	shape   []int
+	items   []any // objects
+	data    []byte
+	of      Header // what data holds, in Fortran order if fortran
+	fortran bool
 }
 
 // dtype is a numpy.dtype.
@@ -169,24 +172,29 @@ func build(object, state any) error {
 			return errValue
 		}
 		shape, ok1 := s[0].(tuple)
-		_, ok2 := s[1].(*dtype)
+		of, ok2 := s[1].(*dtype)
 		if !ok1 || !ok2 || len(shape) > maxDims {
 			return errValue
 		}
-		o.shape, o.items = nil, nil
-		switch items := s[3].(type) {
-		case *list:
-			o.items = items.items
-		case pyBytes: // an array of numbers, as an element: no label, but a fair pickle
-		default:
-			return errValue
-		}
+		*o = array{}
 		for _, v := range shape {
 			n, ok := v.(int64)
 			if !ok || n < 0 {
 				return errValue
 			}
 			o.shape = append(o.shape, int(n))
+		}
+		switch items := s[3].(type) {
+		case *list:
+			o.items = items.items
+		case pyBytes: // an array of numbers, as an element
+			size, ok := product(append([]int{of.ItemSize}, o.shape...))
+			o.fortran, _ = s[2].(bool)
+			if o.data, o.of = []byte(items), of.Header; !ok || !of.Number() || size != len(o.data) {
+				return errValue
+			}
+		default:
+			return errValue
 		}
 		return nil
 	case *dtype:

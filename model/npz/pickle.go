@@ -34,7 +34,7 @@ func (e pickleError) Error() string { return string(e) }
 const (
 	errCut   = pickleError("holds a pickle that is cut off or damaged")
 	errStack = pickleError("holds a pickle that is damaged: it takes values that are not there")
-	errLong  = pickleError("holds a pickle that does more than an array of labels needs; refused")
+	errLong  = pickleError("holds a pickle that does more than an array of such values needs; refused")
 )
 
 func errCalls(name string) error {

@@ -61,7 +61,7 @@ func TestHostilePickles(t *testing.T) {
 		{"2^60 bytes", "\x80\x04\x8e\x00\x00\x00\x00\x00\x00\x00\x10", "cut off or damaged"},
 		{"2^64 - 1 bytes", "\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xff", "cut off or damaged"},
 		{"negative count", "\x80\x02T\xff\xff\xff\xff", "cut off or damaged"},
-		{"long number", "\x80\x02\x8b\x00\x10\x00\x00" + strings.Repeat("\x7f", 4096) + ".", "more than an array of labels needs"},
+		{"long number", "\x80\x02\x8b\x00\x10\x00\x00" + strings.Repeat("\x7f", 4096) + ".", "more than an array of such values needs"},
 		{"no STOP", "\x80\x02N", "cut off"},
 		{"nothing", "", "cut off"},
 		{"empty stack", "\x80\x02.", "values that are not there"},
@@ -78,7 +78,7 @@ func TestHostilePickles(t *testing.T) {
 		{"negative shape", strings.Replace(whole, "K\x01K\x04\x85", "K\x01J\xff\xff\xff\xff\x85", 1), "are not NumPy's"},
 		{"a list in itself", "\x80\x02]q\x00h\x00a.", "something else than an array"},
 		{"a class for a label", listStart + "cnumpy\nndarray\nNNN" + arrayEnd, "holds a class at [0]"},
-		{"many operations", "\x80\x02" + strings.Repeat("N", 1<<16) + ".", "more than an array of labels needs; refused"},
+		{"many operations", "\x80\x02" + strings.Repeat("N", 1<<16) + ".", "more than an array of such values needs; refused"},
 		{"megabytes", "\x80\x02B\x00\x00\x80\x00" + strings.Repeat("x", 1<<23) + ".", "bytes for 4 labels"},
 	} {
 		_, err := labelsOf(t, tc.pickle)

@@ -23,6 +23,10 @@ type Dataset struct {
 	GroupKey string    // name of the array that Group came from, "" if from none
 	N, T, F  int
 
+	// Shorter says that some window ends before step T, as the file's array "lengths" has it. All values after its end are missing,
+	// which Masking leaves out.
+	Shorter bool
+
 	// Divisor [F] is what ScaleFile divides features by, all above 0: the file's array "scale_div", nil where it has none
 	// of such a shape.
 	Divisor []float64
@@ -30,6 +34,7 @@ type Dataset struct {
 	divisorProblem error // why Divisor is nil although the file has an array of its name: told when ScaleFile asks for it
 
 	groupNumbers bool // the groups are numbers
+	ragged       bool // the windows came as an object array, each of its own length
 }
 
 // Keys are the names of the arrays to read.
@@ -50,9 +55,9 @@ const (
 	maxSize    = 1 << 24
 )
 
-// LoadNPZ reads labelled windows from an .npz file: X of shape (N, T, F) and any numeric type; y of shape (N,) or
+// LoadNPZ reads labelled windows from an .npz file: X of shape (N, T, F) and any numeric type, or an object array of such arrays (Tᵢ, F); y of shape (N,) or
 // (N, 1), whole numbers, bool, text or an object array of these, or one-hot rows (N, C); groups of shape (N,) or (N, 1), text, numbers or an object
-// array of these; sample_weight (N,), where it is there. Float64 and integers are rounded to float32, numbers below float32's normal range (2⁻¹²⁶) to 0,
+// array of these; sample_weight (N,) and lengths (N,), the steps of each window, where they are there. Float64 and integers are rounded to float32, numbers below float32's normal range (2⁻¹²⁶) to 0,
 // which is how TensorFlow on a CPU and most GPUs see them. The error is a sentence that begins with the path and
 // says what to do; it wraps fs.ErrNotExist when there is no such file.
 func LoadNPZ(path string, k Keys) (*Dataset, error) {
@@ -74,9 +79,16 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.X, _, err = f.Float32(a.x); err != nil {
+	if a.sequences != nil {
+		d.X = d.padded(a.sequences, d.T)
+	} else if d.X, _, err = f.Float32(a.x); err != nil {
 		return nil, err
 	}
+	lengths, err := d.readLengths(f, a)
+	if err != nil {
+		return nil, err
+	}
+	d.end(d.X, lengths)
 	missing, err := d.clean(a.x, d.X, 0)
 	if err == nil && missing == len(d.X) {
 		err = fmt.Errorf("%s: %s holds nothing but NaN (missing values); check how it was made", d.Path, a.x)
@@ -97,7 +109,11 @@ func loadFrom(f *npz.File, path string, k Keys) (*Dataset, error) {
 const divisorKey = "scale_div"
 
 // arrays are the names of those arrays of a file that are to be read; "": there is none, or it was not asked for.
-type arrays struct{ x, y, group, divisor, weight string }
+type arrays struct {
+	x, y, group, divisor, weight, lengths string
+
+	sequences [][]float32 // what x holds, where it is an object array of windows that differ in length
+}
 
 // find is the one place that asks what a file holds: it looks up the arrays that k names, sets N, T and F, and checks
 // that all shapes fit. Labels are looked for where k.Y is not empty; without k.Group the first of GroupKeys is taken
@@ -113,7 +129,14 @@ func (d *Dataset) find(f *npz.File, k Keys) (a arrays, err error) {
 		k.X = "X"
 	}
 	if x, err = header(f, d.Path, k.X, "--x-key"); err == nil {
-		err = d.setShape(k.X, x)
+		if x.Kind == 'O' {
+			if a.sequences, d.F, err = f.Sequences(k.X); err == nil {
+				x.Shape = []int{len(a.sequences), d.longest(a.sequences), d.F}
+			}
+		}
+		if err == nil {
+			err = d.setShape(k.X, x)
+		}
 	}
 	if err == nil && k.Y != "" {
 		err = d.checkLabels(k.Y, y)
@@ -133,13 +156,16 @@ func (d *Dataset) find(f *npz.File, k Keys) (a arrays, err error) {
 		h, err = f.Header(name)
 		return err == nil && want(h)
 	}
-	a = arrays{x: k.X, y: k.Y, group: k.Group}
+	a.x, a.y, a.group = k.X, k.Y, k.Group
 	if k.Group == "" {
 		if i := slices.IndexFunc(GroupKeys, func(name string) bool {
 			return fits(name, func(h npz.Header) bool { return h.Column(d.N) })
 		}); i >= 0 {
 			a.group = GroupKeys[i]
 		}
+	}
+	if a.sequences == nil && fits(lengthsKey, func(h npz.Header) bool { return h.Number() && h.Column(d.N) }) {
+		a.lengths = lengthsKey
 	}
 	if fits(divisorKey, func(h npz.Header) bool { return h.Number() && len(h.Shape) == 1 && h.Shape[0] == d.F }) {
 		a.divisor = divisorKey
@@ -164,9 +190,7 @@ func (d *Dataset) setShape(key string, h npz.Header) error {
 		return fmt.Errorf("%s: %s %s", d.Path, key, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case h.Kind == 'O':
-		return bad(`is an object array (its windows may differ in length); bring them to one length T and save it with np.stack(...).astype("float32")`)
-	case !h.Number():
+	case h.Kind != 'O' && !h.Number():
 		return bad(`is %s, not numbers; save it with .astype("float32"), or choose another array with --x-key`, h.Type)
 	case len(h.Shape) != 3:
 		return bad("has shape %s; windows need 3 dimensions, (N, T, F): save it with .reshape(N, T, F), or choose another array with --x-key", h.ShapeText())
@@ -196,6 +220,80 @@ func (d *Dataset) clean(key string, x []float32, first int) (missing int, err er
 		}
 	}
 	return missing, nil
+}
+
+// lengthsKey is the array of how many steps each window has.
+const lengthsKey = "lengths"
+
+// readLengths returns how many steps each window has, nil where a names no array of it, and sets Shorter.
+func (d *Dataset) readLengths(f *npz.File, a arrays) ([]int, error) {
+	if a.lengths == "" {
+		return nil, nil
+	}
+	steps, _, err := f.Float64(a.lengths)
+	if err != nil {
+		return nil, err
+	}
+	lengths := make([]int, len(steps))
+	for i, v := range steps {
+		if v != math.Trunc(v) || v < 1 || v > float64(d.T) {
+			return nil, fmt.Errorf("%s: %s holds %v at [%d]; it is how many steps the window has, a whole number from 1 to %d", d.Path, a.lengths, v, i, d.T)
+		}
+		lengths[i] = int(v)
+		d.Shorter = d.Shorter || lengths[i] < d.T
+	}
+	return lengths, nil
+}
+
+// longest returns the steps of the longest sequence of d.F features, and sets Shorter.
+func (d *Dataset) longest(sequences [][]float32) int {
+	size := func(a, b []float32) int { return len(a) - len(b) }
+	long := len(slices.MaxFunc(sequences, size))
+	d.ragged, d.Shorter = true, len(slices.MinFunc(sequences, size)) < long
+	return long / d.F
+}
+
+// padded returns windows [N][t][F] of sequences, after each of which values are missing.
+func (d *Dataset) padded(sequences [][]float32, t int) []float32 {
+	x := make([]float32, 0, len(sequences)*t*d.F)
+	for _, s := range sequences {
+		x = append(x, s...)
+		for range t*d.F - len(s) {
+			x = append(x, missingValue)
+		}
+	}
+	return x
+}
+
+// Extend has windows that differ in length by nature end before step t, where a network reads that many and they have fewer.
+func (d *Dataset) Extend(t int) {
+	if !d.ragged || t <= d.T {
+		return
+	}
+	windows := slices.Collect(slices.Chunk(d.X, d.T*d.F))
+	d.X, d.T, d.Shorter = d.padded(windows, t), t, true
+}
+
+// end makes what stands in x after each window's end missing; nil ends none.
+func (d *Dataset) end(x []float32, lengths []int) {
+	for i, n := range lengths {
+		for j := n * d.F; j < d.T*d.F; j++ {
+			x[i*d.T*d.F+j] = missingValue
+		}
+	}
+}
+
+// notMasked returns the error about windows that a network without Masking cannot tell from their padding.
+func notMasked(path string, t int) error {
+	return fmt.Errorf("%s: it holds windows of fewer than %d steps, and the network has no Masking to leave out what is missing; train one with Masking (without --no-masking), or bring all windows to %d steps", path, t, t)
+}
+
+// CheckMasking returns an error where windows differ in length and the network does not leave out what is after their end.
+func (d *Dataset) CheckMasking(masked bool) error {
+	if d.Shorter && !masked {
+		return notMasked(d.Path, d.T)
+	}
+	return nil
 }
 
 // weightKey is the array of how much each window counts in training, under Keras's name.
@@ -304,6 +402,9 @@ func (d *Dataset) Check(p Parts, how Division) (warnings []string, err error) {
 			return nil, fmt.Errorf("%s: %d windows leave the %s part empty; a random split needs at least %d windows, a split by groups at least 3 groups: %w",
 				d.Path, d.N, part.name, minWindows, ErrTooSmall)
 		}
+	}
+	if err := d.CheckMasking(!how.Masking.Off); err != nil {
+		return nil, err
 	}
 	all := d.Counts(metrics.All(d.N))
 	for i, part := range parts {

@@ -163,7 +163,7 @@ func TestBadInput(t *testing.T) {
 		{"one number", x("<f4", "()", float32(1)), "X has shape (); windows need 3 dimensions"},
 		{"text", x("<U1", "(2,)", []uint32{'a', 'b'}), "X is <U1, not numbers; save it with .astype"},
 		{"complex", x("<c8", "(1, 1, 1)", []float32{1, 2}), "X is complex64, not numbers"},
-		{"objects", x("|O", "(2,)", []byte(hostile)), "X is an object array"},
+		{"objects", x("|O", "(2,)", []byte(hostile)), "X holds a pickle that calls posix.system; refused"},
 		{"no windows", x("<f4", "(0, 60, 6)", []float32{}), "X has shape (0, 60, 6), so it holds no values"},
 		{"no features", x("<f4", "(2, 60, 0)", []float32{}), "X has shape (2, 60, 0), so it holds no values"},
 		{"too many features", x("|u1", "(1, 1, 16777217)", make([]uint8, 16777217)), "at most 2147483647 windows of 16777216 steps and 16777216 features"},

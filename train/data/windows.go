@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,7 @@ type Source struct {
 	Path   string    // of the file; it begins the errors
 	Format string    // NPZ, CSV or JSONL; "": FormatOf the path, and NPZ where that is ""
 	Reader io.Reader // read in place of a file of that path, such as os.Stdin; nil: none. NPZ needs a file.
+	Whole  bool      // windows of fewer than t frames are an error: the network has no Masking to leave out what is missing
 }
 
 // EachBatch hands the windows of a source to each, a few at a time, so that memory does not grow with it: windows of
@@ -86,14 +88,14 @@ func EachBatch(ctx context.Context, s Source, k Keys, t, f int, each func(Batch)
 		if s.Reader != nil {
 			return fmt.Errorf("%s: npz is read from a file alone, whose end says what it holds; give its path", s.Path)
 		}
-		return eachOfNPZ(s.Path, k, t, f, n, call)
+		return eachOfNPZ(s, k, t, f, n, call)
 	}
 	r, regular, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	g := &gathered{path: s.Path, keys: k, t: t, f: f, most: n, each: call, prompt: !regular}
+	g := &gathered{path: s.Path, keys: k, t: t, f: f, most: n, each: call, prompt: !regular, whole: s.Whole}
 	if s.Format == CSV {
 		err = g.csv(r)
 	} else {
@@ -166,7 +168,8 @@ func reason(err error) error {
 	return err
 }
 
-func eachOfNPZ(path string, k Keys, t, f, n int, each func(Batch) error) error {
+func eachOfNPZ(s Source, k Keys, t, f, n int, each func(Batch) error) error {
+	path := s.Path
 	file, err := npz.Open(path)
 	if err != nil {
 		return err
@@ -177,15 +180,26 @@ func eachOfNPZ(path string, k Keys, t, f, n int, each func(Batch) error) error {
 	if err != nil {
 		return err
 	}
-	if d.T != t || d.F != f {
+	if d.T > t || d.T < t && !d.ragged || d.F != f {
 		return WrongShape(path, d.T, d.F, t, f)
 	}
+	d.Shorter, d.T = d.Shorter || d.T < t, t
 	a.group = k.Group // no other was asked for
 	if err := d.readLabels(file, a, k.Positive); err != nil {
 		return err
 	}
+	lengths, err := d.readLengths(file, a)
+	if err == nil {
+		err = d.CheckMasking(!s.Whole)
+	}
+	if err != nil {
+		return err
+	}
 	first := 0
-	return file.Rows(a.x, n, func(x []float32) error {
+	batch := func(x []float32) error {
+		if lengths != nil {
+			d.end(x, lengths[first:first+len(x)/(t*f)])
+		}
 		if _, err := d.clean(a.x, x, first); err != nil {
 			return err
 		}
@@ -200,7 +214,16 @@ func eachOfNPZ(path string, k Keys, t, f, n int, each func(Batch) error) error {
 			b.Group = d.Group[b.First:first]
 		}
 		return each(b)
-	})
+	}
+	if a.sequences == nil {
+		return file.Rows(a.x, n, batch)
+	}
+	for part := range slices.Chunk(a.sequences, n) {
+		if err := batch(d.padded(part, t)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // gathered collects windows that come one by one, or frame by frame.
@@ -218,6 +241,7 @@ type gathered struct {
 
 	named  bool // the windows have names
 	prompt bool // complete windows are handed on before there is a wait for more
+	whole  bool // windows of fewer than t frames are an error
 
 	failed error // of each, which is not the source's
 }
@@ -309,6 +333,14 @@ func (g *gathered) frame(values []float32) error {
 func (g *gathered) end() error {
 	if !g.open {
 		return nil
+	}
+	if g.whole && g.used < g.t {
+		which := "a window"
+		if g.named {
+			which = fmt.Sprintf("window %q", wording.Short(g.id))
+		}
+		return fmt.Errorf("%s has %d of %d frames, and the network has no Masking to leave out what is missing; use one that was trained with Masking, or windows of %d frames",
+			which, g.used, g.t, g.t)
 	}
 	for ; g.used < g.t; g.used++ {
 		for range g.f {

@@ -239,5 +239,9 @@ func (m *Model) Check(d *data.Dataset) error {
 	if m.Spec.Timesteps != d.T || m.Spec.Features != d.F {
 		return data.WrongShape(d.Path, d.T, d.F, m.Spec.Timesteps, m.Spec.Features)
 	}
-	return nil
+	c, err := m.Spec.Chain()
+	if err != nil {
+		return err
+	}
+	return d.CheckMasking(c.Masked)
 }
