@@ -102,6 +102,11 @@ func TestClassesByName(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &all); err != nil || r.status != 0 || math.Abs(float64(all.Accuracy)-float64(right)/240) > 1e-12 {
 		t.Errorf("%v, %+v; %d of 240 are right", err, all, right)
 	}
+	r = vklstm(t, dir, "evaluate", "--model", model, "--data", "gestures.npz", "--device", "cpu", "--event-key", "subject", "--json", "events.json", "--reject", "0.5")
+	if b, err := os.ReadFile(filepath.Join(dir, "events.json")); err != nil || r.status != 0 || !strings.Contains(r.out, "Events by subject, 9 recordings") ||
+		strings.Count(string(b), `"false_alarms"`) != 4 || !strings.Contains(string(b), `"class": "wave, twice"`) {
+		t.Errorf("%+v, %v: %s", r, err, b)
+	}
 	for _, name := range []string{"lstm.tflite", "lstm.onnx"} {
 		r := vklstm(t, dir, "export", "--model", model, "--out", name)
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -111,7 +116,6 @@ func TestClassesByName(t *testing.T) {
 	}
 	for _, tc := range []struct{ args, says string }{
 		{"predict --model " + model + " --data gestures.npz --threshold 0.4", "--threshold is of two classes"},
-		{"evaluate --model " + model + " --data gestures.npz --event-key subject", "--event-key judges whether a recording holds the positive one of two classes"},
 		{"train --data gestures.npz --threshold best-f1", "of 4 outputs the largest counts"},
 		{"train --data gestures.npz --positive rest", "--positive says which of two classes"},
 		{"train --data gestures.npz --focal-alpha 0.1,0.2,0.3", "lists 3 weights for 4 classes"},

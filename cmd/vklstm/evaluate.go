@@ -61,9 +61,6 @@ func evaluateCommand() *cobra.Command {
 					return err
 				}
 			}
-			if eventKey != "" && judge.Classes != nil {
-				return fmt.Errorf("--event-key judges whether a recording holds the positive one of two classes; the model tells %d apart", len(judge.Classes))
-			}
 			if err := m.Check(d); err != nil {
 				return err
 			}
@@ -77,41 +74,44 @@ func evaluateCommand() *cobra.Command {
 				return err
 			}
 			defer dev.Close()
-			e, err := m.EvaluateBy(c.Context(), judge, dev.NewEngine, d, nil)
+			all := judge
+			all.Reject = 0
+			e, err := m.EvaluateBy(c.Context(), all, dev.NewEngine, d, nil)
 			if err != nil {
 				return err
 			}
 			e.Title = "All windows"
+			var interval *metrics.Interval
+			drawn := ""
+			if names, group := d.Groups(); len(names) > 1 && judge.Reject == 0 {
+				i := metrics.Uncertainty(e, group)
+				interval, drawn = &i, fmt.Sprintf("%s groups (%s)", humanize.Comma(int64(len(names))), d.GroupKey)
+			}
+			var j judgement
 			if e.Classification != nil {
-				switch jsonPath {
-				case "":
-					return report.WriteEvaluation(os.Stdout, e)
-				case "-":
-					return e.WriteJSON(os.Stdout)
+				by := classJudgement{Interval: interval, title: e.Title, drawn: drawn}
+				if eventKey != "" {
+					by.Events = metrics.ScoreClassEvents(e, judge.Reject, recordings, eventKey, d.T, timing)
 				}
-				if err := report.WriteEvaluation(os.Stdout, e); err != nil {
-					return err
+				by.Classification = *judge.Score(e.Y, e.Probability).Classification
+				j = by
+			} else {
+				by := testJudgement{Test: e.Test, Interval: interval, drawn: drawn}
+				if eventKey != "" {
+					by.Events = metrics.ScoreEvents(e, recordings, eventKey, d.T, timing)
 				}
-				return files.Write(jsonPath, e.WriteJSON)
-			}
-			j := judgement{Test: e.Test}
-			if names, group := d.Groups(); len(names) > 1 {
-				interval := metrics.Uncertainty(e, group)
-				j.Interval, j.groups = &interval, fmt.Sprintf("%s groups (%s)", humanize.Comma(int64(len(names))), d.GroupKey)
-			}
-			if eventKey != "" {
-				j.Events = metrics.ScoreEvents(e, recordings, eventKey, d.T, timing)
+				j = by
 			}
 			switch jsonPath {
 			case "":
 				return j.write(os.Stdout)
 			case "-":
-				return j.writeJSON(os.Stdout)
+				return writeJSON(os.Stdout, j)
 			}
 			if err := j.write(os.Stdout); err != nil {
 				return err
 			}
-			return files.Write(jsonPath, j.writeJSON)
+			return files.Write(jsonPath, func(w io.Writer) error { return writeJSON(w, j) })
 		},
 	}
 	f := c.Flags()
@@ -128,20 +128,23 @@ func evaluateCommand() *cobra.Command {
 }
 
 // judgement is what evaluate says.
-type judgement struct {
+type judgement interface{ write(io.Writer) error }
+
+// testJudgement is that of one output.
+type testJudgement struct {
 	metrics.Test
 	Interval *metrics.Interval `json:"interval,omitempty"` // of the scores, where windows have groups
 	Events   *metrics.Events   `json:"events,omitempty"`
 
-	groups string // what Interval was drawn from
+	drawn string // what Interval was drawn from
 }
 
-func (j judgement) write(w io.Writer) error {
+func (j testJudgement) write(w io.Writer) error {
 	if err := report.WriteTest(w, j.Test); err != nil {
 		return err
 	}
 	if j.Interval != nil {
-		if err := report.WriteInterval(w, *j.Interval, j.groups); err != nil {
+		if err := report.WriteInterval(w, *j.Interval, j.drawn); err != nil {
 			return err
 		}
 	}
@@ -151,7 +154,31 @@ func (j judgement) write(w io.Writer) error {
 	return report.WriteEvents(w, j.Events)
 }
 
-func (j judgement) writeJSON(w io.Writer) error {
+// classJudgement is that of several outputs.
+type classJudgement struct {
+	metrics.Classification
+	Interval *metrics.Interval     `json:"interval,omitempty"` // of the scores, where windows have groups and none is left out
+	Events   []metrics.ClassEvents `json:"events,omitempty"`
+
+	title, drawn string
+}
+
+func (j classJudgement) write(w io.Writer) error {
+	if err := report.WriteClassification(w, j.title, j.Classification); err != nil {
+		return err
+	}
+	if j.Interval != nil {
+		if err := report.WriteInterval(w, *j.Interval, j.drawn); err != nil {
+			return err
+		}
+	}
+	if j.Events == nil {
+		return nil
+	}
+	return report.WriteClassEvents(w, j.Events)
+}
+
+func writeJSON(w io.Writer, j judgement) error {
 	b, err := json.MarshalIndent(j, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the result: %w", err)

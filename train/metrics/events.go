@@ -29,6 +29,33 @@ type Events struct {
 // ScoreEvents judges the windows of e by recording: event[n] names each window's. steps is T, timing may be nil. Windows of a
 // recording are in the order of their starts where these are known, else in the file's, each the neighbour of the one before.
 func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *Timing) *Events {
+	return scoreEvents(event, key, steps, timing, func(i int) bool { return e.Y[i] == 1 }, func(i int) bool { return float64(e.Probability[i]) > e.Threshold })
+}
+
+// ClassEvents is Events of one of several classes: a recording is positive when any of its windows is of the class, and a window fires
+// when the model says that it is.
+type ClassEvents struct {
+	Class string `json:"class"`
+	Events
+}
+
+// ScoreClassEvents is ScoreEvents of each class of e, which holds all windows. Those whose largest probability is below reject fire for none.
+func ScoreClassEvents(e *Evaluation, reject float64, event []string, key string, steps int, timing *Timing) []ClassEvents {
+	var list []ClassEvents
+	classes := e.Classification.Classes
+	for c, class := range classes {
+		is := func(i int) bool { return int(e.Y[i]) == c }
+		fires := func(i int) bool {
+			p := e.Probability[i*len(classes) : (i+1)*len(classes)]
+			return Largest(p) == c && float64(p[c]) >= reject
+		}
+		list = append(list, ClassEvents{class, *scoreEvents(event, key, steps, timing, is, fires)})
+	}
+	return list
+}
+
+// scoreEvents is ScoreEvents of windows of which is says whether they are positive, and fires whether they are taken for that.
+func scoreEvents(event []string, key string, steps int, timing *Timing, is, fires func(i int) bool) *Events {
 	windows := map[string][]int{}
 	for i, name := range event {
 		windows[name] = append(windows[name], i)
@@ -81,13 +108,13 @@ func ScoreEvents(e *Evaluation, event []string, key string, steps int, timing *T
 				covered = start[i] + length
 				seconds += max(0, covered-from)
 			}
-			positive = positive || e.Y[i] == 1
-			if !(float64(e.Probability[i]) > e.Threshold) {
+			positive = positive || is(i)
+			if !fires(i) {
 				end()
 				continue
 			}
 			detected, firing = true, true
-			justified = justified || e.Y[i] == 1
+			justified = justified || is(i)
 		}
 		end()
 		switch {

@@ -2,7 +2,10 @@ package metrics
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -45,5 +48,37 @@ func TestScoreEvents(t *testing.T) {
 	swap(1, 9)
 	if again := ScoreEvents(ScoreAt(y, p, 0.5), event, "video", 50, &Timing{Rate: 25, Start: start}); again.FalseAlarms != 3 || math.Abs(float64(again.Hours)*3600-16) > 1e-9 {
 		t.Errorf("in another order: %+v", again)
+	}
+}
+
+// The events of a class are those of two: it and the rest.
+func TestScoreClassEvents(t *testing.T) {
+	const n, C = 80, 3
+	rng := rand.New(rand.NewPCG(2, 3))
+	e := &Evaluation{Classification: &Classification{Classes: []string{"a", "b", "c"}}}
+	var event []string
+	for i := range n {
+		e.Y = append(e.Y, float32(rng.IntN(C)))
+		event = append(event, fmt.Sprint(i/8+i%2))
+		for range C {
+			e.Probability = append(e.Probability, rng.Float32())
+		}
+	}
+	for _, reject := range []float64{0, 0.7} {
+		for c, got := range ScoreClassEvents(e, reject, event, "video", 5, &Timing{Rate: 10}) {
+			one := &Evaluation{Test: Test{Threshold: 0.5}, Y: make([]float32, n), Probability: make([]float32, n)}
+			for i := range n {
+				if int(e.Y[i]) == c {
+					one.Y[i] = 1
+				}
+				if p := e.Probability[i*C : (i+1)*C]; Largest(p) == c && float64(p[c]) >= reject {
+					one.Probability[i] = 1
+				}
+			}
+			want := ScoreEvents(one, event, "video", 5, &Timing{Rate: 10})
+			if got.Class != string(rune('a'+c)) || !reflect.DeepEqual(got.Events, *want) || want.Confusion.TP == 0 || want.FalseAlarms == 0 {
+				t.Errorf("%+v, want %+v", got, *want)
+			}
+		}
 	}
 }

@@ -18,14 +18,50 @@ func WriteEvents(w io.Writer, v *metrics.Events) error {
 	m := v.Confusion
 	row(v.Precision.Text(4), v.Recall.Text(4), v.F1.Text(4), m.TN, m.FP, m.FN, m.TP)
 	text := fmt.Sprintf("%d false alarms (neighbouring windows that fire, none of them positive)", v.FalseAlarms)
+	if v.Hours == v.Hours {
+		text += fmt.Sprintf("\n%s an hour, ", v.PerHour.Text(2))
+	} else {
+		text += "; "
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s%s\n", t.Render(), text, hours(v))
+	return err
+}
+
+// hours says what a rate is of.
+func hours(v *metrics.Events) string {
 	switch {
 	case v.Hours != v.Hours:
-		text += "; the file has no fs, so there is no rate"
+		return "the file has no fs, so there is no rate"
 	case v.Overlap:
-		text += fmt.Sprintf("\n%s an hour, of %s hours that the windows cover", v.PerHour.Text(2), v.Hours.Text(3))
-	default:
-		text += fmt.Sprintf("\n%s an hour, of %s hours if no windows overlap: the file has neither start_time nor start_frame", v.PerHour.Text(2), v.Hours.Text(3))
+		return fmt.Sprintf("of %s hours that the windows cover", v.Hours.Text(3))
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s\n", t.Render(), text)
+	return fmt.Sprintf("of %s hours if no windows overlap: the file has neither start_time nor start_frame", v.Hours.Text(3))
+}
+
+// WriteClassEvents writes the result of recordings by class as a table.
+func WriteClassEvents(w io.Writer, list []metrics.ClassEvents) error {
+	t := NewTable()
+	all := &list[0].Events
+	t.SetTitle(fmt.Sprintf("Events by %s, %s recordings", all.Key, humanize.Comma(int64(all.N))))
+	head, rate := []any{"", "with it", "found", "Precision", "Recall", "F1", "alarms"}, all.Hours == all.Hours
+	if rate {
+		head = append(head, "an hour")
+	}
+	t.AppendHeader(head)
+	for _, v := range list {
+		m := v.Confusion
+		row := []any{short(v.Class, 16), m.TP + m.FN, m.TP, v.Precision.Text(4), v.Recall.Text(4), v.F1.Text(4), v.FalseAlarms}
+		if rate {
+			row = append(row, v.PerHour.Text(2))
+		}
+		t.AppendRow(row)
+	}
+	text := "Alarms are false ones: neighbouring windows that are taken for a class, none of it"
+	if rate {
+		text += ";\nan hour "
+	} else {
+		text += ";\n"
+	}
+	_, err := fmt.Fprintf(w, "%s\n%s%s\n", t.Render(), text, hours(all))
 	return err
 }
