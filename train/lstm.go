@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
@@ -159,7 +160,7 @@ func (r *Run) introduction() []string {
 	split += fmt.Sprintf(": %s training, %s validation, %s test windows", humanize.Comma(int64(len(r.Parts.Train))),
 		humanize.Comma(int64(len(r.Parts.Val))), humanize.Comma(int64(len(r.Parts.Test))))
 	lines := append([]string{r.Device, about, split}, r.settings()...)
-	if names := data.OwnNames(d.Names()); len(names) == 2 && c.Keys.Positive == "" {
+	if names := data.OwnNames(d.Names()); len(names) == 2 && c.Keys.Positive == "" && (c.Init == nil || !slices.Equal(c.Init.Classes, names)) {
 		lines = append(lines, fmt.Sprintf("%s is the class to be found, y = 1, since it comes second; --positive %s says otherwise", names[1], names[0]))
 	}
 	if c.Masking.Off && d.Missing() {
@@ -167,6 +168,9 @@ func (r *Run) introduction() []string {
 	}
 	if m := c.Init; m != nil {
 		lines = append(lines, fmt.Sprintf("starting from the weights of the model given, %s old", english.Plural(m.State.Step, "step", "")))
+		if old, new := m.ClassNames(), d.Names(); m.Origin != nil && !slices.Equal(old, new) {
+			lines = append(lines, fmt.Sprintf("the model given tells apart %s; its outputs stand for %s from here on", strings.Join(old, ", "), strings.Join(new, ", ")))
+		}
 	}
 	if c.Ensemble > 1 {
 		lines = append(lines, fmt.Sprintf("ensemble of %d members, seeds %d to %d, whose probabilities are averaged", c.Ensemble, c.Seed, c.Seed+uint32(c.Ensemble)-1))

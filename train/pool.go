@@ -101,6 +101,9 @@ func (c Config) LoadData() (*data.Dataset, error) {
 		d, err := data.LoadNPZ(c.Data, c.Keys)
 		if err == nil && c.Init != nil {
 			d.Extend(c.Init.Spec.Timesteps)
+			if c.Keys.Positive == "" {
+				d.Follow(c.Init.Classes)
+			}
 		}
 		return d, err
 	}

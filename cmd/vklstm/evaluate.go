@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -63,6 +64,13 @@ func evaluateCommand() *cobra.Command {
 			}
 			if err := m.Check(d); err != nil {
 				return err
+			}
+			if m.Classes == nil && m.Origin == nil {
+				if names := data.OwnNames(d.Names()); names != nil {
+					fmt.Fprintf(os.Stderr, "the model's file names no classes; its outputs are taken for %s, in this order\n", strings.Join(names, ", "))
+				}
+			} else if p := keys.Positive; p != "" && m.Classes != nil && p != m.ClassNames()[len(m.ClassNames())-1] {
+				return fmt.Errorf("--positive %s: the model was trained to find %s; leave it out", p, m.ClassNames()[1])
 			}
 			if jsonPath != "" && jsonPath != "-" {
 				if err := files.CheckWritable(jsonPath); err != nil {

@@ -107,9 +107,11 @@ func encode(f *File) ([]byte, error) {
 	} else {
 		group(inputName, nil)
 		for k, params := range members {
-			var variables []string
-			for _, l := range f.Spec.Layers {
-				variables = append(variables, writeLayer(weights.Group(memberName(k)), l, layout, params)...)
+			variables := make([]string, len(layout.Variables)) // of a model in a model first all that are trained, as in the Layout
+			for i, l := range f.Spec.Layers {
+				for j, name := range writeLayer(weights.Group(memberName(k)), l, layout, params) {
+					variables[f.Spec.LayerVariables()[i][j]] = name
+				}
 			}
 			group(memberName(k), variables)
 		}

@@ -48,8 +48,13 @@ func parseChain(body functional) (model.Spec, training, error) {
 	}
 	var layers []object
 	before := ""
+	mask := "" // the last of the operations that Keras 3.15 and later write for the mask of a Masking beside it
 	for _, l := range body.Layers {
 		from, ok := inbound(l.Inbound)
+		if of, isMask := masks(l.Class, l.Inbound); isMask && (l.Class == "NotEqual" && len(layers) == 1 && of == before || l.Class == "Any" && of == mask) {
+			mask = l.Name
+			continue
+		}
 		switch {
 		case l.Class == "InputLayer" && before != "":
 			return refuse("has two inputs, or one after other layers, %q", l.Name)
@@ -63,7 +68,25 @@ func parseChain(body functional) (model.Spec, training, error) {
 	if outputs, ok := references(body.Outputs, 3); !ok || len(outputs) != 1 || outputs[0] != before {
 		return refuse("its output is %q", outputs)
 	}
+	if mask != "" && (len(layers) < 2 || layers[1].Class != "Masking") {
+		return refuse("makes a mask %q, and has no Masking", mask)
+	}
 	return parseLayers(layers, nil)
+}
+
+// masks returns what an operation reads that makes a mask: NotEqual of a tensor and a number, or Any of what that says.
+func masks(class string, inbound json.RawMessage) (of string, ok bool) {
+	var nodes []struct {
+		Args []json.RawMessage `json:"args"`
+	}
+	if class != "NotEqual" && class != "Any" || json.Unmarshal(inbound, &nodes) != nil || len(nodes) != 1 || len(nodes[0].Args) == 0 {
+		return "", false
+	}
+	from, ok := references(nodes[0].Args[0], 3)
+	if !ok || len(from) != 1 {
+		return "", false
+	}
+	return from[0], true
 }
 
 // parseEnsemble turns a Functional model into the Spec of its members, with what it says of training,
@@ -213,7 +236,7 @@ func ensembleArrays(root *hdf5.Object, spec model.Spec, members []string) ([][]*
 		if len(arrays) != n {
 			return nil, bad("member %q has %d arrays; its configuration needs %d", name, len(arrays), n)
 		}
-		all = append(all, arranged(spec, arrays))
+		all = append(all, arrays) // of a model in a model first all that are trained, as in the Layout
 	}
 	return all, nil
 }

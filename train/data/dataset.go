@@ -164,14 +164,23 @@ func (d *Dataset) find(f *npz.File, k Keys) (a arrays, err error) {
 			a.group = GroupKeys[i]
 		}
 	}
-	if a.sequences == nil && fits(lengthsKey, func(h npz.Header) bool { return h.Number() && h.Column(d.N) }) {
-		a.lengths = lengthsKey
+	perWindow := func(name string) string {
+		if !fits(name, npz.Header.Number) {
+			return ""
+		}
+		if h, e := f.Header(name); e == nil && !h.Column(d.N) && err == nil {
+			err = fmt.Errorf("%s: %s has shape %s; it is one number for each of the %d windows: give it so, or save it under another name", d.Path, name, h.ShapeText(), d.N)
+		}
+		return name
+	}
+	if a.sequences == nil {
+		a.lengths = perWindow(lengthsKey)
 	}
 	if fits(divisorKey, func(h npz.Header) bool { return h.Number() && len(h.Shape) == 1 && h.Shape[0] == d.F }) {
 		a.divisor = divisorKey
 	}
-	if k.Y != "" && fits(weightKey, func(h npz.Header) bool { return h.Number() && h.Column(d.N) }) {
-		a.weight = weightKey
+	if k.Y != "" {
+		a.weight = perWindow(weightKey)
 	}
 	return a, err
 }

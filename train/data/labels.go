@@ -156,6 +156,13 @@ func onlyOf(m map[string]float32, keys ...string) bool {
 	return len(m) > 0
 }
 
+// Follow numbers two classes as a model does that tells the same two apart; others stay as they are.
+func (d *Dataset) Follow(classes []string) {
+	if len(classes) == 2 && len(d.Classes) == 2 && d.Classes[0] == classes[1] && d.Classes[1] == classes[0] {
+		d.setPositive("", classes[1]) // which it knows
+	}
+}
+
 // setPositive makes the class of that name class 1 of two.
 func (d *Dataset) setPositive(key, positive string) error {
 	switch {
@@ -183,6 +190,11 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// UnknownLabel is the error about a label that a model of these classes does not know.
+func (d *Dataset) UnknownLabel(name string, classes []string) error {
+	return fmt.Errorf("%s: the labels hold %s, and the model tells apart %s; use data with the labels that it was trained on, or another --y-key", d.Path, wording.Short(name), list(classes))
+}
+
 // LabelsAs returns Y as numbers of classes, those of a model, which may be more than the data's own. Where the model's classes have no
 // names but 0, 1, … and the data's are as many words, these are taken in their order, as Python's sorted has them. The error names a
 // label that the model does not know.
@@ -197,7 +209,7 @@ func (d *Dataset) LabelsAs(classes []string) ([]float32, error) {
 			if !slices.Contains(d.Y, float32(i)) { // a name without a window
 				continue
 			}
-			return nil, fmt.Errorf("%s: the labels hold %s, and the model tells apart %s; use the data's own classes, or another --y-key", d.Path, wording.Short(name), list(classes))
+			return nil, d.UnknownLabel(name, classes)
 		}
 		place[i] = float32(at)
 	}

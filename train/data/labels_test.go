@@ -105,9 +105,11 @@ func TestSampleWeight(t *testing.T) {
 			t.Errorf("error %v, want one with %q", err, says)
 		}
 	}
-	// Something else of that name, such as one number for each class, is no weight of windows.
-	if d, err := LoadNPZ(labelled(t, y, 3, npz.Array{Name: "sample_weight", Shape: []int{2}, Data: []float32{1, 2}}), Keys{}); err != nil || d.Weight != nil {
-		t.Errorf("%+v, %v", d, err)
+	for _, name := range []string{"sample_weight", "lengths"} {
+		_, err := LoadNPZ(labelled(t, y, 3, npz.Array{Name: name, Shape: []int{2}, Data: []float32{1, 2}}), Keys{})
+		if err == nil || !strings.Contains(err.Error(), name+" has shape (2,); it is one number for each of the 3 windows") {
+			t.Error(err)
+		}
 	}
 }
 

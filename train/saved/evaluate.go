@@ -24,7 +24,11 @@ func (m *Model) EvaluateBy(ctx context.Context, judge metrics.Judge, factory dev
 	if d.Y == nil {
 		return nil, fmt.Errorf("train: %s: without labels there is nothing to score; predict it instead", d.Path)
 	}
-	y, err := d.LabelsAs(m.ClassNames())
+	names := m.ClassNames()
+	if own := data.OwnNames(d.Names()); m.Origin != nil && m.Classes == nil && own != nil {
+		return nil, d.UnknownLabel(own[0], names)
+	}
+	y, err := d.LabelsAs(names)
 	if err != nil {
 		return nil, err
 	}
