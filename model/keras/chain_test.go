@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -209,5 +210,30 @@ func TestEnsembleWeights(t *testing.T) {
 	damaged := bytes.Replace(good, second, leBytes([]float32{float32(math.Inf(1)), 0, 0, 0, 0, 0, 0, 0}), 1)
 	if _, err := Decode(damaged); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "member 2: lstm/kernel holds +Inf at element 0") {
 		t.Errorf("infinite: %v", err)
+	}
+}
+
+// A Functional model's mask, which Keras 3.15 writes as operations beside Masking, is Masking's; without it, it is refused.
+func TestFunctionalMask(t *testing.T) {
+	b, err := os.ReadFile("testdata/functional_masked.json") // by functional.py
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, _, _, err := parseFunctional(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := spec.Chain()
+	if err != nil || !c.Masked || c.MaskValue != -1 || len(c.LSTMs) != 2 || c.Classes != 3 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for old, says := range map[string]string{`"class_name": "Masking"`: "has no Masking", `"class_name": "Any"`: "does not read", `["not_equal", 0, 0]`: "does not read"} {
+		with := map[string]string{`"class_name": "Masking"`: `"class_name": "Dropout"`, `"class_name": "Any"`: `"class_name": "All"`, `["not_equal", 0, 0]`: `["lstm", 0, 0]`}[old]
+		if !strings.Contains(string(b), old) {
+			t.Fatalf("no %s", old)
+		}
+		if _, _, _, err := parseFunctional([]byte(strings.Replace(string(b), old, with, 1))); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", with, err, says)
+		}
 	}
 }

@@ -94,6 +94,9 @@ func TestKeras(t *testing.T) {
 	add("ensemble", model.Stack(T, F, []int{4}, true, 0.25, 3), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(f *File) {
 		f.Others = [][]float32{numbers(f.Spec, 1), numbers(f.Spec, 2)}
 	})
+	add("ensemble_chain", chain(T, F), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(f *File) {
+		f.Others = [][]float32{numbers(f.Spec, 1), numbers(f.Spec, 2)}
+	})
 	add("chain", chain(T, F), model.Loss{Kind: model.BinaryCrossentropy}, 0.002, func(*File) {})
 
 	text, err := json.Marshal(cases)
