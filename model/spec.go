@@ -152,6 +152,11 @@ func (c Chain) Normalizes() bool {
 	return slices.ContainsFunc(c.Stages(), func(s Stage) bool { return s.Kind == BatchNormalization })
 }
 
+// Turned reports whether a layer reads what one put out that goes backwards, in the order in which that came.
+func (c Chain) Turned() bool {
+	return slices.ContainsFunc(c.LSTMs[:len(c.LSTMs)-1], func(r Recurrent) bool { return r.GoBackwards })
+}
+
 // Dims are the sizes of a Chain with one LSTM of one direction.
 type Dims struct {
 	T int // timesteps

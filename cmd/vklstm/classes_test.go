@@ -14,6 +14,7 @@ import (
 
 	"vklstm/model/npz"
 	"vklstm/train/metrics"
+	"vklstm/train/saved"
 )
 
 // gestures writes a file of windows of 12 × 3, which move up, down, to and fro, or not at all, with their names as labels.
@@ -207,6 +208,74 @@ func TestTwoNames(t *testing.T) {
 		var e metrics.Test
 		if err := json.Unmarshal([]byte(r.out), &e); err != nil || !(e.F1 > 0.9) || len(e.Classes) != 2 || e.Classes[1] != tc.positive {
 			t.Errorf("%v, %s", err, r.out)
+		}
+	}
+}
+
+// A model's labels are its own: others are refused, two in another order are followed, and those of a file that names none are told.
+func TestLabelsOfAModel(t *testing.T) {
+	dir := t.TempDir()
+	run := func(status int, says string, args ...string) result {
+		t.Helper()
+		r := vklstm(t, dir, append(args, "--device", "cpu")...)
+		if r.status != status || !strings.Contains(r.out+r.errout, says) {
+			t.Errorf("%q: %+v, want status %d and %q", args, r, status, says)
+		}
+		return r
+	}
+	train := func(to string, more ...string) {
+		t.Helper()
+		run(0, "", append([]string{"train", "--data", "gestures.npz", "--layers", "lstm 6", "--epochs", "3", "--lr", "0.02", "--save-best", "--checkpoint-dir", to}, more...)...)
+	}
+	gestures(t, dir, []string{"0", "1"})
+	train("numbers")
+	gestures(t, dir, []string{"fall", "walk"})
+	run(1, "the labels hold fall, and the model tells apart 0, 1", "evaluate", "--model", "numbers/lstm_best.h5", "--data", "gestures.npz")
+	train("words", "--positive", "fall")
+	model := "words/lstm_best.h5"
+	run(0, "predicted fall", "evaluate", "--model", model, "--data", "gestures.npz", "--positive", "fall")
+	run(1, "--positive walk: the model was trained to find fall", "evaluate", "--model", model, "--data", "gestures.npz", "--positive", "walk")
+	run(0, "actual fall", "train", "--data", "gestures.npz", "--init", model, "--epochs", "1", "--save-best", "--checkpoint-dir", "on")
+	if m, err := saved.Load(filepath.Join(dir, "on", "lstm_best.h5")); err != nil || !slices.Equal(m.Classes, []string{"walk", "fall"}) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	gestures(t, dir, []string{"sit", "stand"})
+	run(0, "the model given tells apart walk, fall; its outputs stand for sit, stand from here on", "train", "--data", "gestures.npz", "--init", model, "--epochs", "1")
+}
+
+// Windows of a differing length are read to the length that a model reads, and refused where it has no Masking.
+func TestShorterWindows(t *testing.T) {
+	dir := t.TempDir()
+	ragged, err := filepath.Abs("../../train/data/testdata/ragged.npz") // windows of up to 5 steps × 2
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 60
+	x, y := make([]float32, n*7*2), make([]int64, n)
+	for i := range x {
+		x[i] = float32(i%13) - 6
+	}
+	for i := range y {
+		y[i] = int64(i % 2)
+	}
+	file, err := os.Create(filepath.Join(dir, "long.npz"))
+	if err == nil {
+		err = npz.Write(file, zip.Store, npz.Array{Name: "X", Shape: []int{n, 7, 2}, Data: x}, npz.Array{Name: "y", Shape: []int{n}, Data: y})
+		file.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, masking := range []string{"--mask-value=0", "--no-masking"} {
+		if r := vklstm(t, dir, "train", "--data", "long.npz", "--layers", "lstm 3", masking, "--epochs", "1", "--save-best", "--device", "cpu"); r.status != 0 {
+			t.Fatalf("%+v", r)
+		}
+		for _, args := range []string{"predict --data " + ragged, "evaluate --data " + ragged} {
+			r := vklstm(t, dir, append(strings.Fields(args), "--model", "checkpoints/lstm_best.h5", "--device", "cpu")...)
+			refused := r.status == 1 && strings.Contains(r.errout, "windows of fewer than 7 steps, and the network has no Masking")
+			if refused != (masking == "--no-masking") || !refused && r.status != 0 {
+				t.Errorf("%s, %s: %+v", masking, args, r)
+			}
 		}
 	}
 }

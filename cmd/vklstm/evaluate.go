@@ -89,22 +89,21 @@ func evaluateCommand() *cobra.Command {
 				return err
 			}
 			e.Title = "All windows"
-			var interval *metrics.Interval
-			drawn := ""
+			var reach spread
 			if names, group := d.Groups(); len(names) > 1 && judge.Reject == 0 {
 				i := metrics.Uncertainty(e, group)
-				interval, drawn = &i, fmt.Sprintf("%s groups (%s)", humanize.Comma(int64(len(names))), d.GroupKey)
+				reach = spread{&i, fmt.Sprintf("%s groups (%s)", humanize.Comma(int64(len(names))), d.GroupKey)}
 			}
 			var j judgement
 			if e.Classification != nil {
-				by := classJudgement{Interval: interval, title: e.Title, drawn: drawn}
+				by := classJudgement{spread: reach, title: e.Title}
 				if eventKey != "" {
 					by.Events = metrics.ScoreClassEvents(e, judge.Reject, recordings, eventKey, d.T, timing)
 				}
 				by.Classification = *judge.Score(e.Y, e.Probability).Classification
 				j = by
 			} else {
-				by := testJudgement{Test: e.Test, Interval: interval, drawn: drawn}
+				by := testJudgement{Test: e.Test, spread: reach}
 				if eventKey != "" {
 					by.Events = metrics.ScoreEvents(e, recordings, eventKey, d.T, timing)
 				}
@@ -138,52 +137,56 @@ func evaluateCommand() *cobra.Command {
 // judgement is what evaluate says.
 type judgement interface{ write(io.Writer) error }
 
-// testJudgement is that of one output.
-type testJudgement struct {
-	metrics.Test
-	Interval *metrics.Interval `json:"interval,omitempty"` // of the scores, where windows have groups
-	Events   *metrics.Events   `json:"events,omitempty"`
+// spread is how far the scores reach, where windows have groups and none is left out.
+type spread struct {
+	Interval *metrics.Interval `json:"interval,omitempty"`
 
 	drawn string // what Interval was drawn from
 }
 
-func (j testJudgement) write(w io.Writer) error {
-	if err := report.WriteTest(w, j.Test); err != nil {
-		return err
-	}
-	if j.Interval != nil {
-		if err := report.WriteInterval(w, *j.Interval, j.drawn); err != nil {
-			return err
-		}
-	}
-	if j.Events == nil {
+func (s spread) write(w io.Writer) error {
+	if s.Interval == nil {
 		return nil
 	}
-	return report.WriteEvents(w, j.Events)
+	return report.WriteInterval(w, *s.Interval, s.drawn)
+}
+
+// testJudgement is that of one output.
+type testJudgement struct {
+	metrics.Test
+	spread
+	Events *metrics.Events `json:"events,omitempty"`
+}
+
+func (j testJudgement) write(w io.Writer) error {
+	err := report.WriteTest(w, j.Test)
+	if err == nil {
+		err = j.spread.write(w)
+	}
+	if err == nil && j.Events != nil {
+		err = report.WriteEvents(w, j.Events)
+	}
+	return err
 }
 
 // classJudgement is that of several outputs.
 type classJudgement struct {
 	metrics.Classification
-	Interval *metrics.Interval     `json:"interval,omitempty"` // of the scores, where windows have groups and none is left out
-	Events   []metrics.ClassEvents `json:"events,omitempty"`
+	spread
+	Events []metrics.ClassEvents `json:"events,omitempty"`
 
-	title, drawn string
+	title string
 }
 
 func (j classJudgement) write(w io.Writer) error {
-	if err := report.WriteClassification(w, j.title, j.Classification); err != nil {
-		return err
+	err := report.WriteClassification(w, j.title, j.Classification)
+	if err == nil {
+		err = j.spread.write(w)
 	}
-	if j.Interval != nil {
-		if err := report.WriteInterval(w, *j.Interval, j.drawn); err != nil {
-			return err
-		}
+	if err == nil && j.Events != nil {
+		err = report.WriteClassEvents(w, j.Events)
 	}
-	if j.Events == nil {
-		return nil
-	}
-	return report.WriteClassEvents(w, j.Events)
+	return err
 }
 
 func writeJSON(w io.Writer, j judgement) error {

@@ -16,15 +16,20 @@ import (
 // shared returns the folder of all golden cases, which lies outside the repository, or skips.
 func shared(t *testing.T) *Set {
 	t.Helper()
-	dir := sharedDir()
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
-		t.Skipf("no golden folder %s; set VKLSTM_SHARED to the folder that holds golden/", dir)
-	}
+	needs(t, sharedDir())
 	s, err := openShared()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// needs skips where there is no folder of golden cases.
+func needs(t *testing.T, dir string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
+		t.Skipf("no golden folder %s; set VKLSTM_SHARED to the folder that holds golden/", dir)
+	}
 }
 
 func sharedDir() string {

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 )
@@ -9,9 +8,7 @@ import (
 // TestNetworks holds the reference to what Keras computes of networks that people have, in every form of file.
 func TestNetworks(t *testing.T) {
 	dir := filepath.Join(sharedDir(), "people")
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err != nil {
-		t.Skipf("no golden folder %s; set VKLSTM_SHARED to the folder that holds golden/", dir)
-	}
+	needs(t, dir)
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)

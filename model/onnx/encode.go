@@ -91,7 +91,7 @@ func (w *writer) order(missing, x string) string {
 	w.node("TopK", []string{key, w.ints(c.T)}, []string{w.name(), order}, attribute{"axis", 1}, attribute{"largest", 0})
 	count := w.op("Sub", []string{w.scalar(T), w.op("ReduceSum", []string{masked, w.ints(1)}, attribute{"keepdims", 0})})
 	w.lengths = w.op("Cast", []string{count}, attribute{"to", tInt32})
-	if w.turned() {
+	if c.Turned() {
 		// The layer has put out the used steps from the last to the first, and in a masked one what it did in the step before, zeros
 		// before there was one. So place s of the T has what it made of the last used step of s + 1 from the end.
 		back := make([]int, c.T)
@@ -105,12 +105,6 @@ func (w *writer) order(missing, x string) string {
 		w.came = w.op("Unsqueeze", []string{w.op("Cast", []string{read}, attribute{"to", tInt64}), w.ints(2)})
 	}
 	return order
-}
-
-// turned reports whether a layer reads what one put out that went backwards.
-func (w *writer) turned() bool {
-	below := w.chain.LSTMs[:len(w.chain.LSTMs)-1]
-	return slices.ContainsFunc(below, func(r model.Recurrent) bool { return r.GoBackwards })
 }
 
 // member writes one network from steps[T][N][F], of which the first lengths[N] are used, to its probabilities [N][C].
