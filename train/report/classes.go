@@ -30,7 +30,7 @@ func WriteClassification(w io.Writer, title string, m metrics.Classification) er
 	}
 	title = fmt.Sprintf("%s, %s windows, %d classes", title, humanize.Comma(int64(m.Samples)), len(m.Classes))
 	if m.Reject > 0 {
-		title += fmt.Sprintf("; %s unsure, below %.4g", humanize.Comma(int64(m.Unsure)), m.Reject)
+		title += fmt.Sprintf("\n%s unsure, below %.4g", humanize.Comma(int64(m.Unsure)), m.Reject)
 	}
 	all := newTable()
 	all.SetTitle("%s", title)
